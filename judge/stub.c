@@ -1,0 +1,1 @@
+typedef int xl_judge_stub;

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Dispatch and help for every program of the project. */
+#include "kernel/base/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct xl_opt common_rows[XL_COMMON_COUNT] = {
+    [XL_COMMON_HELP] = { .name = "help", .kind = XL_OPT_BOOL,
+                         .help = "print this help" },
+    [XL_COMMON_JSON] = { .name = "json", .kind = XL_OPT_BOOL,
+                         .help = "print JSON and nothing else" },
+    [XL_COMMON_QUIET] = { .name = "quiet", .kind = XL_OPT_BOOL,
+                          .help = "no progress on standard error" },
+};
+
+static size_t groups_of(const struct xl_program *program,
+                        const struct xl_cmd *cmd,
+                        struct xl_opt_group groups[XL_OPT_GROUPS])
+{
+    groups[XL_GROUP_OWN] = (struct xl_opt_group){
+        .title = "Options", .rows = cmd->rows, .n_rows = cmd->n_rows
+    };
+    groups[XL_GROUP_COMMON] = (struct xl_opt_group){
+        .title = "Everywhere", .rows = common_rows, .n_rows = XL_COMMON_COUNT
+    };
+    groups[XL_GROUP_MODEL] = program->model;
+    groups[XL_GROUP_TUNABLES] = program->tunables;
+    return cmd->takes_model ? XL_OPT_GROUPS : XL_GROUP_COMMON + 1;
+}
+
+static void program_help(const struct xl_program *program, struct xl_buf *out)
+{
+    xl_buf_printf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n",
+                  program->name, program->summary, program->name);
+    for (size_t i = 0; i < program->n_cmds; i++)
+        if (!program->cmds[i]->hidden)
+            xl_buf_printf(out, "  %-12s %s\n", program->cmds[i]->name,
+                          program->cmds[i]->summary);
+    xl_buf_printf(out, "\n'%s COMMAND --help' explains one; '%s --version' "
+                  "says which build this is.\n", program->name, program->name);
+}
+
+void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
+                 struct xl_buf *out)
+{
+    struct xl_opt_group groups[XL_OPT_GROUPS];
+    if (!cmd) {
+        program_help(program, out);
+        return;
+    }
+    size_t n = groups_of(program, cmd, groups);
+    xl_buf_printf(out, "%s %s: %s\n\nUsage: %s %s %s\n\nExample:\n  %s\n",
+                  program->name, cmd->name, cmd->summary, program->name,
+                  cmd->name, cmd->usage, cmd->example);
+    if (cmd->details)
+        xl_buf_printf(out, "\n%s\n", cmd->details);
+    xl_opts_help(groups, n, out);
+}
+
+static int print_buf(struct xl_buf *out)
+{
+    bool ok = xl_buf_ok(out) && fputs(out->data, stdout) >= 0 &&
+              fflush(stdout) == 0;
+    xl_buf_release(out);
+    return ok ? 0 : xl_status_exit_code(XL_EIO);
+}
+
+const char *xl_cmd_hint(const char *word, const char *const *names, size_t n,
+                        char *out, size_t room)
+{
+    const char *near = xl_nearest(word, names, n);
+    if (near)
+        snprintf(out, room, "; nearest is '%s'", near);
+    else
+        out[0] = '\0';
+    return out;
+}
+
+static int report(const struct xl_program *program, const struct xl_cmd *cmd,
+                  const struct xl_err *err)
+{
+    fprintf(stderr, "%s%s%s: %s\n", program->name, cmd ? " " : "",
+            cmd ? cmd->name : "",
+            err->message[0] ? err->message : xl_status_text(err->status));
+    return xl_status_exit_code(err->status);
+}
+
+static const struct xl_cmd *find_cmd(const struct xl_program *program,
+                                     const char *name, struct xl_err *err)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (size_t i = 0; i < program->n_cmds; i++) {
+        if (strcmp(program->cmds[i]->name, name) == 0)
+            return program->cmds[i];
+        if (!program->cmds[i]->hidden && n < 64)
+            names[n++] = program->cmds[i]->name;
+    }
+    char hint[80];
+    xl_fail(err, XL_EUSAGE, "unknown command '%s'%s; --help lists them", name,
+            xl_cmd_hint(name, names, n, hint, sizeof hint));
+    return NULL;
+}
+
+static bool asks_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
+                   int argc, char **argv)
+{
+    struct xl_opt_group groups[XL_OPT_GROUPS];
+    struct xl_err err = { 0 };
+    struct xl_buf line;
+    size_t n = groups_of(program, cmd, groups);
+    struct xl_cmd_ctx ctx = { .cmd = cmd, .services = program->services };
+
+    enum xl_status rc = xl_opts_parse(
+        &ctx.opts, groups, n, argc, (const char *const *)argv, &err);
+    if (rc != XL_OK)
+        return report(program, cmd, &err);
+    xl_buf_init(&line, 1 << 20);
+    xl_buf_printf(&line, "%s %s", program->name, cmd->name);
+    for (int i = 0; i < argc; i++)
+        xl_buf_printf(&line, " %s", argv[i]);
+    ctx.command_line = line.data;
+    ctx.json = xl_opt_bool(&ctx.opts, XL_GROUP_COMMON, XL_COMMON_JSON);
+    ctx.quiet = xl_opt_bool(&ctx.opts, XL_GROUP_COMMON, XL_COMMON_QUIET);
+    rc = cmd->run(&ctx, &err);
+    if (rc == XL_OK && fflush(stdout) != 0)
+        rc = xl_fail(&err, XL_EIO, "cannot write standard output");
+    xl_opts_release(&ctx.opts);
+    xl_buf_release(&line);
+    if (rc == XL_OK)
+        return 0;
+    err.status = rc;
+    return report(program, cmd, &err);
+}
+
+static int print_version(const struct xl_program *program)
+{
+    printf("%s %s\n", program->name, program->version);
+    if (program->version_details)
+        fputs(program->version_details(), stdout);
+    return fflush(stdout) == 0 ? 0 : xl_status_exit_code(XL_EIO);
+}
+
+int xl_cmd_main(const struct xl_program *program, int argc, char **argv)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf help;
+    const char *first = argc > 1 ? argv[1] : "--help";
+    bool topic = strcmp(first, "help") == 0 && argc > 2;
+
+    xl_buf_init(&help, 1 << 20);
+    if (strcmp(first, "--version") == 0 || strcmp(first, "version") == 0)
+        return print_version(program);
+    if (!topic && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 ||
+                   strcmp(first, "help") == 0)) {
+        xl_cmd_help(program, NULL, &help);
+        int code = print_buf(&help);
+        return argc > 1 ? code : xl_status_exit_code(XL_EUSAGE);
+    }
+    const struct xl_cmd *cmd = find_cmd(program, topic ? argv[2] : first, &err);
+    if (!cmd)
+        return report(program, NULL, &err);
+    if (topic || asks_help(argc - 2, argv + 2)) {
+        xl_cmd_help(program, cmd, &help);
+        return print_buf(&help);
+    }
+    return run_cmd(program, cmd, argc - 2, argv + 2);
+}

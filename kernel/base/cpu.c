@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPUID leaf 7 gives the features, XCR0 says which register files the
+ * operating system saves: both must agree. Caches come from /sys, since
+ * guests often hide CPUID leaf 4. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "kernel/base/cpu.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+const char *xl_isa_name(enum xl_isa isa)
+{
+    static const char *const names[] = {
+#define XL_ISA(id, name) [XL_ISA_##id] = name,
+#include "kernel/base/isa.def"
+#undef XL_ISA
+    };
+    return names[isa];
+}
+
+#if defined(__x86_64__)
+static uint64_t read_xcr0(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return ((uint64_t)hi << 32) | lo;
+}
+
+static void read_isa(bool isa[XL_ISA_COUNT])
+{
+    enum { OSXSAVE = 1 << 27, YMM = 0x6, ZMM = 0xe6, TILES = 0x60000 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE))
+        return;
+    uint64_t xcr0 = read_xcr0();
+    bool ymm = (xcr0 & YMM) == YMM, zmm = (xcr0 & ZMM) == ZMM;
+    bool tiles = (xcr0 & TILES) == TILES;
+    isa[XL_ISA_FMA] = ymm && (c >> 12 & 1);
+    isa[XL_ISA_F16C] = ymm && (c >> 29 & 1);
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return;
+    isa[XL_ISA_AVX2] = ymm && (b >> 5 & 1);
+    isa[XL_ISA_AVX512F] = zmm && (b >> 16 & 1);
+    isa[XL_ISA_AVX512DQ] = zmm && (b >> 17 & 1);
+    isa[XL_ISA_AVX512BW] = zmm && (b >> 30 & 1);
+    isa[XL_ISA_AVX512VL] = zmm && (b >> 31 & 1);
+    isa[XL_ISA_AVX512VNNI] = zmm && (c >> 11 & 1);
+    isa[XL_ISA_AMX_BF16] = tiles && (d >> 22 & 1);
+    isa[XL_ISA_AMX_TILE] = tiles && (d >> 24 & 1);
+    isa[XL_ISA_AMX_INT8] = tiles && (d >> 25 & 1);
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+        isa[XL_ISA_AVX512BF16] = zmm && (a >> 5 & 1);
+}
+#else
+static void read_isa(bool isa[XL_ISA_COUNT])
+{
+    (void)isa;
+}
+#endif
+
+static bool read_line(const char *path, char *out, size_t room)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool ok = fgets(out, (int)room, f) != NULL;
+    fclose(f);
+    return ok;
+}
+
+static void read_model(char *out, size_t room)
+{
+    char line[256];
+    snprintf(out, room, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f)
+        return;
+    while (fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon)
+            continue;
+        colon += 1 + strspn(colon + 1, " \t");
+        colon[strcspn(colon, "\n")] = '\0';
+        snprintf(out, room, "%s", colon);
+        break;
+    }
+    fclose(f);
+}
+
+/* Whole cores that a cgroup v2 quota leaves, or 0 when there is none. */
+static size_t quota_cores(void)
+{
+    char line[64];
+    long long quota, period;
+    if (!read_line("/sys/fs/cgroup/cpu.max", line, sizeof line) ||
+        sscanf(line, "%lld %lld", &quota, &period) != 2 || period <= 0)
+        return 0;
+    return quota < period ? 1 : (size_t)(quota / period);
+}
+
+static size_t usable_cores(void)
+{
+    cpu_set_t set;
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        n = CPU_COUNT(&set);
+    size_t cores = n > 0 ? (size_t)n : 1, quota = quota_cores();
+    return quota && quota < cores ? quota : cores;
+}
+
+static void read_caches(struct xl_cpu *cpu)
+{
+    for (int i = 0; i < 8; i++) {
+        char path[96], level[16], type[32], size[32];
+        const char *base = "/sys/devices/system/cpu/cpu0/cache/index";
+        snprintf(path, sizeof path, "%s%d/level", base, i);
+        if (!read_line(path, level, sizeof level))
+            break;
+        snprintf(path, sizeof path, "%s%d/type", base, i);
+        bool data = read_line(path, type, sizeof type) &&
+                    strncmp(type, "Instruction", 11) != 0;
+        snprintf(path, sizeof path, "%s%d/size", base, i);
+        if (!data || !read_line(path, size, sizeof size))
+            continue;
+        char *unit;
+        uint64_t bytes = strtoull(size, &unit, 10);
+        bytes <<= *unit == 'K' ? 10 : *unit == 'M' ? 20 : 0;
+        if (level[0] == '1') {
+            cpu->has_l1d = true;
+            cpu->l1d_bytes = bytes;
+        } else if (level[0] == '2') {
+            cpu->has_l2 = true;
+            cpu->l2_bytes = bytes;
+        } else if (level[0] == '3') {
+            cpu->has_l3 = true;
+            cpu->l3_bytes = bytes;
+        }
+    }
+}
+
+void xl_cpu_read(struct xl_cpu *cpu)
+{
+    *cpu = (struct xl_cpu){ 0 };
+    read_isa(cpu->isa);
+    read_model(cpu->model, sizeof cpu->model);
+    read_caches(cpu);
+    cpu->cores = usable_cores();
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    cpu->has_memory = pages > 0 && page > 0;
+    if (cpu->has_memory)
+        cpu->memory_bytes = (uint64_t)pages * (uint64_t)page;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What this machine is: instruction sets, usable cores, caches, memory.
+ *
+ * Facts come from CPUID, sched_getaffinity, /sys and /proc. A fact that
+ * cannot be read has its `has` bit clear, never a zero that looks measured.
+ */
+#ifndef XL_CPU_H
+#define XL_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Instruction sets that the processor and the operating system both offer. */
+enum xl_isa {
+#define XL_ISA(id, name) XL_ISA_##id,
+#include "kernel/base/isa.def"
+#undef XL_ISA
+    XL_ISA_COUNT
+};
+
+struct xl_cpu {
+    bool isa[XL_ISA_COUNT];
+    char model[96];       /* for people only; never chooses a kernel */
+    size_t cores;         /* usable: affinity mask, then cgroup quota; >= 1 */
+    bool has_l1d, has_l2, has_l3, has_memory;
+    uint64_t l1d_bytes, l2_bytes, l3_bytes; /* as seen from core 0 */
+    uint64_t memory_bytes;
+};
+
+void xl_cpu_read(struct xl_cpu *cpu);
+
+/* "avx2" and the like; static storage. */
+const char *xl_isa_name(enum xl_isa isa);
+
+#endif

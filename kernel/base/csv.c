@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/base/csv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void separate(struct xl_buf *out)
+{
+    if (out->len && out->data[out->len - 1] != '\n')
+        xl_buf_char(out, ',');
+}
+
+void xl_csv_text(struct xl_buf *out, const char *text)
+{
+    separate(out);
+    if (!text)
+        return;
+    if (!strpbrk(text, ",\"\r\n#") && text[0] != '\0') {
+        xl_buf_text(out, text);
+        return;
+    }
+    xl_buf_char(out, '"');
+    for (; *text; text++) {
+        if (*text == '"')
+            xl_buf_char(out, '"');
+        xl_buf_char(out, *text);
+    }
+    xl_buf_char(out, '"');
+}
+
+void xl_csv_real(struct xl_buf *out, double value)
+{
+    char text[40];
+    separate(out);
+    if (!isfinite(value))
+        return;
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    xl_buf_text(out, text);
+}
+
+void xl_csv_int(struct xl_buf *out, long long value)
+{
+    separate(out);
+    xl_buf_printf(out, "%lld", value);
+}
+
+void xl_csv_end(struct xl_buf *out)
+{
+    xl_buf_char(out, '\n');
+}
+
+/* -- reading -------------------------------------------------------------- */
+
+struct reader {
+    const char *text, *name;
+    size_t n, at;
+    struct xl_arena *arena;
+    struct xl_err *err;
+};
+
+static bool is_line_end(const struct reader *r)
+{
+    return r->at >= r->n || r->text[r->at] == '\n' ||
+           (r->text[r->at] == '\r' && r->at + 1 < r->n &&
+            r->text[r->at + 1] == '\n');
+}
+
+static void skip_line_end(struct reader *r)
+{
+    if (r->at < r->n && r->text[r->at] == '\r')
+        r->at++;
+    if (r->at < r->n)
+        r->at++;
+}
+
+static enum xl_status read_quoted(struct reader *r, const char **out)
+{
+    size_t start = r->at;
+    char *field = xl_arena_alloc(r->arena, r->n - r->at + 1);
+    size_t len = 0;
+    if (!field)
+        return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
+                       r->name);
+    for (r->at++; r->at < r->n; r->at++) {
+        if (r->text[r->at] != '"') {
+            field[len++] = r->text[r->at];
+        } else if (r->at + 1 < r->n && r->text[r->at + 1] == '"') {
+            field[len++] = '"';
+            r->at++;
+        } else {
+            r->at++;
+            field[len] = '\0';
+            *out = field;
+            return XL_OK;
+        }
+    }
+    return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s': the quote at "
+                   "byte %zu never closes", r->name, start);
+}
+
+static enum xl_status read_field(struct reader *r, const char **out)
+{
+    if (r->at < r->n && r->text[r->at] == '"')
+        return read_quoted(r, out);
+    size_t start = r->at;
+    while (!is_line_end(r) && r->text[r->at] != ',')
+        r->at++;
+    *out = xl_arena_text(r->arena, r->text + start, r->at - start);
+    if (!*out)
+        return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
+                       r->name);
+    return XL_OK;
+}
+
+/* Fields of the line at r->at: counted by commas outside quotes first. */
+static size_t count_fields(const struct reader *r)
+{
+    size_t n = 1;
+    bool quoted = false;
+    for (size_t i = r->at; i < r->n; i++) {
+        if (r->text[i] == '"')
+            quoted = !quoted;
+        else if (r->text[i] == '\n' && !quoted)
+            break;
+        n += r->text[i] == ',' && !quoted;
+    }
+    return n;
+}
+
+static enum xl_status read_row(struct reader *r, struct xl_csv_row *row)
+{
+    size_t room = count_fields(r);
+    *row = (struct xl_csv_row){
+        .fields = xl_arena_zero(r->arena, room, sizeof *row->fields)
+    };
+    if (!row->fields)
+        return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
+                       r->name);
+    for (;;) {
+        if (row->n_fields == room)
+            return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s' near "
+                           "byte %zu: stray quote", r->name, r->at);
+        XL_TRY(read_field(r, &row->fields[row->n_fields]));
+        row->n_fields++;
+        if (r->at >= r->n || r->text[r->at] != ',')
+            break;
+        r->at++;
+    }
+    if (!is_line_end(r))
+        return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s' near byte "
+                       "%zu: text after a quoted field", r->name, r->at);
+    skip_line_end(r);
+    return XL_OK;
+}
+
+enum xl_status xl_csv_parse(const char *text, size_t n, const char *name,
+                            struct xl_arena *arena, struct xl_csv *csv,
+                            struct xl_err *err)
+{
+    struct reader r = {
+        .text = text, .n = n, .name = name, .arena = arena, .err = err
+    };
+    size_t lines = 1;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    *csv = (struct xl_csv){
+        .rows = xl_arena_zero(arena, lines, sizeof *csv->rows)
+    };
+    if (!csv->rows)
+        return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'", name);
+    while (r.at < r.n) {
+        if (is_line_end(&r)) {
+            skip_line_end(&r);
+        } else if (r.text[r.at] == '#') {
+            while (!is_line_end(&r))
+                r.at++;
+            skip_line_end(&r);
+        } else {
+            XL_TRY(read_row(&r, &csv->rows[csv->n_rows]));
+            csv->n_rows++;
+        }
+    }
+    return XL_OK;
+}

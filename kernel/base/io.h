@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files: read whole, map, replace at once, folders.
+ *
+ * Every message names the path and what the operating system said. Thread-
+ * safe; nothing here keeps state.
+ */
+#ifndef XL_IO_H
+#define XL_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernel/base/buf.h"
+#include "kernel/base/err.h"
+
+/* A file mapped read-only. data is NULL for an empty file. */
+struct xl_map {
+    const unsigned char *data; /* [size] */
+    size_t size;
+};
+
+enum xl_status xl_map_open(struct xl_map *map, const char *path,
+                           struct xl_err *err);
+void xl_map_close(struct xl_map *map);
+
+/* Appends the whole file (or standard input when path is "-") to out, which
+ * the caller has given a maximum. XL_ENOTFOUND when there is no such file. */
+enum xl_status xl_io_read(const char *path, struct xl_buf *out,
+                          struct xl_err *err);
+
+/* Replaces path by these bytes: temporary file beside it, fsync, rename,
+ * fsync of the folder. After a crash path holds the old or the new bytes. */
+enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
+                             struct xl_err *err);
+
+/* Creates the folder and its parents; an existing folder is fine. */
+enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err);
+
+bool xl_io_exists(const char *path);
+bool xl_io_is_dir(const char *path);
+
+/* "folder/name" as a heap string (xl_free), or NULL without memory. */
+char *xl_io_join(const char *folder, const char *name);
+
+/* The folder of this program's file, as a heap string, or NULL. */
+char *xl_io_program_dir(void);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cJSON parses and prints; what it leaves unchecked is checked here: UTF-8,
+ * repeated keys, raw control bytes, trailing text, places for messages. */
+#include "kernel/base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+
+enum { UNIQUE_KEYS_UP_TO = 512 };
+
+size_t xl_utf8_length(const char *text, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (n == 0)
+        return 0;
+    if (s[0] < 0x80)
+        return 1;
+    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || n < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+static struct xl_json_place place_of(const char *text, size_t offset)
+{
+    struct xl_json_place place = { .line = 1, .column = 1 };
+    for (size_t i = 0; i < offset; i++) {
+        place.column++;
+        if (text[i] == '\n') {
+            place.line++;
+            place.column = 1;
+        }
+    }
+    return place;
+}
+
+static enum xl_status fail_at(const char *name, const char *text,
+                              size_t offset, const char *what,
+                              struct xl_err *err)
+{
+    struct xl_json_place place = place_of(text, offset);
+    return xl_fail(err, XL_EFORMAT, "malformed JSON in '%s' line %zu column "
+                   "%zu: %s", name, place.line, place.column, what);
+}
+
+static enum xl_status check_bytes(const char *text, size_t n, const char *name,
+                                  struct xl_err *err)
+{
+    for (size_t i = 0; i < n;) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 && c != '\n' && c != '\r' && c != '\t')
+            return fail_at(name, text, i, "control byte", err);
+        size_t len = xl_utf8_length(text + i, n - i);
+        if (len == 0)
+            return fail_at(name, text, i, "not UTF-8", err);
+        i += len;
+    }
+    return XL_OK;
+}
+
+static const char *repeated_key(const cJSON *object)
+{
+    size_t n = 0;
+    for (const cJSON *a = object->child; a; a = a->next)
+        if (++n > UNIQUE_KEYS_UP_TO)
+            return NULL;
+    for (const cJSON *a = object->child; a; a = a->next)
+        for (const cJSON *b = a->next; b; b = b->next)
+            if (strcmp(a->string, b->string) == 0)
+                return a->string;
+    return NULL;
+}
+
+/* Depth is bounded by cJSON's own nesting limit. */
+static const char *find_repeated(const cJSON *node)
+{
+    const char *found = cJSON_IsObject(node) ? repeated_key(node) : NULL;
+    for (const cJSON *child = node->child; child && !found;
+         child = child->next)
+        found = find_repeated(child);
+    return found;
+}
+
+enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
+                             cJSON **root, struct xl_err *err)
+{
+    const char *end = text;
+    *root = NULL;
+    XL_TRY(check_bytes(text, n, name, err));
+    cJSON *tree = cJSON_ParseWithLengthOpts(text, n, &end, false);
+    if (!tree)
+        return fail_at(name, text, end ? (size_t)(end - text) : 0,
+                       n ? "not a JSON value" : "empty file", err);
+    size_t at = (size_t)(end - text);
+    at += strspn(text + at, " \t\r\n");
+    if (at < n) {
+        cJSON_Delete(tree);
+        return fail_at(name, text, at, "text after the value", err);
+    }
+    const char *twice = find_repeated(tree);
+    if (twice) {
+        enum xl_status rc = xl_fail(err, XL_EFORMAT, "malformed JSON in '%s': "
+                                    "key '%s' stands twice", name, twice);
+        cJSON_Delete(tree);
+        return rc;
+    }
+    *root = tree;
+    return XL_OK;
+}
+
+enum xl_status xl_json_load(const char *path, size_t max_bytes, cJSON **root,
+                            struct xl_err *err)
+{
+    struct xl_buf text;
+    *root = NULL;
+    xl_buf_init(&text, max_bytes);
+    enum xl_status rc = xl_io_read(path, &text, err);
+    if (rc == XL_OK)
+        rc = xl_json_parse(text.data, text.len, path, root, err);
+    xl_buf_release(&text);
+    return rc;
+}
+
+/* -- places: a scanner over text that is known to be valid JSON ---------- */
+
+struct scan {
+    const char *text;
+    size_t n, at;
+};
+
+static void skip_space(struct scan *s)
+{
+    while (s->at < s->n && strchr(" \t\r\n", s->text[s->at]))
+        s->at++;
+}
+
+static void skip_string(struct scan *s)
+{
+    for (s->at++; s->at < s->n && s->text[s->at] != '"'; s->at++)
+        if (s->text[s->at] == '\\')
+            s->at++;
+    s->at++;
+}
+
+static void skip_value(struct scan *s)
+{
+    size_t depth = 0;
+    skip_space(s);
+    do {
+        char c = s->at < s->n ? s->text[s->at] : '\0';
+        if (c == '\0')
+            return;
+        if (c == '"') {
+            skip_string(s);
+            skip_space(s);
+            continue;
+        }
+        depth += c == '{' || c == '[';
+        depth -= depth && (c == '}' || c == ']');
+        s->at++;
+        skip_space(s);
+    } while (s->at < s->n && (depth || !strchr(",}]", s->text[s->at])));
+}
+
+/* With s at the '{' of an object, moves to the value of key. */
+static bool enter_member(struct scan *s, const char *key, size_t *key_at)
+{
+    size_t want = strlen(key);
+    skip_space(s);
+    if (s->at >= s->n || s->text[s->at] != '{')
+        return false;
+    s->at++;
+    for (;;) {
+        skip_space(s);
+        if (s->at >= s->n || s->text[s->at] != '"')
+            return false;
+        size_t start = s->at;
+        skip_string(s);
+        bool same = s->at - start == want + 2 &&
+                    memcmp(s->text + start + 1, key, want) == 0;
+        skip_space(s);
+        s->at++; /* the colon */
+        if (same) {
+            *key_at = start;
+            return true;
+        }
+        skip_value(s);
+        if (s->at >= s->n || s->text[s->at] != ',')
+            return false;
+        s->at++;
+    }
+}
+
+struct xl_json_place xl_json_find(const char *text, size_t n,
+                                  const char *const *parents, const char *key)
+{
+    struct scan s = { .text = text, .n = n };
+    size_t at = 0;
+    for (; parents && *parents; parents++)
+        if (!enter_member(&s, *parents, &at))
+            return (struct xl_json_place){ 0 };
+    if (!enter_member(&s, key, &at))
+        return (struct xl_json_place){ 0 };
+    return place_of(text, at);
+}
+
+/* -- getters -------------------------------------------------------------- */
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNull(item) ? NULL : item;
+}
+
+enum xl_status xl_json_get_int(const cJSON *object, const char *key,
+                               int64_t lo, int64_t hi, int64_t *out,
+                               struct xl_err *err)
+{
+    const cJSON *item = member(object, key);
+    if (!item)
+        return XL_ENOTFOUND;
+    double x = item->valuedouble;
+    if (!cJSON_IsNumber(item) || !isfinite(x) || x != floor(x) ||
+        fabs(x) > 0x1p53 || (int64_t)x < lo || (int64_t)x > hi)
+        return xl_fail(err, XL_EFORMAT, "'%s' must be an integer from %lld to "
+                       "%lld", key, (long long)lo, (long long)hi);
+    *out = (int64_t)x;
+    return XL_OK;
+}
+
+enum xl_status xl_json_get_real(const cJSON *object, const char *key,
+                                double lo, double hi, double *out,
+                                struct xl_err *err)
+{
+    const cJSON *item = member(object, key);
+    if (!item)
+        return XL_ENOTFOUND;
+    double x = item->valuedouble;
+    if (!cJSON_IsNumber(item) || !isfinite(x) || x < lo || x > hi)
+        return xl_fail(err, XL_EFORMAT, "'%s' must be a number from %g to %g",
+                       key, lo, hi);
+    *out = x;
+    return XL_OK;
+}
+
+enum xl_status xl_json_get_bool(const cJSON *object, const char *key,
+                                bool *out, struct xl_err *err)
+{
+    const cJSON *item = member(object, key);
+    if (!item)
+        return XL_ENOTFOUND;
+    if (!cJSON_IsBool(item))
+        return xl_fail(err, XL_EFORMAT, "'%s' must be true or false", key);
+    *out = cJSON_IsTrue(item);
+    return XL_OK;
+}
+
+enum xl_status xl_json_get_text(const cJSON *object, const char *key,
+                                const char **out, struct xl_err *err)
+{
+    const cJSON *item = member(object, key);
+    if (!item)
+        return XL_ENOTFOUND;
+    if (!cJSON_IsString(item))
+        return xl_fail(err, XL_EFORMAT, "'%s' must be a string", key);
+    *out = item->valuestring;
+    return XL_OK;
+}
+
+/* -- writing -------------------------------------------------------------- */
+
+void xl_json_add_real(cJSON *object, const char *key, double value)
+{
+    if (isfinite(value))
+        cJSON_AddNumberToObject(object, key, value);
+    else
+        cJSON_AddNullToObject(object, key);
+}
+
+void xl_json_add_text(cJSON *object, const char *key, const char *text,
+                      size_t n)
+{
+    struct xl_buf clean;
+    if (!text) {
+        cJSON_AddNullToObject(object, key);
+        return;
+    }
+    xl_buf_init(&clean, 0);
+    for (size_t i = 0; i < n;) {
+        size_t len = text[i] ? xl_utf8_length(text + i, n - i) : 0;
+        if (len)
+            xl_buf_add(&clean, text + i, len);
+        else
+            xl_buf_text(&clean, "\xef\xbf\xbd");
+        i += len ? len : 1;
+    }
+    cJSON_AddStringToObject(object, key, clean.data);
+    xl_buf_release(&clean);
+}
+
+void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out)
+{
+    char *text = indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
+    if (!text) {
+        out->failed = true;
+        return;
+    }
+    xl_buf_text(out, text);
+    cJSON_free(text);
+}
+
+enum xl_status xl_json_save(const char *path, const cJSON *root,
+                            struct xl_err *err)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    xl_json_print(root, true, &text);
+    xl_buf_char(&text, '\n');
+    enum xl_status rc = xl_buf_check(&text, path, err);
+    if (rc == XL_OK)
+        rc = xl_io_replace(path, text.data, text.len, err);
+    xl_buf_release(&text);
+    return rc;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JSON on libcjson, with the checks a file from outside needs.
+ *
+ * Trees are cJSON's own (free with cJSON_Delete). Parsing is strict: one
+ * value, nothing after it, valid UTF-8, no repeated keys in objects of up to
+ * 512 members. Errors name file, line and column.
+ *
+ *     cJSON *root;
+ *     XL_TRY(xl_json_load("best.json", XL_JSON_SMALL, &root, err));
+ */
+#ifndef XL_JSON_H
+#define XL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "kernel/base/buf.h"
+#include "kernel/base/err.h"
+
+#define XL_JSON_SMALL ((size_t)4 << 20)
+#define XL_JSON_LARGE ((size_t)256 << 20)
+
+struct xl_json_place {
+    size_t line, column; /* from 1; 0 = unknown */
+};
+
+/* Parses text[0..n); name stands in messages. XL_EFORMAT when malformed. */
+enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
+                             cJSON **root, struct xl_err *err);
+
+/* Reads and parses a file of at most max_bytes. */
+enum xl_status xl_json_load(const char *path, size_t max_bytes, cJSON **root,
+                            struct xl_err *err);
+
+/* Where the member `key` of the object reached by `parents` (names from the
+ * root, NULL-terminated) stands in text that xl_json_parse accepted. */
+struct xl_json_place xl_json_find(const char *text, size_t n,
+                                  const char *const *parents, const char *key);
+
+/* Member `key` of object as an exact integer in lo..hi. A missing or null
+ * member gives XL_ENOTFOUND without a message; anything else that does not
+ * fit gives XL_EFORMAT. Likewise for the other kinds. */
+enum xl_status xl_json_get_int(const cJSON *object, const char *key,
+                               int64_t lo, int64_t hi, int64_t *out,
+                               struct xl_err *err);
+enum xl_status xl_json_get_real(const cJSON *object, const char *key,
+                                double lo, double hi, double *out,
+                                struct xl_err *err);
+enum xl_status xl_json_get_bool(const cJSON *object, const char *key,
+                                bool *out, struct xl_err *err);
+enum xl_status xl_json_get_text(const cJSON *object, const char *key,
+                                const char **out, struct xl_err *err);
+
+/* Adds a number; null when it is not finite. */
+void xl_json_add_real(cJSON *object, const char *key, double value);
+
+/* Adds a string; bytes that are no UTF-8 become U+FFFD. NULL adds null. */
+void xl_json_add_text(cJSON *object, const char *key, const char *text,
+                      size_t n);
+
+/* Appends the tree on one line (no newline), or indented. Numbers that are
+ * not finite are written as null. */
+void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out);
+
+/* Writes the tree, indented, by temporary file and rename. */
+enum xl_status xl_json_save(const char *path, const cJSON *root,
+                            struct xl_err *err);
+
+/* Length of the valid UTF-8 sequence at text[0..n), 0 when there is none. */
+size_t xl_utf8_length(const char *text, size_t n);
+
+#endif

@@ -1,0 +1,1 @@
+typedef int xl_plots_stub;

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs the suites whose name or case contains one of the words given, or all
+ * of them. Prints a line for each failure and one for the sum. */
+#include "tests/harness/test.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernel/base/io.h"
+
+#ifndef XL_SOURCE_DIR
+#error "the build says where the source tree is"
+#endif
+
+#define XL_SUITE(name) extern const struct xl_test_case xl_suite_##name[];
+#include "tests/suites.def"
+#undef XL_SUITE
+
+static const struct {
+    const char *name;
+    const struct xl_test_case *cases;
+} suites[] = {
+#define XL_SUITE(name) { #name, xl_suite_##name },
+#include "tests/suites.def"
+#undef XL_SUITE
+};
+
+bool xl_test_check(struct xl_test *t, bool ok, const char *file, int line,
+                   const char *fmt, ...)
+{
+    t->checks++;
+    if (ok)
+        return true;
+    if (t->failures++ < 10) {
+        va_list args;
+        va_start(args, fmt);
+        printf("%s:%d: %s/%s: ", file, line, t->suite, t->name);
+        vprintf(fmt, args);
+        putchar('\n');
+        va_end(args);
+    }
+    return false;
+}
+
+bool xl_test_check_eq(struct xl_test *t, long long got, long long want,
+                      const char *file, int line, const char *what)
+{
+    return xl_test_check(t, got == want, file, line, "%s is %lld, not %lld",
+                         what, got, want);
+}
+
+bool xl_test_check_near(struct xl_test *t, double got, double want, double tol,
+                        const char *file, int line, const char *what)
+{
+    return xl_test_check(t, fabs(got - want) <= tol, file, line,
+                         "%s is %.9g, not %.9g within %.3g", what, got, want,
+                         tol);
+}
+
+bool xl_test_check_text(struct xl_test *t, const char *got, const char *want,
+                        const char *file, int line, const char *what)
+{
+    return xl_test_check(t, got && strcmp(got, want) == 0, file, line,
+                         "%s is '%s', not '%s'", what, got ? got : "(null)",
+                         want);
+}
+
+const char *xl_test_source(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/%s", XL_SOURCE_DIR, name);
+    return path;
+}
+
+const char *xl_test_data(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/tests/data/%s", XL_SOURCE_DIR, name);
+    return path;
+}
+
+static bool is_wanted(const char *suite, const char *name, int argc,
+                      char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strstr(suite, argv[i]) || strstr(name, argv[i]))
+            return true;
+    return argc < 2;
+}
+
+/* Removes the case's folder, which holds files and one level of folders. */
+static void remove_tree(const char *dir)
+{
+    char command[400];
+    snprintf(command, sizeof command, "rm -rf -- '%s'", dir);
+    if (system(command) != 0)
+        printf("cannot remove %s\n", dir);
+}
+
+static bool run_case(const char *suite, const struct xl_test_case *row)
+{
+    struct xl_test t = { .suite = suite, .name = row->name };
+    const char *base = getenv("TMPDIR");
+    snprintf(t.dir, sizeof t.dir, "%s/xltune-test-XXXXXX",
+             base ? base : "/tmp");
+    if (!mkdtemp(t.dir)) {
+        printf("%s/%s: cannot make %s\n", suite, row->name, t.dir);
+        return false;
+    }
+    row->run(&t);
+    remove_tree(t.dir);
+    if (t.checks == 0)
+        printf("%s/%s: checks nothing\n", suite, row->name);
+    return t.failures == 0 && t.checks > 0;
+}
+
+int main(int argc, char **argv)
+{
+    size_t passed = 0, failed = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++) {
+        for (const struct xl_test_case *row = suites[s].cases; row->name;
+             row++) {
+            if (!is_wanted(suites[s].name, row->name, argc, argv))
+                continue;
+            bool ok = run_case(suites[s].name, row);
+            passed += ok;
+            failed += !ok;
+            if (!ok)
+                printf("FAILED %s/%s\n", suites[s].name, row->name);
+        }
+    }
+    printf("%zu passed, %zu failed\n", passed, failed);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+#include <stdatomic.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/arena.h"
+#include "kernel/base/buf.h"
+#include "kernel/base/csv.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/base/opt.h"
+#include "kernel/base/pool.h"
+#include "kernel/base/rng.h"
+#include "kernel/param/param.h"
+#include "tests/harness/test.h"
+
+static void arena_gives_back(struct xl_test *t)
+{
+    struct xl_arena arena;
+    xl_arena_init(&arena, 256);
+    char *a = xl_arena_alloc(&arena, 10);
+    struct xl_arena_mark mark = xl_arena_mark(&arena);
+    char *b = xl_arena_alloc(&arena, 1000);
+    XL_CHECK(t, a && b && a != b);
+    XL_CHECK(t, ((size_t)a & 63) == 0 && ((size_t)b & 63) == 0);
+    xl_arena_rewind(&arena, mark);
+    char *c = xl_arena_alloc(&arena, 10);
+    XL_CHECK(t, c == a + 64);
+    XL_CHECK(t, xl_arena_zero(&arena, SIZE_MAX, 2) == NULL);
+    xl_arena_release(&arena);
+}
+
+static void buf_stops_at_its_maximum(struct xl_test *t)
+{
+    struct xl_buf buf;
+    struct xl_err err = { 0 };
+    xl_buf_init(&buf, 8);
+    xl_buf_text(&buf, "12345678");
+    XL_CHECK(t, xl_buf_ok(&buf));
+    xl_buf_char(&buf, '9');
+    XL_CHECK(t, !xl_buf_ok(&buf));
+    XL_CHECK_TEXT(t, buf.data, "12345678");
+    XL_CHECK_STATUS(t, xl_buf_check(&buf, "digits", &err), XL_ENOMEM, &err);
+    xl_buf_release(&buf);
+}
+
+static void json_refuses_bad_text(struct xl_test *t)
+{
+    static const char *const bad[] = {
+        "", "{", "{}x", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":\"\xff\"}",
+        "nul", "\"\x01\"", "[1 2]",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct xl_err err = { 0 };
+        cJSON *root = NULL;
+        enum xl_status rc =
+            xl_json_parse(bad[i], strlen(bad[i]), "x.json", &root, &err);
+        XL_CHECK_STATUS(t, rc, XL_EFORMAT, &err);
+        XL_CHECK(t, root == NULL && strstr(err.message, "x.json"));
+    }
+}
+
+static void json_finds_places(struct xl_test *t)
+{
+    const char *text = "{ \"a\": [1, {\"b\": \"}\"}],\n  \"params\": {\n"
+                       "    \"chunk\": 3, \"heads\": 4 } }";
+    static const char *const parents[] = { "params", NULL };
+    struct xl_json_place p =
+        xl_json_find(text, strlen(text), parents, "heads");
+    XL_CHECK_EQ(t, p.line, 3);
+    XL_CHECK_EQ(t, p.column, 17);
+    p = xl_json_find(text, strlen(text), NULL, "params");
+    XL_CHECK_EQ(t, p.line, 2);
+    p = xl_json_find(text, strlen(text), NULL, "missing");
+    XL_CHECK_EQ(t, p.line, 0);
+}
+
+static void json_never_prints_nan(struct xl_test *t)
+{
+    struct xl_buf out;
+    cJSON *o = cJSON_CreateObject();
+    xl_json_add_real(o, "x", (double)NAN);
+    xl_json_add_text(o, "s", "a\xff\"b", 4);
+    xl_buf_init(&out, 0);
+    xl_json_print(o, false, &out);
+    XL_CHECK_TEXT(t, out.data,
+                  "{\"x\":null,\"s\":\"a\xef\xbf\xbd\\\"b\"}");
+    cJSON_Delete(o);
+    xl_buf_release(&out);
+}
+
+static void csv_round_trip(struct xl_test *t)
+{
+    struct xl_buf out;
+    struct xl_arena arena;
+    struct xl_csv csv;
+    struct xl_err err = { 0 };
+    xl_arena_init(&arena, 0);
+    xl_buf_init(&out, 0);
+    xl_csv_text(&out, "a,\"b\"\n");
+    xl_csv_text(&out, NULL);
+    xl_csv_real(&out, 0.1);
+    xl_csv_real(&out, (double)INFINITY);
+    xl_csv_end(&out);
+    XL_CHECK_STATUS(t, xl_csv_parse(out.data, out.len, "t.csv", &arena, &csv,
+                                    &err), XL_OK, &err);
+    XL_CHECK_EQ(t, csv.n_rows, 1);
+    XL_CHECK_EQ(t, csv.rows[0].n_fields, 4);
+    XL_CHECK_TEXT(t, csv.rows[0].fields[0], "a,\"b\"\n");
+    XL_CHECK_TEXT(t, csv.rows[0].fields[1], "");
+    XL_CHECK_TEXT(t, csv.rows[0].fields[2], "0.1");
+    XL_CHECK_STATUS(t, xl_csv_parse("\"a", 2, "t.csv", &arena, &csv, &err),
+                    XL_EFORMAT, &err);
+    xl_buf_release(&out);
+    xl_arena_release(&arena);
+}
+
+static void replace_is_whole(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    char *path = xl_io_join(t->dir, "a/b/file");
+    char *folder = xl_io_join(t->dir, "a/b");
+    XL_CHECK_STATUS(t, xl_io_make_dirs(folder, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_io_replace(path, "one", 3, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_io_replace(path, "two!", 4, &err), XL_OK, &err);
+    xl_buf_init(&text, 100);
+    XL_CHECK_STATUS(t, xl_io_read(path, &text, &err), XL_OK, &err);
+    XL_CHECK_TEXT(t, text.data, "two!");
+    XL_CHECK_STATUS(t, xl_io_replace(folder, "x", 1, &err), XL_EIO, &err);
+    XL_CHECK_STATUS(t, xl_io_replace("/dev/full/x", "x", 1, &err), XL_EIO,
+                    &err);
+    xl_buf_release(&text);
+    xl_free(path);
+    xl_free(folder);
+}
+
+enum { O_NEW, O_TEXT, O_LIST, O_ON };
+static const struct xl_opt opt_rows[] = {
+    [O_NEW] = { .name = "max-new-tokens", .kind = XL_OPT_INT, .arg = "N",
+                .help = "count", .fallback = "64", .lo = 1, .hi = 100 },
+    [O_TEXT] = { .name = "model", .kind = XL_OPT_TEXT, .arg = "DIR",
+                 .help = "folder", .alias = "model-path" },
+    [O_LIST] = { .name = "param", .kind = XL_OPT_LIST, .arg = "X",
+                 .help = "many" },
+    [O_ON] = { .name = "best", .kind = XL_OPT_BOOL, .help = "on" },
+};
+static const struct xl_opt_group opt_group = { .title = "Options",
+                                               .rows = opt_rows,
+                                               .n_rows = 4 };
+
+static void options_parse(struct xl_test *t)
+{
+    const char *argv[] = { "--max_new_tokens=7", "--model_path", "m", "--param",
+                     "a=1", "--param=b=2", "--no-best", "word", "--", "--x" };
+    struct xl_opts o;
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(t, xl_opts_parse(&o, &opt_group, 1, 10, argv, &err), XL_OK,
+                    &err);
+    XL_CHECK_EQ(t, xl_opt_int(&o, 0, O_NEW), 7);
+    XL_CHECK_TEXT(t, xl_opt_text(&o, 0, O_TEXT), "m");
+    XL_CHECK_EQ(t, o.values[0][O_LIST].n_texts, 2);
+    XL_CHECK(t, xl_opt_given(&o, 0, O_ON) && !xl_opt_bool(&o, 0, O_ON));
+    XL_CHECK_EQ(t, o.n_args, 2);
+    XL_CHECK_TEXT(t, o.args[1], "--x");
+    xl_opts_release(&o);
+}
+
+static void options_refuse(struct xl_test *t)
+{
+    static const char *const bad[][2] = {
+        { "--max-new-token", "3" }, { "--max-new-tokens", "0" },
+        { "--max-new-tokens", "3x" }, { "--best=1", "" }, { "x", "--model" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *argv[] = { bad[i][0], bad[i][1] };
+        struct xl_opts o;
+        struct xl_err err = { 0 };
+        XL_CHECK_STATUS(t, xl_opts_parse(&o, &opt_group, 1, 2, argv, &err),
+                        XL_EUSAGE, &err);
+        if (i == 0)
+            XL_CHECK(t, strstr(err.message, "'--max-new-tokens'"));
+    }
+}
+
+struct sum {
+    atomic_int total;
+    int after[8];
+    struct xl_pool *pool;
+};
+
+static void add_up(void *ctx, size_t worker)
+{
+    struct sum *s = ctx;
+    atomic_fetch_add(&s->total, (int)worker + 1);
+    xl_pool_barrier(s->pool);
+    s->after[worker] = atomic_load(&s->total);
+}
+
+static void pool_runs_and_meets(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct sum s = { .total = 0 };
+    for (unsigned spin = 1; spin <= 1000; spin *= 1000) {
+        struct xl_pool_options options = { .width = 4, .spin = spin,
+                                           .pin = spin > 1 };
+        XL_CHECK_STATUS(t, xl_pool_make(&s.pool, &options, &err), XL_OK, &err);
+        for (int run = 0; run < 500; run++) {
+            atomic_store(&s.total, 0);
+            xl_pool_run(s.pool, add_up, &s);
+            for (int w = 0; w < 4; w++)
+                XL_CHECK_EQ(t, s.after[w], 10);
+        }
+        xl_pool_free(s.pool);
+    }
+}
+
+static void spans_cover(struct xl_test *t)
+{
+    for (size_t n = 0; n < 20; n++) {
+        for (size_t parts = 1; parts < 8; parts++) {
+            size_t at = 0, least = n, most = 0;
+            for (size_t i = 0; i < parts; i++) {
+                struct xl_span s = xl_span_of(n, parts, i);
+                size_t len = s.end - s.begin;
+                XL_CHECK_EQ(t, s.begin, at);
+                at = s.end;
+                least = len < least ? len : least;
+                most = len > most ? len : most;
+            }
+            XL_CHECK(t, at == n && most <= least + 1);
+        }
+    }
+}
+
+static void rng_is_fair(struct xl_test *t)
+{
+    struct xl_rng rng, again;
+    int count[7] = { 0 };
+    double sum = 0, squares = 0;
+    xl_rng_seed(&rng, 1337);
+    again = rng;
+    XL_CHECK(t, xl_rng_next(&rng) == xl_rng_next(&again));
+    for (int i = 0; i < 70000; i++)
+        count[xl_rng_below(&rng, 7)]++;
+    for (int i = 0; i < 7; i++)
+        XL_CHECK_NEAR(t, count[i], 10000, 500);
+    for (int i = 0; i < 50000; i++) {
+        double x = xl_rng_normal(&rng);
+        sum += x;
+        squares += x * x;
+    }
+    XL_CHECK_NEAR(t, sum / 50000, 0, 0.02);
+    XL_CHECK_NEAR(t, squares / 50000, 1, 0.03);
+}
+
+static void params_hold_their_bounds(struct xl_test *t)
+{
+    struct xl_params p;
+    struct xl_err err = { 0 };
+    char text[XL_VALUE_ROOM];
+    xl_params_init(&p);
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
+        enum xl_param id = (enum xl_param)i;
+        int64_t value;
+        XL_CHECK(t, xl_param_legal(id, p.value[i]));
+        xl_param_format(id, p.value[i], text);
+        XL_CHECK_STATUS(t, xl_param_parse(id, text, &value, &err), XL_OK, &err);
+        XL_CHECK_EQ(t, value, p.value[i]);
+        XL_CHECK_STATUS(t, xl_param_parse(id, "-9", &value, &err), XL_EUSAGE,
+                        &err);
+        XL_CHECK_STATUS(t, xl_param_parse(id, "", &value, &err), XL_EUSAGE,
+                        &err);
+        XL_CHECK_EQ(t, xl_param_find(xl_param_row(id)->name), i);
+    }
+    XL_CHECK_STATUS(t, xl_params_set(&p, XL_PARAM_BACKEND, "ray",
+                                     XL_LAYER_FLAG, "--backend", &err), XL_OK,
+                    &err);
+    XL_CHECK_TEXT(t, xl_param_format(XL_PARAM_BACKEND,
+                                     p.value[XL_PARAM_BACKEND], text),
+                  "actors");
+    XL_CHECK_STATUS(t, xl_params_set(&p, XL_PARAM_TILE_AV, "32x8",
+                                     XL_LAYER_FLAG, "", &err), XL_OK, &err);
+    XL_CHECK_EQ(t, xl_tile_rows(p.value[XL_PARAM_TILE_AV]), 32);
+}
+
+static void params_files_say_where(struct xl_test *t)
+{
+    struct xl_params p;
+    struct xl_err err = { 0 };
+    char *path = xl_io_join(t->dir, "p.json");
+    xl_params_init(&p);
+    const char *wrong = "{\n \"params\": {\"chunk_size\": 32,\n"
+                        "  \"chunk_sise\": 3}}";
+    xl_io_replace(path, wrong, strlen(wrong), NULL);
+    XL_CHECK_STATUS(t, xl_params_load(&p, path, XL_LAYER_CONFIG, NULL, &err),
+                    XL_EUSAGE, &err);
+    XL_CHECK(t, strstr(err.message, "line 3 column 3") &&
+                    strstr(err.message, "nearest is 'chunk_size'"));
+    XL_CHECK_EQ(t, p.value[XL_PARAM_CHUNK_SIZE], 64);
+    xl_io_replace(path, "{\"chunk_size\": 32}", 18, NULL);
+    XL_CHECK_STATUS(t, xl_params_load(&p, path, XL_LAYER_CONFIG, NULL, &err),
+                    XL_OK, &err);
+    XL_CHECK_EQ(t, p.value[XL_PARAM_CHUNK_SIZE], 32);
+    XL_CHECK_EQ(t, p.origin[XL_PARAM_CHUNK_SIZE].layer, XL_LAYER_CONFIG);
+    xl_free(path);
+}
+
+const struct xl_test_case xl_suite_base[] = {
+    { "arena_gives_back", arena_gives_back },
+    { "buf_stops_at_its_maximum", buf_stops_at_its_maximum },
+    { "json_refuses_bad_text", json_refuses_bad_text },
+    { "json_finds_places", json_finds_places },
+    { "json_never_prints_nan", json_never_prints_nan },
+    { "csv_round_trip", csv_round_trip },
+    { "replace_is_whole", replace_is_whole },
+    { "options_parse", options_parse },
+    { "options_refuse", options_refuse },
+    { "pool_runs_and_meets", pool_runs_and_meets },
+    { "spans_cover", spans_cover },
+    { "rng_is_fair", rng_is_fair },
+    { "params_hold_their_bounds", params_hold_their_bounds },
+    { "params_files_say_where", params_files_say_where },
+    { 0 },
+};

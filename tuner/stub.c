@@ -1,0 +1,1 @@
+typedef int xl_tuner_stub;
