@@ -155,7 +155,8 @@ done:
 
 /* -- environment ---------------------------------------------------------- */
 
-enum xl_status xl_params_from_env(struct xl_params *params, struct xl_err *err)
+enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
+                                  void *ctx, struct xl_err *err)
 {
     for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
         char name[NAME_ROOM] = "XLTUNE_";
@@ -166,7 +167,7 @@ enum xl_status xl_params_from_env(struct xl_params *params, struct xl_err *err)
                             ? (char)(*label - 'a' + 'A')
                             : *label;
         name[n] = '\0';
-        const char *text = getenv(name);
+        const char *text = get ? get(ctx, name) : getenv(name);
         if (!text || !text[0])
             continue;
         enum xl_status rc = xl_params_set(params, (enum xl_param)i, text,

@@ -109,9 +109,10 @@ enum xl_status xl_params_from_json(struct xl_params *params,
                                    const cJSON *object, enum xl_layer layer,
                                    const char *where, struct xl_err *err);
 
-/* Overlays XLTUNE_<NAME> variables. */
-enum xl_status xl_params_from_env(struct xl_params *params,
-                                  struct xl_err *err);
+/* Overlays XLTUNE_<NAME> variables, read by get; NULL = getenv. */
+typedef const char *xl_env_fn(void *ctx, const char *name);
+enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
+                                  void *ctx, struct xl_err *err);
 
 /* Overlays the tunable flags and every --param name=value (texts[0..n)). */
 enum xl_status xl_params_from_flags(struct xl_params *params,
