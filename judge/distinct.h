@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * distinct-n (Li et al. 2016): different n-grams over all n-grams. Unknown,
+ * not 0, for a text shorter than n. Words are what white space separates.
+ */
+#ifndef XL_DISTINCT_H
+#define XL_DISTINCT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "judge/scores.h"
+#include "kernel/base/err.h"
+
+/* distinct-n of ids[0..count), 1 <= n <= 8. */
+enum xl_status xl_distinct_ids(const int32_t *ids, size_t count, size_t n,
+                               struct xl_score *out, struct xl_err *err);
+
+/* Sets the six distinct scores of a text and of its ids. */
+enum xl_status xl_distinct_scores(const char *text, size_t n_text,
+                                  const int32_t *ids, size_t n_ids,
+                                  struct xl_score scores[XL_SCORE_COUNT],
+                                  struct xl_err *err);
+
+#endif

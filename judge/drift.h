@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How far a candidate's logits are from the reference's on the same tokens.
+ * Rows are fed in order, one position at a time; only a few numbers a
+ * position are kept.
+ *
+ *     struct xl_drift *drift;
+ *     XL_TRY(xl_drift_make(&drift, vocab, tokens, n, err));
+ *     for (each position i)
+ *         xl_drift_add(drift, reference_row, candidate_row);
+ *     xl_drift_scores(drift, &options, scores);
+ *     xl_drift_free(drift);
+ *
+ * A position with a logit that is NaN or infinite on either side is counted
+ * in `nonfinite`; then the other scores are unknown.
+ */
+#ifndef XL_DRIFT_H
+#define XL_DRIFT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "judge/scores.h"
+#include "kernel/base/err.h"
+
+struct xl_drift;
+
+/* tokens [n] are the text, borrowed: row i is held against tokens[i + 1]. */
+enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
+                             const int32_t *tokens, size_t n,
+                             struct xl_err *err);
+void xl_drift_free(struct xl_drift *drift);
+
+/* Forgets all rows. */
+void xl_drift_clear(struct xl_drift *drift);
+
+/* The next position's logits [vocab]. At most n rows. */
+void xl_drift_add(struct xl_drift *drift, const float *reference,
+                  const float *candidate);
+
+struct xl_drift_options {
+    size_t block;               /* tokens; 0 = xl_block_auto */
+    const uint8_t *token_bytes; /* [n] of each token, or NULL = unknown */
+};
+
+/* Sets nonfinite .. dbpb of score.def. Rows missing make them unknown. */
+enum xl_status xl_drift_scores(const struct xl_drift *drift,
+                               const struct xl_drift_options *options,
+                               struct xl_score scores[XL_SCORE_COUNT],
+                               struct xl_err *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Judges configurations against the reference on one text.
+ *
+ * The reference is the naive fp32 path on one thread, in a fixed order.
+ * Candidate and reference see the same tokens; every difference is paired.
+ * The candidate runs as it is timed: in passes of its own prefill_block, then
+ * the last tokens one by one through its decode path. The reference runs once
+ * a judge; its logits are kept when they fit, else it runs again beside each
+ * candidate, piece by piece.
+ *
+ *     struct xl_judge_text text = { 0 };
+ *     XL_TRY_DONE(rc, xl_judge_heldout(&text, model, tokenizer, 0, err));
+ *     XL_TRY_DONE(rc, xl_judge_make(&judge, model, &text, NULL, err));
+ *     for (each configuration) {
+ *         XL_TRY_DONE(rc, xl_judge_config(judge, &params, &judged, err));
+ *         if (judged.ruling.verdict != XL_VERDICT_PASS)
+ *             ... cannot become best: judged.ruling.reason
+ *     }
+ *
+ * One thread at a time may use a judge. A wrong candidate is no error: it is
+ * a verdict.
+ */
+#ifndef XL_JUDGE_H
+#define XL_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "judge/gate.h"
+#include "judge/scores.h"
+#include "kernel/base/err.h"
+#include "kernel/base/hash.h"
+#include "kernel/model/plan.h"
+#include "kernel/text/tokenizer.h"
+
+/* -- the text -------------------------------------------------------------- */
+
+struct xl_judge_text {
+    struct xl_ids ids;
+    uint8_t *token_bytes;    /* [ids.n] bytes of each token; NULL = unknown */
+    bool is_random;          /* ids drawn from a seed, no language */
+    char hash[XL_HASH_TEXT]; /* of the ids */
+};
+
+/* The bundled held-out text in the model's ids, BOS in front; at most
+ * max_tokens (0 = all). A vocabulary too small for the text, or no tokenizer
+ * (NULL), gives 2048 seeded random ids instead. */
+enum xl_status xl_judge_heldout(struct xl_judge_text *text,
+                                const struct xl_model *model,
+                                const struct xl_tokenizer *tokenizer,
+                                size_t max_tokens, struct xl_err *err);
+
+/* A text of the user's, the same way; a small vocabulary is an error. */
+enum xl_status xl_judge_text(struct xl_judge_text *text,
+                             const struct xl_model *model,
+                             const struct xl_tokenizer *tokenizer,
+                             const char *bytes, size_t n, size_t max_tokens,
+                             struct xl_err *err);
+void xl_judge_text_release(struct xl_judge_text *text);
+
+/* -- the judge ------------------------------------------------------------- */
+
+struct xl_judge;
+
+struct xl_judge_options {
+    const struct xl_params *reference; /* NULL = xl_judge_reference */
+    size_t block;       /* tokens a block of the intervals; 0 = auto */
+    size_t steps;       /* last tokens through the decode path; 0 = an eighth
+                           of the text, at most 128 */
+    size_t cache_bytes; /* most for the reference's logits; 0 = 256 MiB */
+};
+
+/* The naive fp32 configuration on one thread. */
+void xl_judge_reference(struct xl_params *params);
+
+/* Copies the text. Runs the reference once when its logits fit. options may
+ * be NULL. XL_EMISMATCH when the reference itself is not finite. */
+enum xl_status xl_judge_make(struct xl_judge **judge, struct xl_model *model,
+                             const struct xl_judge_text *text,
+                             const struct xl_judge_options *options,
+                             struct xl_err *err);
+void xl_judge_free(struct xl_judge *judge);
+
+struct xl_judgement {
+    struct xl_score scores[XL_SCORE_COUNT];
+    struct xl_ruling ruling; /* tier, verdict, reason, gates */
+    char text_hash[XL_HASH_TEXT];
+    size_t n_tokens; /* positions compared */
+    size_t piece;    /* tokens of a prefill pass */
+    size_t steps;    /* tokens fed one by one */
+};
+
+/* Judges in the tier that the configuration's number formats promise. An
+ * error means it could not be judged at all: it makes no plan. */
+enum xl_status xl_judge_config(struct xl_judge *judge,
+                               const struct xl_params *candidate,
+                               struct xl_judgement *out, struct xl_err *err);
+
+/* Same for a plan that is already made, in a tier of the caller's choice. */
+enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
+                             enum xl_tier tier, struct xl_judgement *out,
+                             struct xl_err *err);
+
+/* {"tier", "verdict", "reason", "text_hash", "n_tokens", scores..., "gates"};
+ * NULL without memory. */
+cJSON *xl_judgement_json(const struct xl_judgement *judgement);
+
+#endif
