@@ -86,7 +86,8 @@ struct overlay {
     struct xl_params *params;
     const char *path;
     enum xl_layer layer;
-    const struct xl_buf *text;
+    const char *text; /* [n] */
+    size_t n;
     const char *const *parents; /* names from the root to the object */
     const char *const *ignored;
     struct xl_err *err;
@@ -98,8 +99,8 @@ static enum xl_status overlay_object(const struct overlay *o,
     for (const cJSON *item = object->child; item; item = item->next) {
         if (is_listed(o->ignored, item->string))
             continue;
-        struct xl_json_place place = xl_json_find(
-            o->text->data, o->text->len, o->parents, item->string);
+        struct xl_json_place place =
+            xl_json_find(o->text, o->n, o->parents, item->string);
         char where[XL_ORIGIN_ROOM];
         snprintf(where, sizeof where, "%s:%zu", o->path, place.line);
         enum xl_status rc =
@@ -113,22 +114,20 @@ static enum xl_status overlay_object(const struct overlay *o,
     return XL_OK;
 }
 
-enum xl_status xl_params_load(struct xl_params *params, const char *path,
-                              enum xl_layer layer,
-                              const char *const *ignored, struct xl_err *err)
+enum xl_status xl_params_parse(struct xl_params *params, const char *text,
+                               size_t n, const char *path,
+                               enum xl_layer layer,
+                               const char *const *ignored, struct xl_err *err)
 {
     static const char *const in_params[] = { "params", NULL };
-    struct xl_buf text;
     cJSON *root = NULL;
     struct xl_params next = *params; /* all or nothing */
     struct overlay o = { .params = &next, .path = path, .layer = layer,
-                         .text = &text, .ignored = ignored, .err = err };
+                         .text = text, .n = n, .ignored = ignored,
+                         .err = err };
     const cJSON *object;
-    enum xl_status rc;
+    enum xl_status rc = xl_json_parse(text, n, path, &root, err);
 
-    xl_buf_init(&text, XL_JSON_SMALL);
-    XL_TRY_DONE(rc, xl_io_read(path, &text, err));
-    rc = xl_json_parse(text.data, text.len, path, &root, err);
     if (rc == XL_EFORMAT)
         rc = XL_EUSAGE; /* a configuration error, whoever wrote the file */
     if (rc != XL_OK)
@@ -149,6 +148,19 @@ enum xl_status xl_params_load(struct xl_params *params, const char *path,
     *params = next;
 done:
     cJSON_Delete(root);
+    return rc;
+}
+
+enum xl_status xl_params_load(struct xl_params *params, const char *path,
+                              enum xl_layer layer,
+                              const char *const *ignored, struct xl_err *err)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, XL_JSON_SMALL);
+    enum xl_status rc = xl_io_read(path, &text, err);
+    if (rc == XL_OK)
+        rc = xl_params_parse(params, text.data, text.len, path, layer, ignored,
+                             err);
     xl_buf_release(&text);
     return rc;
 }

@@ -104,6 +104,12 @@ enum xl_status xl_params_load(struct xl_params *params, const char *path,
                               enum xl_layer layer,
                               const char *const *ignored, struct xl_err *err);
 
+/* Same, from text; path stands in messages and origins. */
+enum xl_status xl_params_parse(struct xl_params *params, const char *text,
+                               size_t n, const char *path,
+                               enum xl_layer layer,
+                               const char *const *ignored, struct xl_err *err);
+
 /* Overlays an object that is already parsed; where stands as origin. */
 enum xl_status xl_params_from_json(struct xl_params *params,
                                    const cJSON *object, enum xl_layer layer,
