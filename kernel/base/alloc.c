@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64
+};
 
 static xl_alloc_hook *alloc_hook; /* set once by a test, before threads */
 static void *alloc_hook_ctx;

@@ -8,7 +8,10 @@
 
 #include "kernel/base/alloc.h"
 
-enum { ALIGNMENT = 64, DEFAULT_BLOCK = 64 * 1024 };
+enum {
+    ALIGNMENT = 64,
+    DEFAULT_BLOCK = 64 * 1024
+};
 
 struct xl_arena_block {
     struct xl_arena_block *older;
@@ -46,9 +49,9 @@ static struct xl_arena_block *push_block(struct xl_arena *arena, size_t need)
         xl_free(data);
         return NULL;
     }
-    *block = (struct xl_arena_block){
-        .older = arena->head, .size = size, .data = data
-    };
+    *block = (struct xl_arena_block){ .older = arena->head,
+                                      .size = size,
+                                      .data = data };
     arena->head = block;
     return block;
 }
@@ -91,9 +94,9 @@ char *xl_arena_text(struct xl_arena *arena, const char *text, size_t n)
 
 struct xl_arena_mark xl_arena_mark(const struct xl_arena *arena)
 {
-    return (struct xl_arena_mark){
-        .block = arena->head, .used = arena->head ? arena->head->used : 0
-    };
+    return (struct xl_arena_mark){ .block = arena->head,
+                                   .used =
+                                       arena->head ? arena->head->used : 0 };
 }
 
 void xl_arena_rewind(struct xl_arena *arena, struct xl_arena_mark mark)

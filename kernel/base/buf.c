@@ -10,15 +10,17 @@
 
 #include "kernel/base/alloc.h"
 
-enum { FIRST_ROOM = 256 };
+enum {
+    FIRST_ROOM = 256
+};
 #define DEFAULT_MAX ((size_t)1 << 30)
 
 static char empty_text[1]; /* never written: room is 0 while data is this */
 
 void xl_buf_init(struct xl_buf *buf, size_t max)
 {
-    *buf = (struct xl_buf){ .data = empty_text,
-                            .max = max ? max : DEFAULT_MAX };
+    *buf =
+        (struct xl_buf){ .data = empty_text, .max = max ? max : DEFAULT_MAX };
 }
 
 void xl_buf_release(struct xl_buf *buf)
@@ -104,6 +106,7 @@ enum xl_status xl_buf_check(const struct xl_buf *buf, const char *what,
 {
     if (!buf->failed)
         return XL_OK;
-    return xl_fail(err, XL_ENOMEM, "cannot hold %s: no memory or over %zu bytes",
-                   what, buf->max);
+    return xl_fail(err, XL_ENOMEM,
+                   "cannot hold %s: no memory or over %zu bytes", what,
+                   buf->max);
 }

@@ -7,11 +7,14 @@
 #include <string.h>
 
 static const struct xl_opt common_rows[XL_COMMON_COUNT] = {
-    [XL_COMMON_HELP] = { .name = "help", .kind = XL_OPT_BOOL,
+    [XL_COMMON_HELP] = { .name = "help",
+                         .kind = XL_OPT_BOOL,
                          .help = "print this help" },
-    [XL_COMMON_JSON] = { .name = "json", .kind = XL_OPT_BOOL,
+    [XL_COMMON_JSON] = { .name = "json",
+                         .kind = XL_OPT_BOOL,
                          .help = "print JSON and nothing else" },
-    [XL_COMMON_QUIET] = { .name = "quiet", .kind = XL_OPT_BOOL,
+    [XL_COMMON_QUIET] = { .name = "quiet",
+                          .kind = XL_OPT_BOOL,
                           .help = "no progress on standard error" },
 };
 
@@ -19,9 +22,9 @@ static size_t groups_of(const struct xl_program *program,
                         const struct xl_cmd *cmd,
                         struct xl_opt_group groups[XL_OPT_GROUPS])
 {
-    groups[XL_GROUP_OWN] = (struct xl_opt_group){
-        .title = "Options", .rows = cmd->rows, .n_rows = cmd->n_rows
-    };
+    groups[XL_GROUP_OWN] = (struct xl_opt_group){ .title = "Options",
+                                                  .rows = cmd->rows,
+                                                  .n_rows = cmd->n_rows };
     groups[XL_GROUP_COMMON] = (struct xl_opt_group){
         .title = "Everywhere", .rows = common_rows, .n_rows = XL_COMMON_COUNT
     };
@@ -38,8 +41,10 @@ static void program_help(const struct xl_program *program, struct xl_buf *out)
         if (!program->cmds[i]->hidden)
             xl_buf_printf(out, "  %-12s %s\n", program->cmds[i]->name,
                           program->cmds[i]->summary);
-    xl_buf_printf(out, "\n'%s COMMAND --help' explains one; '%s --version' "
-                  "says which build this is.\n", program->name, program->name);
+    xl_buf_printf(out,
+                  "\n'%s COMMAND --help' explains one; '%s --version' "
+                  "says which build this is.\n",
+                  program->name, program->name);
 }
 
 void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
@@ -61,8 +66,8 @@ void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
 
 static int print_buf(struct xl_buf *out)
 {
-    bool ok = xl_buf_ok(out) && fputs(out->data, stdout) >= 0 &&
-              fflush(stdout) == 0;
+    bool ok =
+        xl_buf_ok(out) && fputs(out->data, stdout) >= 0 && fflush(stdout) == 0;
     xl_buf_release(out);
     return ok ? 0 : xl_status_exit_code(XL_EIO);
 }
@@ -121,8 +126,8 @@ static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
     size_t n = groups_of(program, cmd, groups);
     struct xl_cmd_ctx ctx = { .cmd = cmd, .services = program->services };
 
-    enum xl_status rc = xl_opts_parse(
-        &ctx.opts, groups, n, argc, (const char *const *)argv, &err);
+    enum xl_status rc = xl_opts_parse(&ctx.opts, groups, n, argc,
+                                      (const char *const *)argv, &err);
     if (rc != XL_OK)
         return report(program, cmd, &err);
     xl_buf_init(&line, 1 << 20);

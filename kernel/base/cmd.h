@@ -31,10 +31,20 @@ struct xl_services; /* what floors above offer: kernel/run/session.h */
 
 /* Option groups of a parse, in this order. The last two are there only for
  * commands with takes_model. */
-enum { XL_GROUP_OWN, XL_GROUP_COMMON, XL_GROUP_MODEL, XL_GROUP_TUNABLES };
+enum {
+    XL_GROUP_OWN,
+    XL_GROUP_COMMON,
+    XL_GROUP_MODEL,
+    XL_GROUP_TUNABLES
+};
 
 /* Rows of XL_GROUP_COMMON. */
-enum { XL_COMMON_HELP, XL_COMMON_JSON, XL_COMMON_QUIET, XL_COMMON_COUNT };
+enum {
+    XL_COMMON_HELP,
+    XL_COMMON_JSON,
+    XL_COMMON_QUIET,
+    XL_COMMON_COUNT
+};
 
 struct xl_cmd_ctx {
     const struct xl_cmd *cmd;

@@ -38,7 +38,12 @@ static uint64_t read_xcr0(void)
 
 static void read_isa(bool isa[XL_ISA_COUNT])
 {
-    enum { OSXSAVE = 1 << 27, YMM = 0x6, ZMM = 0xe6, TILES = 0x60000 };
+    enum {
+        OSXSAVE = 1 << 27,
+        YMM = 0x6,
+        ZMM = 0xe6,
+        TILES = 0x60000
+    };
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE))
         return;

@@ -22,8 +22,8 @@ enum xl_isa {
 
 struct xl_cpu {
     bool isa[XL_ISA_COUNT];
-    char model[96];       /* for people only; never chooses a kernel */
-    size_t cores;         /* usable: affinity mask, then cgroup quota; >= 1 */
+    char model[96]; /* for people only; never chooses a kernel */
+    size_t cores;   /* usable: affinity mask, then cgroup quota; >= 1 */
     bool has_l1d, has_l2, has_l3, has_memory;
     uint64_t l1d_bytes, l2_bytes, l3_bytes; /* as seen from core 0 */
     uint64_t memory_bytes;

@@ -100,8 +100,10 @@ static enum xl_status read_quoted(struct reader *r, const char **out)
             return XL_OK;
         }
     }
-    return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s': the quote at "
-                   "byte %zu never closes", r->name, start);
+    return xl_fail(r->err, XL_EFORMAT,
+                   "malformed CSV in '%s': the quote at "
+                   "byte %zu never closes",
+                   r->name, start);
 }
 
 static enum xl_status read_field(struct reader *r, const char **out)
@@ -136,16 +138,17 @@ static size_t count_fields(const struct reader *r)
 static enum xl_status read_row(struct reader *r, struct xl_csv_row *row)
 {
     size_t room = count_fields(r);
-    *row = (struct xl_csv_row){
-        .fields = xl_arena_zero(r->arena, room, sizeof *row->fields)
-    };
+    *row = (struct xl_csv_row){ .fields = xl_arena_zero(r->arena, room,
+                                                        sizeof *row->fields) };
     if (!row->fields)
         return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
                        r->name);
     for (;;) {
         if (row->n_fields == room)
-            return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s' near "
-                           "byte %zu: stray quote", r->name, r->at);
+            return xl_fail(r->err, XL_EFORMAT,
+                           "malformed CSV in '%s' near "
+                           "byte %zu: stray quote",
+                           r->name, r->at);
         XL_TRY(read_field(r, &row->fields[row->n_fields]));
         row->n_fields++;
         if (r->at >= r->n || r->text[r->at] != ',')
@@ -153,8 +156,10 @@ static enum xl_status read_row(struct reader *r, struct xl_csv_row *row)
         r->at++;
     }
     if (!is_line_end(r))
-        return xl_fail(r->err, XL_EFORMAT, "malformed CSV in '%s' near byte "
-                       "%zu: text after a quoted field", r->name, r->at);
+        return xl_fail(r->err, XL_EFORMAT,
+                       "malformed CSV in '%s' near byte "
+                       "%zu: text after a quoted field",
+                       r->name, r->at);
     skip_line_end(r);
     return XL_OK;
 }
@@ -169,9 +174,8 @@ enum xl_status xl_csv_parse(const char *text, size_t n, const char *name,
     size_t lines = 1;
     for (size_t i = 0; i < n; i++)
         lines += text[i] == '\n';
-    *csv = (struct xl_csv){
-        .rows = xl_arena_zero(arena, lines, sizeof *csv->rows)
-    };
+    *csv = (struct xl_csv){ .rows = xl_arena_zero(arena, lines,
+                                                  sizeof *csv->rows) };
     if (!csv->rows)
         return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'", name);
     while (r.at < r.n) {

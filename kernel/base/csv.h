@@ -28,7 +28,7 @@ struct xl_csv {
     struct xl_csv_row {
         size_t n_fields;
         const char **fields; /* [n_fields], unquoted */
-    } *rows; /* [n_rows], memory of the arena */
+    } * rows;                /* [n_rows], memory of the arena */
 };
 
 /* Lines that start with '#' and empty lines are left out. name stands in

@@ -30,7 +30,7 @@ enum xl_status {
 
 struct xl_err {
     enum xl_status status;
-    char message[512]; /* fault first, lower case, no full stop */
+    char message[1024]; /* fault first, lower case, no full stop */
 };
 
 /* Records the fault in err (when not NULL) and returns status. */

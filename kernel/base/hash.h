@@ -8,7 +8,9 @@
 
 #include <stddef.h>
 
-enum { XL_HASH_TEXT = 33 };
+enum {
+    XL_HASH_TEXT = 33
+};
 
 /* out: 32 hexadecimal digits and a zero byte. */
 void xl_hash(char out[XL_HASH_TEXT], const void *bytes, size_t n);

@@ -14,7 +14,10 @@
 
 #include "kernel/base/alloc.h"
 
-enum { READ_STEP = 1 << 16, PATH_ROOM = 4096 };
+enum {
+    READ_STEP = 1 << 16,
+    PATH_ROOM = 4096
+};
 
 static enum xl_status open_file(const char *path, int *fd, struct xl_err *err)
 {
@@ -167,8 +170,10 @@ enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err)
         part[i] = kept;
     }
     if (!xl_io_is_dir(path))
-        return xl_fail(err, XL_EIO, "cannot create folder '%s': a file is "
-                       "in its place", path);
+        return xl_fail(err, XL_EIO,
+                       "cannot create folder '%s': a file is "
+                       "in its place",
+                       path);
     return XL_OK;
 }
 

@@ -10,7 +10,9 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 
-enum { UNIQUE_KEYS_UP_TO = 512 };
+enum {
+    UNIQUE_KEYS_UP_TO = 512
+};
 
 size_t xl_utf8_length(const char *text, size_t n)
 {
@@ -44,13 +46,14 @@ static struct xl_json_place place_of(const char *text, size_t offset)
     return place;
 }
 
-static enum xl_status fail_at(const char *name, const char *text,
-                              size_t offset, const char *what,
-                              struct xl_err *err)
+static enum xl_status fail_at(const char *name, const char *text, size_t offset,
+                              const char *what, struct xl_err *err)
 {
     struct xl_json_place place = place_of(text, offset);
-    return xl_fail(err, XL_EFORMAT, "malformed JSON in '%s' line %zu column "
-                   "%zu: %s", name, place.line, place.column, what);
+    return xl_fail(err, XL_EFORMAT,
+                   "malformed JSON in '%s' line %zu column "
+                   "%zu: %s",
+                   name, place.line, place.column, what);
 }
 
 static enum xl_status check_bytes(const char *text, size_t n, const char *name,
@@ -85,8 +88,7 @@ static const char *repeated_key(const cJSON *object)
 static const char *find_repeated(const cJSON *node)
 {
     const char *found = cJSON_IsObject(node) ? repeated_key(node) : NULL;
-    for (const cJSON *child = node->child; child && !found;
-         child = child->next)
+    for (const cJSON *child = node->child; child && !found; child = child->next)
         found = find_repeated(child);
     return found;
 }
@@ -109,8 +111,10 @@ enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
     }
     const char *twice = find_repeated(tree);
     if (twice) {
-        enum xl_status rc = xl_fail(err, XL_EFORMAT, "malformed JSON in '%s': "
-                                    "key '%s' stands twice", name, twice);
+        enum xl_status rc = xl_fail(err, XL_EFORMAT,
+                                    "malformed JSON in '%s': "
+                                    "key '%s' stands twice",
+                                    name, twice);
         cJSON_Delete(tree);
         return rc;
     }
@@ -222,9 +226,8 @@ static const cJSON *member(const cJSON *object, const char *key)
     return cJSON_IsNull(item) ? NULL : item;
 }
 
-enum xl_status xl_json_get_int(const cJSON *object, const char *key,
-                               int64_t lo, int64_t hi, int64_t *out,
-                               struct xl_err *err)
+enum xl_status xl_json_get_int(const cJSON *object, const char *key, int64_t lo,
+                               int64_t hi, int64_t *out, struct xl_err *err)
 {
     const cJSON *item = member(object, key);
     if (!item)
@@ -232,15 +235,16 @@ enum xl_status xl_json_get_int(const cJSON *object, const char *key,
     double x = item->valuedouble;
     if (!cJSON_IsNumber(item) || !isfinite(x) || x != floor(x) ||
         fabs(x) > 0x1p53 || (int64_t)x < lo || (int64_t)x > hi)
-        return xl_fail(err, XL_EFORMAT, "'%s' must be an integer from %lld to "
-                       "%lld", key, (long long)lo, (long long)hi);
+        return xl_fail(err, XL_EFORMAT,
+                       "'%s' must be an integer from %lld to "
+                       "%lld",
+                       key, (long long)lo, (long long)hi);
     *out = (int64_t)x;
     return XL_OK;
 }
 
-enum xl_status xl_json_get_real(const cJSON *object, const char *key,
-                                double lo, double hi, double *out,
-                                struct xl_err *err)
+enum xl_status xl_json_get_real(const cJSON *object, const char *key, double lo,
+                                double hi, double *out, struct xl_err *err)
 {
     const cJSON *item = member(object, key);
     if (!item)
@@ -253,8 +257,8 @@ enum xl_status xl_json_get_real(const cJSON *object, const char *key,
     return XL_OK;
 }
 
-enum xl_status xl_json_get_bool(const cJSON *object, const char *key,
-                                bool *out, struct xl_err *err)
+enum xl_status xl_json_get_bool(const cJSON *object, const char *key, bool *out,
+                                struct xl_err *err)
 {
     const cJSON *item = member(object, key);
     if (!item)

@@ -44,14 +44,12 @@ struct xl_json_place xl_json_find(const char *text, size_t n,
 /* Member `key` of object as an exact integer in lo..hi. A missing or null
  * member gives XL_ENOTFOUND without a message; anything else that does not
  * fit gives XL_EFORMAT. Likewise for the other kinds. */
-enum xl_status xl_json_get_int(const cJSON *object, const char *key,
-                               int64_t lo, int64_t hi, int64_t *out,
-                               struct xl_err *err);
-enum xl_status xl_json_get_real(const cJSON *object, const char *key,
-                                double lo, double hi, double *out,
+enum xl_status xl_json_get_int(const cJSON *object, const char *key, int64_t lo,
+                               int64_t hi, int64_t *out, struct xl_err *err);
+enum xl_status xl_json_get_real(const cJSON *object, const char *key, double lo,
+                                double hi, double *out, struct xl_err *err);
+enum xl_status xl_json_get_bool(const cJSON *object, const char *key, bool *out,
                                 struct xl_err *err);
-enum xl_status xl_json_get_bool(const cJSON *object, const char *key,
-                                bool *out, struct xl_err *err);
 enum xl_status xl_json_get_text(const cJSON *object, const char *key,
                                 const char **out, struct xl_err *err);
 

@@ -13,7 +13,12 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
 
-enum { NAME_ROOM = 64, NEAR = 3, HELP_COLUMN = 30, HELP_WIDTH = 80 };
+enum {
+    NAME_ROOM = 64,
+    NEAR = 3,
+    HELP_COLUMN = 30,
+    HELP_WIDTH = 80
+};
 
 bool xl_parse_int(const char *text, int64_t *out)
 {
@@ -141,15 +146,17 @@ static enum xl_status fail_unknown(const struct parse *p, const char *name)
                 names[n++] = p->opts->groups[g].rows[i].name;
     const char *near = xl_nearest(name, names, n);
     if (near)
-        return xl_fail(p->err, XL_EUSAGE, "unknown flag '--%s'; nearest is "
-                       "'--%s'", name, near);
+        return xl_fail(p->err, XL_EUSAGE,
+                       "unknown flag '--%s'; nearest is "
+                       "'--%s'",
+                       name, near);
     return xl_fail(p->err, XL_EUSAGE, "unknown flag '--%s'; --help lists them",
                    name);
 }
 
 static enum xl_status store_number(const struct xl_opt *row,
-                                   struct xl_opt_value *value,
-                                   const char *text, struct xl_err *err)
+                                   struct xl_opt_value *value, const char *text,
+                                   struct xl_err *err)
 {
     bool ok = row->kind == XL_OPT_INT ? xl_parse_int(text, &value->i)
                                       : xl_parse_real(text, &value->real);
@@ -176,8 +183,7 @@ static enum xl_status store(const struct parse *p, const struct hit *hit,
     if (hit->row->kind == XL_OPT_INT || hit->row->kind == XL_OPT_REAL)
         XL_TRY(store_number(hit->row, value, text, p->err));
     if (!value->texts)
-        value->texts =
-            xl_arena_zero(p->arena, p->room, sizeof *value->texts);
+        value->texts = xl_arena_zero(p->arena, p->room, sizeof *value->texts);
     if (!value->texts)
         return xl_fail(p->err, XL_ENOMEM, "out of memory");
     if (hit->row->kind != XL_OPT_LIST)
@@ -265,9 +271,8 @@ static enum xl_status apply_fallbacks(const struct parse *p)
 }
 
 enum xl_status xl_opts_parse(struct xl_opts *opts,
-                             const struct xl_opt_group *groups,
-                             size_t n_groups, int argc,
-                             const char *const *argv,
+                             const struct xl_opt_group *groups, size_t n_groups,
+                             int argc, const char *const *argv,
                              struct xl_err *err)
 {
     assert(n_groups <= XL_OPT_GROUPS);
@@ -280,11 +285,11 @@ enum xl_status xl_opts_parse(struct xl_opts *opts,
     struct parse p = {
         .opts = opts, .arena = arena, .err = err, .room = (size_t)argc + 1
     };
-    bool ok = (opts->args = xl_arena_zero(arena, p.room,
-                                          sizeof *opts->args)) != NULL;
+    bool ok =
+        (opts->args = xl_arena_zero(arena, p.room, sizeof *opts->args)) != NULL;
     for (size_t g = 0; g < n_groups && ok; g++) {
-        opts->values[g] = xl_arena_zero(arena, groups[g].n_rows + 1,
-                                        sizeof *opts->values[g]);
+        opts->values[g] =
+            xl_arena_zero(arena, groups[g].n_rows + 1, sizeof *opts->values[g]);
         ok = opts->values[g] != NULL;
     }
     enum xl_status rc = ok ? parse_words(&p, argc, argv)

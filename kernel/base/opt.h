@@ -29,11 +29,16 @@
 #include "kernel/base/buf.h"
 #include "kernel/base/err.h"
 
-enum xl_opt_kind { XL_OPT_BOOL, XL_OPT_INT, XL_OPT_REAL, XL_OPT_TEXT,
-                   XL_OPT_LIST /* text that may be given more than once */ };
+enum xl_opt_kind {
+    XL_OPT_BOOL,
+    XL_OPT_INT,
+    XL_OPT_REAL,
+    XL_OPT_TEXT,
+    XL_OPT_LIST /* text that may be given more than once */
+};
 
 struct xl_opt {
-    const char *name;     /* without dashes in front */
+    const char *name; /* without dashes in front */
     enum xl_opt_kind kind;
     const char *arg;      /* placeholder in help; NULL for booleans */
     const char *help;     /* one sentence, lower case, no full stop */
@@ -49,7 +54,9 @@ struct xl_opt_group {
     size_t n_rows;
 };
 
-enum { XL_OPT_GROUPS = 4 };
+enum {
+    XL_OPT_GROUPS = 4
+};
 
 /* The result of a parse. Texts point into argv or the rows. */
 struct xl_opts {
@@ -61,7 +68,7 @@ struct xl_opts {
         const char **texts; /* [n_texts], in order given */
         int64_t i;
         double real;
-    } *values[XL_OPT_GROUPS]; /* [n_groups][n_rows] */
+    } * values[XL_OPT_GROUPS]; /* [n_groups][n_rows] */
     size_t n_args;
     const char **args; /* what is no option, in order */
     /* private */
@@ -70,9 +77,8 @@ struct xl_opts {
 
 /* XL_EUSAGE with a sentence when the words do not fit the rows. */
 enum xl_status xl_opts_parse(struct xl_opts *opts,
-                             const struct xl_opt_group *groups,
-                             size_t n_groups, int argc,
-                             const char *const *argv,
+                             const struct xl_opt_group *groups, size_t n_groups,
+                             int argc, const char *const *argv,
                              struct xl_err *err);
 void xl_opts_release(struct xl_opts *opts);
 

@@ -23,7 +23,10 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/cpu.h"
 
-enum { DEFAULT_SPIN = 2000, MAX_WIDTH = 4096 };
+enum {
+    DEFAULT_SPIN = 2000,
+    MAX_WIDTH = 4096
+};
 
 /* A counter that threads wait on: spin first, then sleep. */
 struct gate {
@@ -44,7 +47,7 @@ struct xl_pool {
     atomic_uint meeting; /* workers waiting at the barrier */
     size_t width;
     unsigned spin;
-    unsigned runs; /* the caller's: number of runs so far */
+    unsigned runs;      /* the caller's: number of runs so far */
     xl_pool_work *work; /* written before start is bumped */
     void *ctx;
     atomic_bool stop;
@@ -134,8 +137,10 @@ static enum xl_status start_workers(struct xl_pool *pool, bool pin,
         if (failed) {
             size_t wanted = pool->width;
             pool->width = i; /* free joins only those that started */
-            return xl_fail(err, XL_EFAILED, "cannot start worker %zu of %zu: "
-                           "%s", i, wanted, strerror(failed));
+            return xl_fail(err, XL_EFAILED,
+                           "cannot start worker %zu of %zu: "
+                           "%s",
+                           i, wanted, strerror(failed));
         }
         if (pin)
             pin_thread(w->thread, i);
@@ -204,8 +209,8 @@ void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx)
     gate_wake(&pool->start);
     work(ctx, 0);
     unsigned all = pool->runs * others; /* wraps as the counter does */
-    unsigned now = atomic_load_explicit(&pool->arrived.value,
-                                        memory_order_acquire);
+    unsigned now =
+        atomic_load_explicit(&pool->arrived.value, memory_order_acquire);
     while (now != all)
         now = gate_wait(&pool->arrived, now, pool->spin);
 }

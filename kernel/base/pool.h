@@ -3,8 +3,8 @@
  * A team of threads that run one function together and meet again.
  *
  *     struct xl_pool *pool;
- *     XL_TRY(xl_pool_make(&pool, &(struct xl_pool_options){ .width = 2 }, err));
- *     xl_pool_run(pool, work, &job);      // work(&job, 0) and work(&job, 1)
+ *     XL_TRY(xl_pool_make(&pool, &(struct xl_pool_options){ .width = 2 },
+ * err)); xl_pool_run(pool, work, &job);      // work(&job, 0) and work(&job, 1)
  *     xl_pool_free(pool);
  *
  * The caller is worker 0; width - 1 threads are the others. xl_pool_run

@@ -11,7 +11,9 @@
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 
-enum { NAME_ROOM = 48 };
+enum {
+    NAME_ROOM = 48
+};
 
 /* -- JSON ----------------------------------------------------------------- */
 
@@ -41,23 +43,27 @@ static enum xl_status fail_unknown_key(const char *key, struct xl_err *err)
 {
     const char *near = nearest_param(key);
     if (near)
-        return xl_fail(err, XL_EUSAGE, "unknown key '%s'; nearest is '%s'",
-                       key, near);
-    return xl_fail(err, XL_EUSAGE, "unknown key '%s'; 'xltune config show' "
-                   "lists the tunables", key);
+        return xl_fail(err, XL_EUSAGE, "unknown key '%s'; nearest is '%s'", key,
+                       near);
+    return xl_fail(err, XL_EUSAGE,
+                   "unknown key '%s'; 'xltune config show' "
+                   "lists the tunables",
+                   key);
 }
 
-static enum xl_status set_from_item(struct xl_params *params,
-                                    const cJSON *item, enum xl_layer layer,
-                                    const char *where, struct xl_err *err)
+static enum xl_status set_from_item(struct xl_params *params, const cJSON *item,
+                                    enum xl_layer layer, const char *where,
+                                    struct xl_err *err)
 {
     char text[NAME_ROOM];
     enum xl_param id = xl_param_find(item->string);
     if (id == XL_PARAM_COUNT)
         return fail_unknown_key(item->string, err);
     if (!value_text(item, text))
-        return xl_fail(err, XL_EUSAGE, "'%s' must be a number, a string or a "
-                       "boolean", item->string);
+        return xl_fail(err, XL_EUSAGE,
+                       "'%s' must be a number, a string or a "
+                       "boolean",
+                       item->string);
     return xl_params_set(params, id, text, layer, where, err);
 }
 
@@ -115,15 +121,18 @@ static enum xl_status overlay_object(const struct overlay *o,
 }
 
 enum xl_status xl_params_parse(struct xl_params *params, const char *text,
-                               size_t n, const char *path,
-                               enum xl_layer layer,
+                               size_t n, const char *path, enum xl_layer layer,
                                const char *const *ignored, struct xl_err *err)
 {
     static const char *const in_params[] = { "params", NULL };
     cJSON *root = NULL;
     struct xl_params next = *params; /* all or nothing */
-    struct overlay o = { .params = &next, .path = path, .layer = layer,
-                         .text = text, .n = n, .ignored = ignored,
+    struct overlay o = { .params = &next,
+                         .path = path,
+                         .layer = layer,
+                         .text = text,
+                         .n = n,
+                         .ignored = ignored,
                          .err = err };
     const cJSON *object;
     enum xl_status rc = xl_json_parse(text, n, path, &root, err);
@@ -152,8 +161,8 @@ done:
 }
 
 enum xl_status xl_params_load(struct xl_params *params, const char *path,
-                              enum xl_layer layer,
-                              const char *const *ignored, struct xl_err *err)
+                              enum xl_layer layer, const char *const *ignored,
+                              struct xl_err *err)
 {
     struct xl_buf text;
     xl_buf_init(&text, XL_JSON_SMALL);
@@ -195,8 +204,8 @@ enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
 /* -- flags ---------------------------------------------------------------- */
 
 /* "name=value" of --param. */
-static enum xl_status set_from_pair(struct xl_params *params,
-                                    const char *pair, struct xl_err *err)
+static enum xl_status set_from_pair(struct xl_params *params, const char *pair,
+                                    struct xl_err *err)
 {
     char name[NAME_ROOM];
     const char *equals = strchr(pair, '=');
@@ -243,6 +252,7 @@ struct xl_opt_group xl_params_opt_group(void)
 #include "kernel/param/param.def"
 #undef XL_PARAM
     };
-    return (struct xl_opt_group){ .title = "Tunables", .rows = rows,
+    return (struct xl_opt_group){ .title = "Tunables",
+                                  .rows = rows,
                                   .n_rows = XL_PARAM_COUNT };
 }

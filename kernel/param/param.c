@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FLAG_ROOM = 32 };
+enum {
+    FLAG_ROOM = 32
+};
 
 static const char *const none[] = { NULL };
 static const char *const backends[] = {
@@ -100,8 +102,10 @@ static enum xl_status parse_name(const struct xl_param_row *row, size_t n,
     }
     const char *near = xl_nearest(text, row->choices, n);
     if (near)
-        return xl_fail(err, XL_EUSAGE, "'%s' is no value of %s; nearest is "
-                       "'%s'", text, row->name, near);
+        return xl_fail(err, XL_EUSAGE,
+                       "'%s' is no value of %s; nearest is "
+                       "'%s'",
+                       text, row->name, near);
     struct xl_buf all;
     xl_buf_init(&all, 1024);
     for (size_t i = 0; i < n; i++)
@@ -116,7 +120,7 @@ static enum xl_status parse_bool(const struct xl_param_row *row,
                                  const char *text, int64_t *value,
                                  struct xl_err *err)
 {
-    static const char *const words[] = { "false", "true", "0", "1",
+    static const char *const words[] = { "false", "true", "0",   "1",
                                          "no",    "yes",  "off", "on" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(text, words[i]) == 0) {
@@ -124,8 +128,10 @@ static enum xl_status parse_bool(const struct xl_param_row *row,
             return XL_OK;
         }
     }
-    return xl_fail(err, XL_EUSAGE, "'%s' is no value of %s; it takes true or "
-                   "false", text, row->name);
+    return xl_fail(err, XL_EUSAGE,
+                   "'%s' is no value of %s; it takes true or "
+                   "false",
+                   text, row->name);
 }
 
 static enum xl_status parse_tile(const struct xl_param_row *row,
@@ -141,11 +147,12 @@ static enum xl_status parse_tile(const struct xl_param_row *row,
         left[n] = '\0';
     }
     if (n >= sizeof left || !xl_parse_int(left, &a) ||
-        !xl_parse_int(x + 1, &b) || a < row->lo || a > row->hi ||
-        b < row->lo || b > row->hi)
-        return xl_fail(err, XL_EUSAGE, "'%s' is no value of %s; it takes two "
-                       "sizes of %lld to %lld, as 8x32", text, row->name,
-                       (long long)row->lo, (long long)row->hi);
+        !xl_parse_int(x + 1, &b) || a < row->lo || a > row->hi || b < row->lo ||
+        b > row->hi)
+        return xl_fail(err, XL_EUSAGE,
+                       "'%s' is no value of %s; it takes two "
+                       "sizes of %lld to %lld, as 8x32",
+                       text, row->name, (long long)row->lo, (long long)row->hi);
     *value = xl_tile_of(a, b);
     return XL_OK;
 }
@@ -166,11 +173,15 @@ enum xl_status xl_param_parse(enum xl_param id, const char *text,
         break;
     }
     if (!xl_parse_int(text, &x))
-        return xl_fail(err, XL_EUSAGE, "'%s' is no value of %s; it takes an "
-                       "integer", text, row->name);
+        return xl_fail(err, XL_EUSAGE,
+                       "'%s' is no value of %s; it takes an "
+                       "integer",
+                       text, row->name);
     if (x < row->lo || x > row->hi)
-        return xl_fail(err, XL_EUSAGE, "%s %lld is out of bounds: %lld to "
-                       "%lld", row->name, (long long)x, (long long)row->lo,
+        return xl_fail(err, XL_EUSAGE,
+                       "%s %lld is out of bounds: %lld to "
+                       "%lld",
+                       row->name, (long long)x, (long long)row->lo,
                        (long long)row->hi);
     *value = x;
     return XL_OK;

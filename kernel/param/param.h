@@ -41,10 +41,21 @@ enum xl_layer {
     XL_LAYER_COUNT
 };
 
-enum xl_param_kind { XL_KIND_INT, XL_KIND_BOOL, XL_KIND_TILE, XL_KIND_NAME };
-enum xl_param_scale { XL_SCALE_LINEAR, XL_SCALE_LOG2 };
-enum xl_param_phase { XL_PHASE_PREFILL = 1, XL_PHASE_DECODE = 2,
-                      XL_PHASE_BOTH = 3 };
+enum xl_param_kind {
+    XL_KIND_INT,
+    XL_KIND_BOOL,
+    XL_KIND_TILE,
+    XL_KIND_NAME
+};
+enum xl_param_scale {
+    XL_SCALE_LINEAR,
+    XL_SCALE_LOG2
+};
+enum xl_param_phase {
+    XL_PHASE_PREFILL = 1,
+    XL_PHASE_DECODE = 2,
+    XL_PHASE_BOTH = 3
+};
 
 struct xl_param_row {
     const char *name; /* with underscores, as in JSON */
@@ -57,7 +68,10 @@ struct xl_param_row {
     const char *help;
 };
 
-enum { XL_ORIGIN_ROOM = 200, XL_VALUE_ROOM = 32 };
+enum {
+    XL_ORIGIN_ROOM = 200,
+    XL_VALUE_ROOM = 32
+};
 
 struct xl_params {
     int64_t value[XL_PARAM_COUNT]; /* NAME: index of the choice; TILE: see
@@ -101,13 +115,12 @@ enum xl_status xl_params_set(struct xl_params *params, enum xl_param id,
  * NULL) are skipped at top level. Unknown keys and bad values are errors with
  * file, line and column. XL_ENOTFOUND when there is no such file. */
 enum xl_status xl_params_load(struct xl_params *params, const char *path,
-                              enum xl_layer layer,
-                              const char *const *ignored, struct xl_err *err);
+                              enum xl_layer layer, const char *const *ignored,
+                              struct xl_err *err);
 
 /* Same, from text; path stands in messages and origins. */
 enum xl_status xl_params_parse(struct xl_params *params, const char *text,
-                               size_t n, const char *path,
-                               enum xl_layer layer,
+                               size_t n, const char *path, enum xl_layer layer,
                                const char *const *ignored, struct xl_err *err);
 
 /* Overlays an object that is already parsed; where stands as origin. */

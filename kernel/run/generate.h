@@ -15,8 +15,12 @@
 #include "kernel/text/sampler.h"
 #include "kernel/text/tokenizer.h"
 
-enum xl_finish { XL_FINISH_LENGTH, XL_FINISH_EOS, XL_FINISH_STOP,
-                 XL_FINISH_CALLER };
+enum xl_finish {
+    XL_FINISH_LENGTH,
+    XL_FINISH_EOS,
+    XL_FINISH_STOP,
+    XL_FINISH_CALLER
+};
 
 /* Called after each token; false ends the generation. step counts from 0;
  * dt_ns is the time of the forward pass and the sampling that gave it. */
@@ -34,8 +38,8 @@ struct xl_generate_options {
     size_t n_prompt;
     size_t max_new;
     struct xl_sampler_options sampler;
-    bool ignore_eos;      /* measurements decode a fixed count */
-    const char *stop;     /* text that ends generation, or NULL */
+    bool ignore_eos;  /* measurements decode a fixed count */
+    const char *stop; /* text that ends generation, or NULL */
     const struct xl_tokenizer *tokenizer; /* needed for stop */
     xl_generate_callback *callback;       /* or NULL */
     void *callback_ctx;

@@ -14,8 +14,8 @@
 
 /* Called with the logits after tokens[position], for each position in order;
  * false ends the run early. */
-typedef bool xl_logits_callback(void *ctx, size_t position,
-                                const float *logits, size_t vocab);
+typedef bool xl_logits_callback(void *ctx, size_t position, const float *logits,
+                                size_t vocab);
 
 /* How the tokens go through the model. */
 struct xl_feed {

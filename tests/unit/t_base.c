@@ -48,8 +48,11 @@ static void buf_stops_at_its_maximum(struct xl_test *t)
 static void json_refuses_bad_text(struct xl_test *t)
 {
     static const char *const bad[] = {
-        "", "{", "{}x", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":\"\xff\"}",
-        "nul", "\"\x01\"", "[1 2]",
+        "",      "{",
+        "{}x",   "{\"a\":1,\"a\":2}",
+        "[1,]",  "{\"a\":\"\xff\"}",
+        "nul",   "\"\x01\"",
+        "[1 2]",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct xl_err err = { 0 };
@@ -66,8 +69,7 @@ static void json_finds_places(struct xl_test *t)
     const char *text = "{ \"a\": [1, {\"b\": \"}\"}],\n  \"params\": {\n"
                        "    \"chunk\": 3, \"heads\": 4 } }";
     static const char *const parents[] = { "params", NULL };
-    struct xl_json_place p =
-        xl_json_find(text, strlen(text), parents, "heads");
+    struct xl_json_place p = xl_json_find(text, strlen(text), parents, "heads");
     XL_CHECK_EQ(t, p.line, 3);
     XL_CHECK_EQ(t, p.column, 17);
     p = xl_json_find(text, strlen(text), NULL, "params");
@@ -84,8 +86,7 @@ static void json_never_prints_nan(struct xl_test *t)
     xl_json_add_text(o, "s", "a\xff\"b", 4);
     xl_buf_init(&out, 0);
     xl_json_print(o, false, &out);
-    XL_CHECK_TEXT(t, out.data,
-                  "{\"x\":null,\"s\":\"a\xef\xbf\xbd\\\"b\"}");
+    XL_CHECK_TEXT(t, out.data, "{\"x\":null,\"s\":\"a\xef\xbf\xbd\\\"b\"}");
     cJSON_Delete(o);
     xl_buf_release(&out);
 }
@@ -103,8 +104,9 @@ static void csv_round_trip(struct xl_test *t)
     xl_csv_real(&out, 0.1);
     xl_csv_real(&out, (double)INFINITY);
     xl_csv_end(&out);
-    XL_CHECK_STATUS(t, xl_csv_parse(out.data, out.len, "t.csv", &arena, &csv,
-                                    &err), XL_OK, &err);
+    XL_CHECK_STATUS(
+        t, xl_csv_parse(out.data, out.len, "t.csv", &arena, &csv, &err), XL_OK,
+        &err);
     XL_CHECK_EQ(t, csv.n_rows, 1);
     XL_CHECK_EQ(t, csv.rows[0].n_fields, 4);
     XL_CHECK_TEXT(t, csv.rows[0].fields[0], "a,\"b\"\n");
@@ -136,13 +138,28 @@ static void replace_is_whole(struct xl_test *t)
     xl_free(folder);
 }
 
-enum { O_NEW, O_TEXT, O_LIST, O_ON };
+enum {
+    O_NEW,
+    O_TEXT,
+    O_LIST,
+    O_ON
+};
 static const struct xl_opt opt_rows[] = {
-    [O_NEW] = { .name = "max-new-tokens", .kind = XL_OPT_INT, .arg = "N",
-                .help = "count", .fallback = "64", .lo = 1, .hi = 100 },
-    [O_TEXT] = { .name = "model", .kind = XL_OPT_TEXT, .arg = "DIR",
-                 .help = "folder", .alias = "model-path" },
-    [O_LIST] = { .name = "param", .kind = XL_OPT_LIST, .arg = "X",
+    [O_NEW] = { .name = "max-new-tokens",
+                .kind = XL_OPT_INT,
+                .arg = "N",
+                .help = "count",
+                .fallback = "64",
+                .lo = 1,
+                .hi = 100 },
+    [O_TEXT] = { .name = "model",
+                 .kind = XL_OPT_TEXT,
+                 .arg = "DIR",
+                 .help = "folder",
+                 .alias = "model-path" },
+    [O_LIST] = { .name = "param",
+                 .kind = XL_OPT_LIST,
+                 .arg = "X",
                  .help = "many" },
     [O_ON] = { .name = "best", .kind = XL_OPT_BOOL, .help = "on" },
 };
@@ -152,8 +169,10 @@ static const struct xl_opt_group opt_group = { .title = "Options",
 
 static void options_parse(struct xl_test *t)
 {
-    const char *argv[] = { "--max_new_tokens=7", "--model_path", "m", "--param",
-                     "a=1", "--param=b=2", "--no-best", "word", "--", "--x" };
+    const char *argv[] = {
+        "--max_new_tokens=7", "--model_path", "m",    "--param", "a=1",
+        "--param=b=2",        "--no-best",    "word", "--",      "--x"
+    };
     struct xl_opts o;
     struct xl_err err = { 0 };
     XL_CHECK_STATUS(t, xl_opts_parse(&o, &opt_group, 1, 10, argv, &err), XL_OK,
@@ -170,8 +189,9 @@ static void options_parse(struct xl_test *t)
 static void options_refuse(struct xl_test *t)
 {
     static const char *const bad[][2] = {
-        { "--max-new-token", "3" }, { "--max-new-tokens", "0" },
-        { "--max-new-tokens", "3x" }, { "--best=1", "" }, { "x", "--model" },
+        { "--max-new-token", "3" },   { "--max-new-tokens", "0" },
+        { "--max-new-tokens", "3x" }, { "--best=1", "" },
+        { "x", "--model" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *argv[] = { bad[i][0], bad[i][1] };
@@ -203,7 +223,8 @@ static void pool_runs_and_meets(struct xl_test *t)
     struct xl_err err = { 0 };
     struct sum s = { .total = 0 };
     for (unsigned spin = 1; spin <= 1000; spin *= 1000) {
-        struct xl_pool_options options = { .width = 4, .spin = spin,
+        struct xl_pool_options options = { .width = 4,
+                                           .spin = spin,
                                            .pin = spin > 1 };
         XL_CHECK_STATUS(t, xl_pool_make(&s.pool, &options, &err), XL_OK, &err);
         for (int run = 0; run < 500; run++) {
@@ -274,14 +295,16 @@ static void params_hold_their_bounds(struct xl_test *t)
                         &err);
         XL_CHECK_EQ(t, xl_param_find(xl_param_row(id)->name), i);
     }
-    XL_CHECK_STATUS(t, xl_params_set(&p, XL_PARAM_BACKEND, "ray",
-                                     XL_LAYER_FLAG, "--backend", &err), XL_OK,
-                    &err);
-    XL_CHECK_TEXT(t, xl_param_format(XL_PARAM_BACKEND,
-                                     p.value[XL_PARAM_BACKEND], text),
-                  "actors");
-    XL_CHECK_STATUS(t, xl_params_set(&p, XL_PARAM_TILE_AV, "32x8",
-                                     XL_LAYER_FLAG, "", &err), XL_OK, &err);
+    XL_CHECK_STATUS(t,
+                    xl_params_set(&p, XL_PARAM_BACKEND, "ray", XL_LAYER_FLAG,
+                                  "--backend", &err),
+                    XL_OK, &err);
+    XL_CHECK_TEXT(
+        t, xl_param_format(XL_PARAM_BACKEND, p.value[XL_PARAM_BACKEND], text),
+        "actors");
+    XL_CHECK_STATUS(
+        t, xl_params_set(&p, XL_PARAM_TILE_AV, "32x8", XL_LAYER_FLAG, "", &err),
+        XL_OK, &err);
     XL_CHECK_EQ(t, xl_tile_rows(p.value[XL_PARAM_TILE_AV]), 32);
 }
 

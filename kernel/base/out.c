@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stdio does the buffering; the rename makes it all or nothing. */
+#include "kernel/base/out.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/buf.h"
+
+static enum xl_status fail_write(const struct xl_out *out, struct xl_err *err)
+{
+    return xl_fail(err, XL_EIO, "cannot write '%s': %s", out->path,
+                   strerror(errno));
+}
+
+static void forget(struct xl_out *out)
+{
+    xl_free(out->path);
+    xl_free(out->temp);
+    *out = (struct xl_out){ 0 };
+}
+
+enum xl_status xl_out_open(struct xl_out *out, const char *path,
+                           struct xl_err *err)
+{
+    struct xl_buf temp;
+    xl_buf_init(&temp, 0);
+    xl_buf_printf(&temp, "%s.%ld.tmp", path, (long)getpid());
+    *out = (struct xl_out){ .path = xl_strdup(path) };
+    if (xl_buf_ok(&temp))
+        out->temp = xl_strndup(temp.data, temp.len);
+    xl_buf_release(&temp);
+    enum xl_status rc = XL_OK;
+    if (!out->path || !out->temp)
+        rc = xl_fail(err, XL_ENOMEM, "out of memory");
+    else if (!(out->file = fopen(out->temp, "wb")))
+        rc = fail_write(out, err);
+    if (rc != XL_OK)
+        forget(out);
+    return rc;
+}
+
+enum xl_status xl_out_write(struct xl_out *out, const void *bytes, size_t n,
+                            struct xl_err *err)
+{
+    if (n && fwrite(bytes, 1, n, out->file) != n)
+        return fail_write(out, err);
+    return XL_OK;
+}
+
+enum xl_status xl_out_commit(struct xl_out *out, struct xl_err *err)
+{
+    enum xl_status rc = XL_OK;
+    if (fflush(out->file) != 0 || fsync(fileno(out->file)) != 0)
+        rc = fail_write(out, err);
+    if (fclose(out->file) != 0 && rc == XL_OK)
+        rc = fail_write(out, err);
+    out->file = NULL;
+    if (rc == XL_OK && rename(out->temp, out->path) != 0)
+        rc = fail_write(out, err);
+    if (rc != XL_OK)
+        unlink(out->temp);
+    forget(out);
+    return rc;
+}
+
+void xl_out_abandon(struct xl_out *out)
+{
+    if (!out->file)
+        return;
+    fclose(out->file);
+    unlink(out->temp);
+    forget(out);
+}

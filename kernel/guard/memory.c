@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything comes from /proc and /sys; statm costs about a microsecond. */
+#include "kernel/guard/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MIB 1048576.0
+
+const char xl_memory_csv_header[] = "ts,rss_mb,avail_mb,total_mb,cgroup_mb,psi";
+
+/* The number after `key` in a file of "key value" lines, in kB. */
+static bool read_kb(const char *path, const char *key, uint64_t *bytes)
+{
+    char line[256];
+    bool found = false;
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    while (!found && fgets(line, sizeof line, f)) {
+        unsigned long long kb;
+        if (strncmp(line, key, strlen(key)) == 0 &&
+            sscanf(line + strlen(key), "%llu", &kb) == 1) {
+            *bytes = (uint64_t)kb * 1024;
+            found = true;
+        }
+    }
+    fclose(f);
+    return found;
+}
+
+static bool read_line(const char *path, char line[256])
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool ok = fgets(line, 256, f) != NULL;
+    fclose(f);
+    return ok;
+}
+
+static bool read_bytes(const char *path, uint64_t *bytes)
+{
+    char line[256];
+    unsigned long long n;
+    if (!read_line(path, line) || sscanf(line, "%llu", &n) != 1)
+        return false;
+    *bytes = n;
+    return true;
+}
+
+static bool read_pressure(double *percent)
+{
+    char line[256];
+    return read_line("/proc/pressure/memory", line) &&
+           sscanf(line, "some avg10=%lf", percent) == 1;
+}
+
+void xl_memory_read(struct xl_memory *m)
+{
+    *m = (struct xl_memory){ 0 };
+    m->has_rss = read_kb("/proc/self/status", "VmRSS:", &m->rss_bytes);
+    m->has_peak = read_kb("/proc/self/status", "VmHWM:", &m->peak_bytes);
+    m->has_available =
+        read_kb("/proc/meminfo", "MemAvailable:", &m->available_bytes);
+    m->has_total = read_kb("/proc/meminfo", "MemTotal:", &m->total_bytes);
+    m->has_cgroup =
+        read_bytes("/sys/fs/cgroup/memory.current", &m->cgroup_bytes) ||
+        read_bytes("/sys/fs/cgroup/memory/memory.usage_in_bytes",
+                   &m->cgroup_bytes);
+    m->has_pressure = read_pressure(&m->pressure);
+}
+
+static void add_mib(struct xl_buf *out, bool has, uint64_t bytes)
+{
+    if (has)
+        xl_buf_printf(out, ",%.1f", (double)bytes / MIB);
+    else
+        xl_buf_char(out, ',');
+}
+
+void xl_memory_csv(const struct xl_memory *m, int64_t wall_ms,
+                   struct xl_buf *out)
+{
+    xl_buf_printf(out, "%.3f", (double)wall_ms / 1000.0);
+    add_mib(out, m->has_rss, m->rss_bytes);
+    add_mib(out, m->has_available, m->available_bytes);
+    add_mib(out, m->has_total, m->total_bytes);
+    add_mib(out, m->has_cgroup, m->cgroup_bytes);
+    if (m->has_pressure)
+        xl_buf_printf(out, ",%.2f\n", m->pressure);
+    else
+        xl_buf_text(out, ",\n");
+}

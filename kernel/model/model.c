@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening binds every tensor before anything runs, so a broken checkpoint is
+ * refused whole. Converted weights are kept by dtype: plans of a sweep that
+ * share a dtype share them. */
+#include "kernel/model/model_int.h"
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/hash.h"
+
+enum xl_status xl_model_open(struct xl_model **out, const char *dir,
+                             struct xl_err *err)
+{
+    *out = NULL;
+    struct xl_model *model = xl_alloc_zero(1, sizeof *model);
+    if (!model)
+        return xl_fail(err, XL_ENOMEM, "out of memory opening '%s'", dir);
+    xl_arena_init(&model->arena, 0);
+    enum xl_status rc;
+    XL_TRY_DONE(rc, xl_config_load(&model->config, dir, err));
+    XL_TRY_DONE(rc, xl_safetensors_open(&model->files, dir, err));
+    XL_TRY_DONE(rc, xl_weights_bind(&model->weights, &model->config,
+                                    model->files, &model->arena, err));
+    model->dir = xl_strdup(dir);
+    if (!model->dir)
+        rc = xl_fail(err, XL_ENOMEM, "out of memory opening '%s'", dir);
+done:
+    if (rc != XL_OK) {
+        xl_model_close(model);
+        return rc;
+    }
+    *out = model;
+    return XL_OK;
+}
+
+void xl_model_close(struct xl_model *model)
+{
+    if (!model)
+        return;
+    for (size_t i = 0; i < XL_DTYPE_COUNT; i++)
+        if (model->is_prepared[i])
+            xl_prepare_release(&model->prepared[i]);
+    xl_safetensors_close(model->files);
+    xl_arena_release(&model->arena);
+    xl_free(model->dir);
+    xl_free(model);
+}
+
+enum xl_status xl_model_prepare(struct xl_model *model, enum xl_dtype dtype,
+                                const struct xl_prepared **out,
+                                struct xl_err *err)
+{
+    if (!model->is_prepared[dtype]) {
+        XL_TRY(xl_prepare(&model->prepared[dtype], &model->config,
+                          &model->weights, dtype, err));
+        model->is_prepared[dtype] = true;
+    }
+    *out = &model->prepared[dtype];
+    return XL_OK;
+}
+
+const struct xl_config *xl_model_config(const struct xl_model *model)
+{
+    return &model->config;
+}
+
+const struct xl_weights *xl_model_weights(const struct xl_model *model)
+{
+    return &model->weights;
+}
+
+const struct xl_safetensors *xl_model_files(const struct xl_model *model)
+{
+    return model->files;
+}
+
+const char *xl_model_dir(const struct xl_model *model)
+{
+    return model->dir;
+}
+
+const char *xl_model_hash(struct xl_model *model)
+{
+    if (!model->hash[0])
+        xl_safetensors_hash(model->files, model->hash);
+    return model->hash;
+}
+
+size_t xl_model_parameters(const struct xl_model *model)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < xl_safetensors_count(model->files); i++)
+        n += xl_tensor_count(xl_safetensors_at(model->files, i));
+    return n;
+}

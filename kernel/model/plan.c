@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values become choices here and nowhere else. What a value of 0 stands for,
+ * which tunables a choice leaves inert, and which values a model refuses are
+ * all decided in this file. */
+#include "kernel/model/plan.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/cpu.h"
+#include "kernel/model/plan_int.h"
+
+/* -- what values mean ----------------------------------------------------- */
+
+static size_t cores_here(void)
+{
+    struct xl_cpu cpu;
+    xl_cpu_read(&cpu);
+    return cpu.cores;
+}
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static const struct xl_chunk_backend *backend_of(const struct xl_params *p)
+{
+    return xl_chunk_get((enum xl_chunk_id)p->value[XL_PARAM_BACKEND]);
+}
+
+static size_t workers_of(const struct xl_params *p)
+{
+    int64_t workers = p->value[XL_PARAM_WORKERS];
+    return workers ? (size_t)workers : cores_here();
+}
+
+/* Bands of balanced size: as many as ceil(heads / heads_per_band). */
+static size_t bands_of(const struct xl_params *p, size_t heads)
+{
+    size_t workers = workers_of(p);
+    size_t wanted = (size_t)p->value[XL_PARAM_HEADS_PER_BAND];
+    if (!(backend_of(p)->knobs & XL_KNOB_WORKERS))
+        workers = 1;
+    if (!wanted)
+        return workers < heads ? workers : heads;
+    return ceil_div(heads, wanted < heads ? wanted : heads);
+}
+
+static size_t streams_of(const struct xl_params *p)
+{
+    int64_t streams = p->value[XL_PARAM_STREAMS];
+    return streams ? (size_t)streams : workers_of(p);
+}
+
+/* -- inert and canonical -------------------------------------------------- */
+
+static const struct {
+    enum xl_param id;
+    enum xl_chunk_knob knob;
+} read_by_backend[] = {
+    { XL_PARAM_CHUNK_SIZE, XL_KNOB_CHUNK },
+    { XL_PARAM_HEADS_PER_BAND, XL_KNOB_BAND },
+    { XL_PARAM_STREAMS, XL_KNOB_STREAMS },
+    { XL_PARAM_INNER_TILE, XL_KNOB_INNER },
+    { XL_PARAM_TILE_AV, XL_KNOB_TILES },
+    { XL_PARAM_TILE_ATB, XL_KNOB_TILES },
+};
+
+const char *xl_plan_inert(const struct xl_config *config,
+                          const struct xl_params *params, enum xl_param id)
+{
+    unsigned knobs = backend_of(params)->knobs;
+    (void)config;
+    for (size_t i = 0; i < sizeof read_by_backend / sizeof *read_by_backend;
+         i++)
+        if (read_by_backend[i].id == id && !(knobs & read_by_backend[i].knob))
+            return "the backend does not read it";
+    if ((id == XL_PARAM_TILE_AV || id == XL_PARAM_TILE_ATB) &&
+        params->value[XL_PARAM_CELL] == XL_CELL_NAIVE)
+        return "the naive cell has no tiles";
+    if ((id == XL_PARAM_PIN || id == XL_PARAM_SPIN) && workers_of(params) == 1)
+        return "one worker waits for nobody";
+    return NULL;
+}
+
+/* Replaces zeros that mean auto, and sizes that act as a smaller one. */
+static void fill_in(const struct xl_config *config, struct xl_params *p)
+{
+    size_t bands = bands_of(p, config->heads);
+    p->value[XL_PARAM_WORKERS] = (int64_t)workers_of(p);
+    p->value[XL_PARAM_HEADS_PER_BAND] = (int64_t)ceil_div(config->heads, bands);
+    p->value[XL_PARAM_STREAMS] = (int64_t)streams_of(p);
+}
+
+void xl_plan_canonical(const struct xl_config *config, struct xl_params *params)
+{
+    struct xl_params defaults;
+    struct xl_params filled = *params;
+    xl_params_init(&defaults);
+    fill_in(config, &filled);
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
+        bool inert = xl_plan_inert(config, params, (enum xl_param)i) != NULL;
+        params->value[i] = inert ? defaults.value[i] : filled.value[i];
+    }
+}
+
+/* -- check ---------------------------------------------------------------- */
+
+static const char *why_not(const struct xl_params *p)
+{
+    int64_t gemm = p->value[XL_PARAM_GEMM];
+    const char *why =
+        xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL])->why_not();
+    if (!why && gemm > 0) /* 0 is auto, which takes what there is */
+        why = xl_gemm_get((enum xl_gemm_id)(gemm - 1))->why_not();
+    return why;
+}
+
+enum xl_status xl_plan_check(const struct xl_config *config,
+                             const struct xl_params *params, struct xl_err *err)
+{
+    int64_t heads = params->value[XL_PARAM_HEADS_PER_BAND];
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
+        assert(xl_param_legal((enum xl_param)i, params->value[i]));
+    if (heads > (int64_t)config->heads)
+        return xl_fail(err, XL_EUSAGE,
+                       "heads_per_band %lld exceeds the "
+                       "model's %zu heads",
+                       (long long)heads, config->heads);
+    const char *why = why_not(params);
+    if (why)
+        return xl_fail(err, XL_EUSAGE,
+                       "this configuration cannot run here: "
+                       "%s",
+                       why);
+    return XL_OK;
+}
+
+/* -- make ----------------------------------------------------------------- */
+
+static void choose_engines(struct xl_plan *plan)
+{
+    int64_t gemm = plan->params.value[XL_PARAM_GEMM];
+    if (gemm > 0) {
+        plan->gemm_many = plan->gemm_few =
+            xl_gemm_get((enum xl_gemm_id)(gemm - 1));
+        return;
+    }
+    const struct xl_gemm *blas = xl_gemm_get(XL_GEMM_OPENBLAS);
+    plan->gemm_few = xl_gemm_get(XL_GEMM_VECTOR);
+    plan->gemm_many = blas->why_not() ? plan->gemm_few : blas;
+}
+
+static void choose_schedule(struct xl_plan *plan)
+{
+    const struct xl_params *p = &plan->params;
+    const struct xl_config *config = plan->config;
+    int64_t av = p->value[XL_PARAM_TILE_AV];
+    int64_t atb = p->value[XL_PARAM_TILE_ATB];
+    plan->backend = backend_of(p);
+    plan->spec = (struct xl_chunk_spec){
+        .cell = xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL]),
+        .shape = { .heads = config->heads,
+                   .dk = config->dk,
+                   .dv = config->dv,
+                   .max_tokens = plan->block_tokens },
+        .chunk = (size_t)p->value[XL_PARAM_CHUNK_SIZE],
+        .n_bands = bands_of(p, config->heads),
+        .streams = streams_of(p),
+        .inner_tile = (size_t)p->value[XL_PARAM_INNER_TILE],
+        .tiles = { .av_rows = (size_t)xl_tile_rows(av),
+                   .av_columns = (size_t)xl_tile_columns(av),
+                   .atb_rows = (size_t)xl_tile_rows(atb),
+                   .atb_columns = (size_t)xl_tile_columns(atb) },
+        .pool = plan->pool,
+    };
+}
+
+/* Floats of scratch a worker needs for any product or step of the model. */
+static size_t worker_floats(const struct xl_plan *plan)
+{
+    const struct xl_config *c = plan->config;
+    const size_t widths[] = { c->width, c->heads * c->dv, c->ffn };
+    size_t most = plan->spec.cell->scratch_floats(1, c->dk, c->dv);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        size_t few = plan->gemm_few->scratch_floats(widths[i]);
+        size_t many = plan->gemm_many->scratch_floats(widths[i]);
+        most = few > most ? few : most;
+        most = many > most ? many : most;
+    }
+    return most;
+}
+
+static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
+{
+    const struct xl_config *c = plan->config;
+    struct xl_scratch *s = &plan->scratch;
+    size_t t = plan->block_tokens, per_worker = worker_floats(plan);
+    const struct {
+        float **to;
+        size_t row;
+    } rows[] = {
+        { &s->x, c->width },         { &s->y, c->width },
+        { &s->z, c->width },         { &s->q, c->heads * c->dk },
+        { &s->k, c->heads * c->dk }, { &s->v, c->heads * c->dv },
+        { &s->o, c->heads * c->dv }, { &s->h, c->heads * c->dv },
+        { &s->igate, c->heads },     { &s->fgate, c->heads },
+        { &s->g, c->ffn },           { &s->u, c->ffn },
+    };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++)
+        ok = (*rows[i].to = xl_arena_zero(&plan->arena, t * rows[i].row,
+                                          sizeof(float))) != NULL;
+    ok = ok && (s->gemm = xl_arena_zero(&plan->arena, plan->workers,
+                                        sizeof *s->gemm)) != NULL;
+    for (size_t w = 0; w < plan->workers && ok; w++)
+        ok = (s->gemm[w] = xl_arena_zero(&plan->arena, per_worker + 1,
+                                         sizeof(float))) != NULL;
+    size_t bytes = plan->backend->scratch_bytes(&plan->spec);
+    ok = ok && (s->chunk = xl_arena_alloc(&plan->arena, bytes + 1)) != NULL;
+    if (ok)
+        return XL_OK;
+    return xl_fail(err, XL_ENOMEM,
+                   "out of memory for the scratch of %zu "
+                   "tokens a pass; lower prefill_block",
+                   t);
+}
+
+static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
+{
+    const struct xl_params *p = &plan->params;
+    enum xl_dtype dtype = p->value[XL_PARAM_WEIGHT_DTYPE] ? XL_BF16 : XL_FP32;
+    struct xl_pool_options options = {
+        .width = plan->workers,
+        .spin = (unsigned)p->value[XL_PARAM_SPIN],
+        .pin = p->value[XL_PARAM_PIN] != 0,
+    };
+    XL_TRY(xl_model_prepare(plan->model, dtype, &plan->weights, err));
+    XL_TRY(xl_pool_make(&plan->pool, &options, err));
+    choose_engines(plan);
+    choose_schedule(plan);
+    return make_scratch(plan, err);
+}
+
+enum xl_status xl_plan_make(struct xl_plan **out, struct xl_model *model,
+                            const struct xl_params *params, struct xl_err *err)
+{
+    *out = NULL;
+    XL_TRY(xl_plan_check(&model->config, params, err));
+    struct xl_plan *plan = xl_alloc_zero(1, sizeof *plan);
+    if (!plan)
+        return xl_fail(err, XL_ENOMEM, "out of memory making a plan");
+    plan->model = model;
+    plan->config = &model->config;
+    plan->params = *params;
+    fill_in(plan->config, &plan->params);
+    plan->workers = (size_t)plan->params.value[XL_PARAM_WORKERS];
+    plan->block_tokens = (size_t)plan->params.value[XL_PARAM_PREFILL_BLOCK];
+    xl_arena_init(&plan->arena, 0);
+    enum xl_status rc = build(plan, err);
+    if (rc != XL_OK) {
+        xl_plan_free(plan);
+        return rc;
+    }
+    *out = plan;
+    return XL_OK;
+}
+
+void xl_plan_free(struct xl_plan *plan)
+{
+    if (!plan)
+        return;
+    xl_pool_free(plan->pool);
+    xl_arena_release(&plan->arena);
+    xl_free(plan);
+}
+
+const struct xl_params *xl_plan_effective(const struct xl_plan *plan)
+{
+    return &plan->params;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The plan's inside, for kernel/model only. */
+#ifndef XL_PLAN_INT_H
+#define XL_PLAN_INT_H
+
+#include "kernel/base/arena.h"
+#include "kernel/chunk/chunk.h"
+#include "kernel/gemm/gemm.h"
+#include "kernel/model/model_int.h"
+#include "kernel/model/plan.h"
+
+/* Activations of one forward pass; T = block_tokens. */
+struct xl_scratch {
+    float *x;             /* [T][width], the residual stream */
+    float *y;             /* [T][width], normed input of a layer */
+    float *q, *k;         /* [T][heads * dk] */
+    float *v, *o;         /* [T][heads * dv] */
+    float *h;             /* [T][heads * dv] */
+    float *igate, *fgate; /* [T][heads] */
+    float *g, *u;         /* [T][ffn] */
+    float *z;             /* [T][width], output of a layer before it is added */
+    float **gemm; /* [workers], scratch of each worker's engine and cell */
+    void *chunk;  /* scratch of the backend */
+};
+
+struct xl_plan {
+    struct xl_model *model;
+    const struct xl_config *config;
+    const struct xl_prepared *weights;
+    struct xl_params params;                    /* effective */
+    const struct xl_gemm *gemm_many, *gemm_few; /* by rows of a pass */
+    const struct xl_chunk_backend *backend;
+    struct xl_chunk_spec spec;
+    struct xl_pool *pool;
+    size_t workers;
+    size_t block_tokens; /* tokens a forward pass */
+    struct xl_scratch scratch;
+    struct xl_arena arena; /* of scratch */
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Gate projections stay fp32 whatever weight_dtype says: they are tiny, and
+ * the exponential gates amplify their error. */
+#include "kernel/model/prepare.h"
+
+#include <stdint.h>
+
+#include "kernel/base/alloc.h"
+
+struct build {
+    struct xl_prepared *to;
+    struct xl_err *err;
+};
+
+static bool is_aligned(const void *p, size_t n)
+{
+    return ((uintptr_t)p & (n - 1)) == 0;
+}
+
+static enum xl_status take(const struct build *b, size_t count, size_t bytes,
+                           void **out)
+{
+    size_t total;
+    if (!xl_mul_size(count, bytes, &total) ||
+        !(*out = xl_arena_alloc(&b->to->arena, total)))
+        return xl_fail(b->err, XL_ENOMEM,
+                       "out of memory preparing weights: "
+                       "%zu values of %zu bytes",
+                       count, bytes);
+    b->to->own_bytes += total;
+    return XL_OK;
+}
+
+/* The tensor as fp32: the map itself when it is that already. */
+static enum xl_status as_f32(const struct build *b, const struct xl_tensor *t,
+                             const float **out)
+{
+    void *copy;
+    size_t n = xl_tensor_count(t);
+    *out = t->data;
+    if (t->dtype == XL_FP32 && is_aligned(t->data, sizeof(float)))
+        return XL_OK;
+    XL_TRY(take(b, n, sizeof(float), &copy));
+    xl_to_f32(copy, t->data, t->dtype, n);
+    *out = copy;
+    return XL_OK;
+}
+
+static enum xl_status as_bf16(const struct build *b, const struct xl_tensor *t,
+                              const void **out)
+{
+    enum {
+        PIECE = 1024
+    };
+    float piece[PIECE];
+    void *copy;
+    size_t n = xl_tensor_count(t), size = xl_dtype_bytes(t->dtype);
+    *out = t->data;
+    if (t->dtype == XL_BF16 && is_aligned(t->data, sizeof(uint16_t)))
+        return XL_OK;
+    XL_TRY(take(b, n, sizeof(uint16_t), &copy));
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t len = n - at < PIECE ? n - at : PIECE;
+        const unsigned char *from = t->data;
+        xl_to_f32(piece, from + at * size, t->dtype, len);
+        for (size_t i = 0; i < len; i++)
+            ((uint16_t *)copy)[at + i] = xl_f32_to_bf16(piece[i]);
+    }
+    *out = copy;
+    return XL_OK;
+}
+
+static enum xl_status matrix(const struct build *b,
+                             const struct xl_linear *linear,
+                             enum xl_dtype dtype, struct xl_matrix *out)
+{
+    *out = (struct xl_matrix){ .dtype = dtype,
+                               .out = linear->w.shape[0],
+                               .in = linear->w.shape[1] };
+    if (linear->b.data)
+        XL_TRY(as_f32(b, &linear->b, &out->bias));
+    if (dtype == XL_BF16)
+        return as_bf16(b, &linear->w, &out->w);
+    const float *w;
+    XL_TRY(as_f32(b, &linear->w, &w));
+    out->w = w;
+    return XL_OK;
+}
+
+static enum xl_status vector(const struct build *b, const struct xl_norm *norm,
+                             struct xl_vector *out)
+{
+    *out = (struct xl_vector){ 0 };
+    if (norm->w.data)
+        XL_TRY(as_f32(b, &norm->w, &out->w));
+    if (norm->b.data)
+        XL_TRY(as_f32(b, &norm->b, &out->b));
+    return XL_OK;
+}
+
+static enum xl_status prepare_block(const struct build *b,
+                                    const struct xl_block *from,
+                                    struct xl_prepared_block *to)
+{
+    const struct {
+        const struct xl_linear *from;
+        struct xl_matrix *to;
+        enum xl_dtype dtype;
+    } linears[] = {
+        { &from->q, &to->q, b->to->dtype },
+        { &from->k, &to->k, b->to->dtype },
+        { &from->v, &to->v, b->to->dtype },
+        { &from->o, &to->o, b->to->dtype },
+        { &from->igate, &to->igate, XL_FP32 },
+        { &from->fgate, &to->fgate, XL_FP32 },
+        { &from->out, &to->out, b->to->dtype },
+        { &from->gate, &to->gate, b->to->dtype },
+        { &from->up, &to->up, b->to->dtype },
+        { &from->down, &to->down, b->to->dtype },
+    };
+    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
+        XL_TRY(matrix(b, linears[i].from, linears[i].dtype, linears[i].to));
+    XL_TRY(vector(b, &from->norm_mlstm, &to->norm_mlstm));
+    XL_TRY(vector(b, &from->head_norm, &to->head_norm));
+    return vector(b, &from->norm_ffn, &to->norm_ffn);
+}
+
+static enum xl_status prepare_all(const struct build *b,
+                                  const struct xl_config *config,
+                                  const struct xl_weights *weights)
+{
+    b->to->blocks =
+        xl_arena_zero(&b->to->arena, config->blocks, sizeof *b->to->blocks);
+    if (!b->to->blocks)
+        return xl_fail(b->err, XL_ENOMEM, "out of memory for %zu blocks",
+                       config->blocks);
+    for (size_t i = 0; i < config->blocks; i++)
+        XL_TRY(prepare_block(b, &weights->blocks[i], &b->to->blocks[i]));
+    XL_TRY(vector(b, &weights->out_norm, &b->to->out_norm));
+    b->to->embedding = weights->embedding;
+    return matrix(b, &weights->head, b->to->dtype, &b->to->head);
+}
+
+enum xl_status xl_prepare(struct xl_prepared *prepared,
+                          const struct xl_config *config,
+                          const struct xl_weights *weights, enum xl_dtype dtype,
+                          struct xl_err *err)
+{
+    struct build b = { .to = prepared, .err = err };
+    *prepared = (struct xl_prepared){ .dtype = dtype };
+    xl_arena_init(&prepared->arena, (size_t)1 << 20);
+    enum xl_status rc = prepare_all(&b, config, weights);
+    if (rc != XL_OK)
+        xl_prepare_release(prepared);
+    return rc;
+}
+
+void xl_prepare_release(struct xl_prepared *prepared)
+{
+    xl_arena_release(&prepared->arena);
+    *prepared = (struct xl_prepared){ 0 };
+}
+
+void xl_prepared_embed(const struct xl_prepared *prepared, size_t id,
+                       float *out)
+{
+    const struct xl_tensor *t = &prepared->embedding;
+    size_t width = t->shape[1];
+    const unsigned char *from = t->data;
+    xl_to_f32(out, from + id * width * xl_dtype_bytes(t->dtype), t->dtype,
+              width);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weights in the form that engines read: matrices fp32 or bf16, everything
+ * small in fp32. A matrix that the file already holds in the wanted type is
+ * used straight from the map; others are converted once, into an arena.
+ */
+#ifndef XL_PREPARE_H
+#define XL_PREPARE_H
+
+#include "kernel/base/arena.h"
+#include "kernel/base/err.h"
+#include "kernel/model/weights.h"
+
+struct xl_matrix {
+    const void *w; /* [out][in], fp32 or bf16 */
+    enum xl_dtype dtype;
+    size_t out, in;
+    const float *bias; /* [out] or NULL */
+};
+
+struct xl_vector {
+    const float *w, *b; /* b may be NULL */
+};
+
+struct xl_prepared_block {
+    struct xl_vector norm_mlstm, head_norm, norm_ffn;
+    struct xl_matrix q, k, v, o, igate, fgate, out, gate, up, down;
+};
+
+struct xl_prepared {
+    enum xl_dtype dtype; /* of the matrices */
+    struct xl_prepared_block *blocks;
+    struct xl_vector out_norm; /* w NULL = none */
+    struct xl_matrix head;
+    struct xl_tensor embedding; /* as the file has it: rows are converted */
+    size_t own_bytes;           /* converted copies */
+    /* private */
+    struct xl_arena arena;
+};
+
+enum xl_status xl_prepare(struct xl_prepared *prepared,
+                          const struct xl_config *config,
+                          const struct xl_weights *weights, enum xl_dtype dtype,
+                          struct xl_err *err);
+void xl_prepare_release(struct xl_prepared *prepared);
+
+/* Row `id` of the embedding as fp32, into out [width]. */
+void xl_prepared_embed(const struct xl_prepared *prepared, size_t id,
+                       float *out);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Text streams as its bytes come: an unfinished UTF-8 sequence at the end of
+ * a token is completed by the next one, so bytes are passed through as they
+ * are. */
+#include <math.h>
+
+#include "kernel/base/json.h"
+#include "kernel/run/generate.h"
+#include "kernel/run/input.h"
+#include "kernel/run/session.h"
+#include "kernel/run/step_log.h"
+
+enum {
+    OPT_PROMPT,
+    OPT_PROMPT_FILE,
+    OPT_MAX_NEW,
+    OPT_TEMPERATURE,
+    OPT_TOP_K,
+    OPT_TOP_P,
+    OPT_MIN_P,
+    OPT_PENALTY,
+    OPT_SEED,
+    OPT_STOP,
+    OPT_NO_BOS,
+    OPT_STATS_LOG,
+    OPT_STATS_EVERY,
+    OPT_MEM_LOG,
+    OPT_COUNT
+};
+
+static const struct xl_opt rows[OPT_COUNT] = {
+    [OPT_PROMPT] = { .name = "prompt",
+                     .kind = XL_OPT_TEXT,
+                     .arg = "TEXT",
+                     .help = "what to continue" },
+    [OPT_PROMPT_FILE] = { .name = "prompt-file",
+                          .kind = XL_OPT_TEXT,
+                          .arg = "FILE",
+                          .help = "the same from a file; - = "
+                                  "standard input" },
+    [OPT_MAX_NEW] = { .name = "max-new-tokens",
+                      .kind = XL_OPT_INT,
+                      .arg = "N",
+                      .help = "most tokens to write",
+                      .fallback = "64",
+                      .lo = 0,
+                      .hi = 1e8,
+                      .alias = "new" },
+    [OPT_TEMPERATURE] = { .name = "temperature",
+                          .kind = XL_OPT_REAL,
+                          .arg = "T",
+                          .help = "0 is greedy",
+                          .fallback = "0",
+                          .lo = 0,
+                          .hi = 100 },
+    [OPT_TOP_K] = { .name = "top-k",
+                    .kind = XL_OPT_INT,
+                    .arg = "K",
+                    .help = "keep the K likeliest tokens; 0 = all",
+                    .fallback = "0",
+                    .lo = 0,
+                    .hi = 1e9 },
+    [OPT_TOP_P] = { .name = "top-p",
+                    .kind = XL_OPT_REAL,
+                    .arg = "P",
+                    .help = "keep the smallest set whose probability reaches "
+                            "P",
+                    .fallback = "1",
+                    .lo = 0,
+                    .hi = 1 },
+    [OPT_MIN_P] = { .name = "min-p",
+                    .kind = XL_OPT_REAL,
+                    .arg = "P",
+                    .help = "drop tokens below P times the likeliest",
+                    .fallback = "0",
+                    .lo = 0,
+                    .hi = 1 },
+    [OPT_PENALTY] = { .name = "repetition-penalty",
+                      .kind = XL_OPT_REAL,
+                      .arg = "R",
+                      .help = "divide the logit of tokens seen "
+                              "before by R",
+                      .fallback = "1",
+                      .lo = 0.01,
+                      .hi = 100 },
+    [OPT_SEED] = { .name = "seed",
+                   .kind = XL_OPT_INT,
+                   .arg = "S",
+                   .help = "seed of the sampler",
+                   .fallback = "1337" },
+    [OPT_STOP] = { .name = "stop",
+                   .kind = XL_OPT_TEXT,
+                   .arg = "TEXT",
+                   .help = "end when this text has been written" },
+    [OPT_NO_BOS] = { .name = "no-bos",
+                     .kind = XL_OPT_BOOL,
+                     .help = "put no beginning-of-text token in front" },
+    [OPT_STATS_LOG] = { .name = "stats-log",
+                        .kind = XL_OPT_TEXT,
+                        .arg = "CSV",
+                        .help = "write the time of every step" },
+    [OPT_STATS_EVERY] = { .name = "stats-every",
+                          .kind = XL_OPT_INT,
+                          .arg = "N",
+                          .help = "steps a line of the logs",
+                          .fallback = "1",
+                          .lo = 1,
+                          .hi = 1e9 },
+    [OPT_MEM_LOG] = { .name = "mem-log",
+                      .kind = XL_OPT_TEXT,
+                      .arg = "CSV",
+                      .help = "write memory readings" },
+};
+
+/* What the token callback needs. */
+struct stream {
+    const struct xl_tokenizer *tokenizer;
+    struct xl_step_log log;
+    struct xl_buf text; /* all bytes so far */
+    bool print;
+};
+
+static bool on_token(void *ctx, const struct xl_generate_token *token)
+{
+    struct stream *s = ctx;
+    size_t before = s->text.len;
+    xl_tokenizer_decode(s->tokenizer, token->id, &s->text);
+    xl_step_log_token(&s->log, token);
+    if (s->print) {
+        fwrite(s->text.data + before, 1, s->text.len - before, stdout);
+        fflush(stdout);
+    }
+    return !ferror(stdout);
+}
+
+static struct xl_sampler_options sampler_options(const struct xl_opts *o)
+{
+    return (struct xl_sampler_options){
+        .temperature = (float)xl_opt_real(o, XL_GROUP_OWN, OPT_TEMPERATURE),
+        .top_k = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_TOP_K),
+        .top_p = (float)xl_opt_real(o, XL_GROUP_OWN, OPT_TOP_P),
+        .min_p = (float)xl_opt_real(o, XL_GROUP_OWN, OPT_MIN_P),
+        .repetition_penalty = (float)xl_opt_real(o, XL_GROUP_OWN, OPT_PENALTY),
+        .seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, OPT_SEED),
+    };
+}
+
+static cJSON *ids_json(const int32_t *ids, size_t n)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < n; i++)
+        cJSON_AddItemToArray(array, cJSON_CreateNumber(ids[i]));
+    return array;
+}
+
+static double rate(double count, uint64_t ns)
+{
+    return ns ? count * 1e9 / (double)ns : (double)NAN;
+}
+
+static enum xl_status print_json(const struct xl_session *session,
+                                 const struct xl_ids *prompt,
+                                 const struct xl_generate_result *r,
+                                 const struct xl_buf *text, struct xl_err *err)
+{
+    struct xl_buf out;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddItemToObject(root, "prompt_ids",
+                          ids_json(prompt->data, prompt->n));
+    cJSON_AddItemToObject(root, "ids", ids_json(r->ids, r->n));
+    xl_json_add_text(root, "text", text->data, text->len);
+    cJSON_AddItemToObject(root, "logprobs",
+                          cJSON_CreateDoubleArray(r->logprobs, (int)r->n));
+    cJSON_AddStringToObject(root, "finish_reason", xl_finish_name(r->finish));
+    xl_json_add_real(root, "prefill_tok_s",
+                     rate((double)prompt->n, r->prefill_ns));
+    xl_json_add_real(root, "decode_tok_s",
+                     rate((double)r->decode_steps, r->decode_ns));
+    cJSON_AddItemToObject(
+        root, "config",
+        xl_params_origin_json(xl_plan_effective(session->plan)));
+    xl_buf_init(&out, 0);
+    xl_json_print(root, false, &out);
+    cJSON_Delete(root);
+    enum xl_status rc = xl_buf_check(&out, "the result", err);
+    if (rc == XL_OK)
+        printf("%s\n", out.data);
+    xl_buf_release(&out);
+    return rc;
+}
+
+static void print_rates(const struct xl_ids *prompt,
+                        const struct xl_generate_result *r)
+{
+    fprintf(stderr, "prefill %zu tokens at %.1f tok/s", prompt->n,
+            rate((double)prompt->n, r->prefill_ns));
+    if (r->decode_steps)
+        fprintf(stderr, ", decode %zu steps at %.1f tok/s", r->decode_steps,
+                rate((double)r->decode_steps, r->decode_ns));
+    fprintf(stderr, " (one run; 'xltune bench' measures)\n");
+}
+
+static enum xl_status generate(const struct xl_cmd_ctx *ctx,
+                               struct xl_session *session,
+                               const struct xl_ids *prompt,
+                               struct stream *stream, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    struct xl_state state;
+    struct xl_generate_result result = { 0 };
+    struct xl_generate_options options = {
+        .prompt = prompt->data,
+        .n_prompt = prompt->n,
+        .max_new = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_MAX_NEW),
+        .sampler = sampler_options(o),
+        .stop = xl_opt_text(o, XL_GROUP_OWN, OPT_STOP),
+        .tokenizer = session->tokenizer,
+        .callback = on_token,
+        .callback_ctx = stream,
+    };
+    XL_TRY(xl_state_init(&state, xl_model_config(session->model), err));
+    enum xl_status rc = xl_generate(session->plan, session->model, &state,
+                                    &options, &result, err);
+    if (rc == XL_OK && ctx->json)
+        rc = print_json(session, prompt, &result, &stream->text, err);
+    else if (rc == XL_OK)
+        putchar('\n');
+    if (rc == XL_OK && !ctx->json && !ctx->quiet)
+        print_rates(prompt, &result);
+    xl_generate_release(&result);
+    xl_state_release(&state);
+    return rc;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    struct xl_session session = { 0 };
+    struct xl_ids prompt = { 0 };
+    struct stream stream = { .print = !ctx->json };
+    struct xl_input input = {
+        .text = xl_opt_text(o, XL_GROUP_OWN, OPT_PROMPT),
+        .text_file = xl_opt_text(o, XL_GROUP_OWN, OPT_PROMPT_FILE),
+        .no_bos = xl_opt_bool(o, XL_GROUP_OWN, OPT_NO_BOS),
+    };
+    size_t bytes;
+    enum xl_status rc;
+
+    xl_buf_init(&stream.text, 0);
+    XL_TRY_DONE(rc, xl_session_open(&session, ctx, err));
+    XL_TRY_DONE(rc, xl_input_read(&input, &session, &prompt, &bytes, err));
+    XL_TRY_DONE(rc, xl_session_plan(&session, ctx, prompt.n, err));
+    XL_TRY_DONE(rc,
+                xl_step_log_open(
+                    &stream.log, xl_opt_text(o, XL_GROUP_OWN, OPT_STATS_LOG),
+                    xl_opt_text(o, XL_GROUP_OWN, OPT_MEM_LOG),
+                    (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_STATS_EVERY), err));
+    stream.tokenizer = session.tokenizer;
+    rc = generate(ctx, &session, &prompt, &stream, err);
+    enum xl_status closed =
+        xl_step_log_close(&stream.log, rc == XL_OK ? err : NULL);
+    rc = rc == XL_OK ? closed : rc;
+done:
+    xl_buf_release(&stream.text);
+    xl_ids_release(&prompt);
+    xl_session_close(&session);
+    return rc;
+}
+
+const struct xl_cmd xl_cmd_generate = {
+    .name = "generate",
+    .summary = "text from a prompt, greedy or sampled, streamed",
+    .usage = "(--prompt TEXT | --prompt-file FILE) [OPTIONS]",
+    .example = "xltune generate --prompt \"It was a dark night\" "
+               "--max-new-tokens 40",
+    .rows = rows,
+    .n_rows = OPT_COUNT,
+    .takes_model = true,
+    .run = run,
+};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "kernel/base/cmd.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/json.h"
+#include "kernel/chunk/chunk.h"
+#include "kernel/gemm/gemm.h"
+
+/* One line of the list, whatever kind of kernel it is. */
+struct entry {
+    const char *kind, *name, *summary, *why_not;
+};
+
+static size_t list_kernels(struct entry *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < XL_CHUNK_COUNT; i++) {
+        const struct xl_chunk_backend *b = xl_chunk_get((enum xl_chunk_id)i);
+        out[n++] = (struct entry){ "backend", b->name, b->summary, NULL };
+    }
+    for (size_t i = 0; i < XL_CELL_COUNT; i++) {
+        const struct xl_cell *c = xl_cell_get((enum xl_cell_id)i);
+        out[n++] = (struct entry){ "cell", c->name, c->summary, c->why_not() };
+    }
+    for (size_t i = 0; i < XL_GEMM_COUNT; i++) {
+        const struct xl_gemm *g = xl_gemm_get((enum xl_gemm_id)i);
+        out[n++] = (struct entry){ "gemm", g->name, g->summary, g->why_not() };
+    }
+    return n;
+}
+
+static enum xl_status print_json(const struct entry *entries, size_t n,
+                                 const struct xl_cpu *cpu, struct xl_err *err)
+{
+    struct xl_buf out;
+    cJSON *root = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(root, "kernels");
+    for (size_t i = 0; i < n; i++) {
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "kind", entries[i].kind);
+        cJSON_AddStringToObject(item, "name", entries[i].name);
+        cJSON_AddStringToObject(item, "summary", entries[i].summary);
+        cJSON_AddBoolToObject(item, "available", !entries[i].why_not);
+        if (entries[i].why_not)
+            cJSON_AddStringToObject(item, "reason", entries[i].why_not);
+        else
+            cJSON_AddNullToObject(item, "reason");
+        cJSON_AddItemToArray(list, item);
+    }
+    cJSON *isa = cJSON_AddArrayToObject(root, "isa");
+    for (size_t i = 0; i < XL_ISA_COUNT; i++)
+        if (cpu->isa[i])
+            cJSON_AddItemToArray(
+                isa, cJSON_CreateString(xl_isa_name((enum xl_isa)i)));
+    cJSON_AddNumberToObject(root, "cores", (double)cpu->cores);
+    xl_buf_init(&out, 0);
+    xl_json_print(root, false, &out);
+    cJSON_Delete(root);
+    enum xl_status rc = xl_buf_check(&out, "the list", err);
+    if (rc == XL_OK)
+        printf("%s\n", out.data);
+    xl_buf_release(&out);
+    return rc;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct entry entries[XL_CHUNK_COUNT + XL_CELL_COUNT + XL_GEMM_COUNT];
+    struct xl_cpu cpu;
+    size_t n = list_kernels(entries);
+    xl_cpu_read(&cpu);
+    if (ctx->json)
+        return print_json(entries, n, &cpu, err);
+    printf("%zu usable cores; instruction sets:", cpu.cores);
+    for (size_t i = 0; i < XL_ISA_COUNT; i++)
+        if (cpu.isa[i])
+            printf(" %s", xl_isa_name((enum xl_isa)i));
+    printf("\n\n");
+    for (size_t i = 0; i < n; i++) {
+        const struct entry *e = &entries[i];
+        printf("%-8s %-9s %-11s %s\n", e->kind, e->name,
+               e->why_not ? "unavailable" : "available",
+               e->why_not ? e->why_not : e->summary);
+    }
+    return XL_OK;
+}
+
+const struct xl_cmd xl_cmd_kernels = {
+    .name = "kernels",
+    .summary = "every kernel and backend, with its availability here",
+    .usage = "[--json]",
+    .example = "xltune kernels",
+    .run = run,
+};
