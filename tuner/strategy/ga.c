@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A steady-state genetic search. The population is the best results of the
+ * present epoch, so an elite stays without being measured again. Each
+ * proposal is one child: two parents by tournament, crossover gene by gene,
+ * mutation that can reach every value (half of the mutations of an ordered
+ * gene are short geometric steps, half uniform). An illegal child moves to a
+ * legal point near it; a child that is known already moves to an unknown
+ * neighbour, adjacent before Hamming, and is replaced by an immigrant when
+ * there is none. Immigrants also come when the population has drawn together,
+ * and after a long time without gain all but the two best make room for a new
+ * epoch.
+ *
+ * Generations are only a count: population proposals make one. Failed points
+ * never enter the population, and being known they are never proposed again. */
+#include "tuner/strategy/search.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+
+enum {
+    TOURNAMENT = 3,
+    KEPT = 2,  /* members that outlive a restart */
+    STALL = 4, /* populations of results without gain: restart */
+    MOST_POPULATION = 4096,
+};
+
+static const double cross_share = 0.9;     /* children of two parents */
+static const double uniform_share = 0.5;   /* of mutations of ordered genes */
+static const double immigrant_share = 0.3; /* while diversity is low */
+static const double low_diversity = 0.08;  /* mean distance a free gene */
+
+struct ga {
+    uint32_t *members; /* [n] indices of records, best first */
+    size_t n, room;
+    size_t fresh;   /* uniform draws still due in this epoch */
+    size_t stalled; /* results since the last gain */
+    double best;    /* of the epoch; kept by n > 0 */
+    uint64_t *near; /* [degree] scratch */
+    size_t n_free;  /* dimensions with more than one value */
+};
+
+static double value_of(const struct xl_search *search, uint32_t index)
+{
+    return search->records[index].outcome.values[0];
+}
+
+static size_t ga_budget(const struct xl_strategy_options *options)
+{
+    size_t product;
+    return xl_mul_size(options->population, options->generations, &product)
+               ? product
+               : SIZE_MAX;
+}
+
+static void free_ga(void *state)
+{
+    struct ga *ga = state;
+    if (!ga)
+        return;
+    xl_free(ga->members);
+    xl_free(ga->near);
+    xl_free(ga);
+}
+
+static enum xl_status make_ga(void **state, struct xl_search *search,
+                              struct xl_err *err)
+{
+    size_t population = search->options.population;
+    if (population < 2 || population > MOST_POPULATION)
+        return xl_fail(err, XL_EUSAGE,
+                       "a population of %zu is not possible; "
+                       "it has 2 to %d members",
+                       population, MOST_POPULATION);
+    struct ga *ga = xl_alloc_zero(1, sizeof *ga);
+    *state = ga;
+    if (!ga)
+        return xl_fail(err, XL_ENOMEM, "no memory for a strategy");
+    ga->room = ga->fresh = population;
+    ga->members = xl_alloc_zero(population, sizeof *ga->members);
+    ga->near =
+        xl_alloc_zero(xl_space_degree(search->space) + 1, sizeof *ga->near);
+    if (!ga->members || !ga->near)
+        return xl_fail(err, XL_ENOMEM, "no memory for a strategy");
+    for (size_t d = 0; d < xl_space_n_dims(search->space); d++)
+        ga->n_free += xl_space_dim(search->space, d)->n > 1;
+    return XL_OK;
+}
+
+/* -- the population ------------------------------------------------------- */
+
+static void take_out(struct ga *ga, uint32_t index)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < ga->n; i++)
+        if (ga->members[i] != index)
+            ga->members[kept++] = ga->members[i];
+    ga->n = kept;
+}
+
+/* Sorted insertion; the worst falls out of a full population. An equal value
+ * goes behind those that came before it. */
+static void put_in(struct ga *ga, const struct xl_search *search,
+                   uint32_t index)
+{
+    double value = value_of(search, index);
+    size_t at = ga->n;
+    while (at > 0 && value_of(search, ga->members[at - 1]) < value)
+        at--;
+    if (at == ga->room)
+        return;
+    if (ga->n < ga->room)
+        ga->n++;
+    memmove(ga->members + at + 1, ga->members + at,
+            (ga->n - at - 1) * sizeof *ga->members);
+    ga->members[at] = index;
+}
+
+static void restart(struct ga *ga)
+{
+    if (ga->n > KEPT)
+        ga->n = KEPT;
+    ga->fresh = ga->room - ga->n;
+    ga->stalled = 0;
+}
+
+static enum xl_status tell_ga(void *state, struct xl_search *search,
+                              size_t index, bool is_again, struct xl_err *err)
+{
+    struct ga *ga = state;
+    (void)err;
+    if (is_again)
+        take_out(ga, (uint32_t)index);
+    bool had = ga->n > 0;
+    double best = had ? value_of(search, ga->members[0]) : 0;
+    if (search->records[index].outcome.status == XL_OUTCOME_OK)
+        put_in(ga, search, (uint32_t)index);
+    bool is_gain =
+        ga->n > 0 && (!had || value_of(search, ga->members[0]) > best);
+    ga->stalled = is_gain ? 0 : ga->stalled + !is_again;
+    if (ga->stalled >= STALL * ga->room)
+        restart(ga);
+    return XL_OK;
+}
+
+static double diversity(const struct ga *ga, const struct xl_search *search)
+{
+    uint32_t best[XL_SPACE_DIMS], other[XL_SPACE_DIMS];
+    double sum = 0;
+    xl_space_decode(search->space, search->records[ga->members[0]].code, best);
+    for (size_t i = 1; i < ga->n; i++) {
+        xl_space_decode(search->space, search->records[ga->members[i]].code,
+                        other);
+        sum += xl_space_distance(search->space, best, other);
+    }
+    return sum / (double)(ga->n - 1) / (double)ga->n_free;
+}
+
+/* -- a child -------------------------------------------------------------- */
+
+/* Members are sorted, so the winner is the least of a few numbers. */
+static uint32_t select_parent(const struct ga *ga, struct xl_rng *rng)
+{
+    uint64_t best = ga->n;
+    for (int i = 0; i < TOURNAMENT; i++) {
+        uint64_t drawn = xl_rng_below(rng, ga->n);
+        if (drawn < best)
+            best = drawn;
+    }
+    return ga->members[best];
+}
+
+/* 1 with chance 1/2, 2 with 1/4, ... either way; reflected at the ends. */
+static uint32_t step_value(struct xl_rng *rng, uint32_t value, uint32_t n)
+{
+    uint32_t by = 1;
+    while (by < n - 1 && xl_rng_below(rng, 2))
+        by++;
+    bool is_up = xl_rng_below(rng, 2);
+    if (is_up ? value + by >= n : value < by)
+        is_up = !is_up;
+    if (is_up ? value + by >= n : value < by)
+        return is_up ? n - 1 : 0;
+    return is_up ? value + by : value - by;
+}
+
+static void mutate(const struct xl_dim *dim, struct xl_rng *rng,
+                   uint32_t *value)
+{
+    if (dim->kind == XL_DIM_ORDERED && xl_rng_unit(rng) >= uniform_share) {
+        *value = step_value(rng, *value, dim->n);
+        return;
+    }
+    uint32_t drawn = (uint32_t)xl_rng_below(rng, dim->n - 1);
+    *value = drawn + (drawn >= *value);
+}
+
+static void breed(struct ga *ga, struct xl_search *search, struct xl_ask *ask)
+{
+    const struct xl_space *space = search->space;
+    struct xl_rng *rng = &search->rng;
+    uint32_t a = select_parent(ga, rng), b = select_parent(ga, rng);
+    uint32_t other[XL_SPACE_DIMS];
+    bool crosses = a != b && xl_rng_unit(rng) < cross_share;
+    xl_space_decode(space, search->records[a].code, ask->point);
+    xl_space_decode(space, search->records[b].code, other);
+    ask->how = crosses ? "crossover" : "mutation";
+    ask->n_parents = crosses ? 2 : 1;
+    ask->parents[0] = search->records[a].code;
+    ask->parents[1] = crosses ? search->records[b].code : 0;
+    bool changed = crosses;
+    for (int round = 0; round == 0 || !changed; round++) {
+        for (size_t d = 0; d < xl_space_n_dims(space); d++) {
+            const struct xl_dim *dim = xl_space_dim(space, d);
+            if (dim->n == 1)
+                continue;
+            if (crosses && xl_rng_below(rng, 2))
+                ask->point[d] = other[d];
+            if (xl_rng_below(rng, ga->n_free) == 0) {
+                mutate(dim, rng, &ask->point[d]);
+                changed = true;
+            }
+        }
+    }
+}
+
+/* Moves ask->point to one of its unknown neighbours; false without one. */
+static bool sidestep(struct ga *ga, struct xl_search *search,
+                     struct xl_ask *ask, enum xl_near near)
+{
+    size_t n = xl_space_neighbours(search->space, ask->point, near, ga->near);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!xl_search_knows(search, ga->near[i]))
+            ga->near[kept++] = ga->near[i];
+    if (!kept)
+        return false;
+    xl_space_decode(search->space, ga->near[xl_rng_below(&search->rng, kept)],
+                    ask->point);
+    return true;
+}
+
+static bool make_new(struct ga *ga, struct xl_search *search,
+                     struct xl_ask *ask)
+{
+    if (!xl_space_repair(search->space, &search->rng, ask->point))
+        return false;
+    return !xl_search_knows(search, xl_space_code(search->space, ask->point)) ||
+           sidestep(ga, search, ask, XL_NEAR_ADJACENT) ||
+           sidestep(ga, search, ask, XL_NEAR_HAMMING);
+}
+
+static enum xl_status ask_ga(void *state, struct xl_search *search,
+                             struct xl_ask *ask, struct xl_err *err)
+{
+    struct ga *ga = state;
+    ask->generation = ask->number / search->options.population;
+    if (ga->fresh) {
+        ga->fresh--;
+        return xl_search_draw(search, ask, err);
+    }
+    bool is_poor = ga->n < 2 || !ga->n_free;
+    if (!is_poor && diversity(ga, search) < low_diversity)
+        is_poor = xl_rng_unit(&search->rng) < immigrant_share;
+    if (!is_poor) {
+        breed(ga, search, ask);
+        if (make_new(ga, search, ask))
+            return XL_OK;
+    }
+    XL_TRY(xl_search_draw(search, ask, err));
+    ask->how = "immigrant";
+    return XL_OK;
+}
+
+const struct xl_strategy_kind xl_strategy_ga = {
+    .name = "ga",
+    .budget = ga_budget,
+    .make = make_ga,
+    .free = free_ga,
+    .ask = ask_ga,
+    .tell = tell_ga,
+};

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Known points sit in one array, found by code through open addressing.
+ *
+ * Drawing without replacement: while at most half of the members are known, a
+ * uniform draw is repeated until it is new, two tries on average at worst.
+ * Then the members left, no more than are known already, are listed once, and
+ * each draw takes one out of the list. Memory follows what was asked, never
+ * the space, and every order of the members is equally likely. */
+#include "tuner/strategy/search.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+
+enum {
+    FIRST_ROOM = 64,
+    DRAWS = 1 << 16
+};
+
+static size_t slot_of(const struct xl_search *search, uint64_t code)
+{
+    uint64_t z = code * 0x9e3779b97f4a7c15u;
+    return (size_t)(z ^ (z >> 32)) & (search->n_slots - 1);
+}
+
+uint32_t xl_search_find(const struct xl_search *search, uint64_t code)
+{
+    if (!search->n_slots)
+        return XL_SEARCH_UNKNOWN;
+    for (size_t s = slot_of(search, code); search->slots[s];
+         s = (s + 1) & (search->n_slots - 1)) {
+        uint32_t index = search->slots[s] - 1;
+        if (search->records[index].code == code)
+            return index;
+    }
+    return XL_SEARCH_UNKNOWN;
+}
+
+static void enter(struct xl_search *search, uint32_t index)
+{
+    size_t s = slot_of(search, search->records[index].code);
+    while (search->slots[s])
+        s = (s + 1) & (search->n_slots - 1);
+    search->slots[s] = index + 1;
+}
+
+static enum xl_status grow(struct xl_search *search, struct xl_err *err)
+{
+    size_t room = search->record_room ? search->record_room * 2 : FIRST_ROOM;
+    uint32_t *slots = xl_alloc_zero(room * 2, sizeof *slots);
+    struct xl_record *records = xl_realloc(
+        search->records, search->record_room * sizeof *search->records,
+        room * sizeof *search->records);
+    if (records)
+        search->records = records;
+    if (!slots || !records || room >= UINT32_MAX / 2) {
+        xl_free(slots);
+        return xl_fail(err, XL_ENOMEM, "no memory for %zu points", room);
+    }
+    xl_free(search->slots);
+    search->slots = slots;
+    search->n_slots = room * 2;
+    search->record_room = room;
+    for (size_t i = 0; i < search->n_records; i++)
+        enter(search, (uint32_t)i);
+    return XL_OK;
+}
+
+enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
+                             uint32_t *index, struct xl_err *err)
+{
+    *index = xl_search_find(search, code);
+    if (*index != XL_SEARCH_UNKNOWN)
+        return XL_OK;
+    if (search->n_records == search->record_room)
+        XL_TRY(grow(search, err));
+    *index = (uint32_t)search->n_records++;
+    search->records[*index] =
+        (struct xl_record){ .code = code, .number = SIZE_MAX };
+    enter(search, *index);
+    return XL_OK;
+}
+
+/* -- drawing -------------------------------------------------------------- */
+
+static enum xl_status list_rest(struct xl_search *search, struct xl_err *err)
+{
+    const struct xl_space *space = search->space;
+    uint32_t point[XL_SPACE_DIMS];
+    uint64_t count = xl_space_count(space), left = count - search->n_records;
+    search->rest = xl_alloc_zero((size_t)left, sizeof *search->rest);
+    if (!search->rest)
+        return xl_fail(err, XL_ENOMEM, "no memory for %llu points",
+                       (unsigned long long)left);
+    search->has_rest = true;
+    for (uint64_t i = 0; i < count; i++) {
+        xl_space_at(space, i, point);
+        uint64_t code = xl_space_code(space, point);
+        if (!xl_search_knows(search, code))
+            search->rest[search->n_rest++] = code;
+    }
+    return XL_OK;
+}
+
+static void draw_rest(struct xl_search *search, struct xl_ask *ask)
+{
+    while (search->n_rest) {
+        size_t i = (size_t)xl_rng_below(&search->rng, search->n_rest);
+        uint64_t code = search->rest[i];
+        search->rest[i] = search->rest[--search->n_rest];
+        if (!xl_search_knows(search, code)) {
+            xl_space_decode(search->space, code, ask->point);
+            return;
+        }
+    }
+    ask->end = XL_ASK_SPACE;
+}
+
+enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
+                              struct xl_err *err)
+{
+    const struct xl_space *space = search->space;
+    bool is_counted = xl_space_is_counted(space);
+    ask->how = "uniform";
+    ask->n_parents = 0;
+    if (is_counted && !search->has_rest &&
+        search->n_records >= xl_space_count(space) / 2)
+        XL_TRY(list_rest(search, err));
+    if (search->has_rest) {
+        draw_rest(search, ask);
+        return XL_OK;
+    }
+    for (size_t i = 0; is_counted || i < DRAWS; i++) {
+        if (!xl_space_sample(space, &search->rng, ask->point))
+            break;
+        if (!xl_search_knows(search, xl_space_code(space, ask->point)))
+            return XL_OK;
+    }
+    ask->end = XL_ASK_SPACE;
+    return XL_OK;
+}
+
+void xl_search_release(struct xl_search *search)
+{
+    xl_free(search->records);
+    xl_free(search->slots);
+    xl_free(search->rest);
+    xl_free(search->queue);
+    *search = (struct xl_search){ 0 };
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every strategy stands on: the space, the generator, and the history of
+ * points proposed and told. Included only inside tuner/strategy and by tests.
+ *
+ * A strategy is a const struct at the end of its file. The frame calls ask
+ * only while the budget lasts, refuses a point that is known already or no
+ * member, and keeps the history; a strategy keeps what else it needs in a
+ * state of its own.
+ */
+#ifndef XL_SEARCH_H
+#define XL_SEARCH_H
+
+#include "kernel/base/rng.h"
+#include "tuner/strategy/strategy.h"
+
+enum {
+    XL_SEARCH_UNKNOWN = UINT32_MAX
+};
+
+/* One known point. */
+struct xl_record {
+    uint64_t code;
+    size_t number; /* of its proposal; SIZE_MAX = told without one */
+    bool is_told;
+    struct xl_outcome outcome; /* when told */
+};
+
+struct xl_search {
+    const struct xl_space *space;
+    struct xl_strategy_options options; /* zeros replaced */
+    struct xl_rng rng;
+    size_t asked;
+
+    struct xl_record *records; /* [n_records], in the order they got known */
+    size_t n_records;
+
+    /* private */
+    size_t record_room;
+    uint32_t *slots; /* [n_slots] index of a record + 1, by code */
+    size_t n_slots;
+    uint64_t *rest; /* [n_rest] members not known when the list was made */
+    size_t n_rest;
+    bool has_rest;
+    uint64_t *queue; /* [n_queue] suggested codes, from queue_at */
+    size_t n_queue, queue_at;
+};
+
+struct xl_strategy_kind {
+    const char *name;
+
+    /* The default budget; NULL = the whole space. */
+    size_t (*budget)(const struct xl_strategy_options *options);
+
+    /* A state, or NULL with XL_OK when the strategy needs none. */
+    enum xl_status (*make)(void **state, struct xl_search *search,
+                           struct xl_err *err);
+    void (*free)(void *state);
+
+    /* Fills point and whence; ask->end = XL_ASK_SPACE when nothing is left. */
+    enum xl_status (*ask)(void *state, struct xl_search *search,
+                          struct xl_ask *ask, struct xl_err *err);
+
+    /* After the history has taken the outcome of records[index]; may be
+     * NULL. is_again: a second tell of this point. */
+    enum xl_status (*tell)(void *state, struct xl_search *search, size_t index,
+                           bool is_again, struct xl_err *err);
+};
+
+/* The record of a code, or XL_SEARCH_UNKNOWN. */
+uint32_t xl_search_find(const struct xl_search *search, uint64_t code);
+
+/* Known members cannot be proposed any more. */
+static inline bool xl_search_knows(const struct xl_search *search,
+                                   uint64_t code)
+{
+    return xl_search_find(search, code) != XL_SEARCH_UNKNOWN;
+}
+
+/* The record of code, added when it is new. */
+enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
+                             uint32_t *index, struct xl_err *err);
+
+/* Draws uniformly among the members that are not known; ask->end becomes
+ * XL_ASK_SPACE when there are none (or none was found in a space that is not
+ * counted). */
+enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
+                              struct xl_err *err);
+
+void xl_search_release(struct xl_search *search);
+
+#endif
