@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to kernel/gemm: the engines, each at the end of its file.
+ */
+#ifndef XL_GEMM_INT_H
+#define XL_GEMM_INT_H
+
+#include "kernel/gemm/gemm.h"
+
+#define XL_GEMM(id, name, summary) extern const struct xl_gemm xl_gemm_##name;
+#include "kernel/gemm/gemm.def"
+#undef XL_GEMM
+
+/* xl_gemm_vector is the variant for any processor; these stand in for it
+ * where they can. */
+extern const struct xl_gemm xl_gemm_vector_avx2;
+extern const struct xl_gemm xl_gemm_vector_avx512;
+
+#endif

