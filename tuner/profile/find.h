@@ -27,9 +27,11 @@ struct xl_profile_paths {
     char *configs; /* ./configs */
     char *golden;  /* shipped profiles: source tree, then installed */
 };
+
+/* golden is copied; NULL = none is shipped. env NULL = getenv. */
 enum xl_status xl_profile_paths_init(struct xl_profile_paths *paths,
-                                     xl_env_fn *env, void *env_ctx,
-                                     struct xl_err *err);
+                                     const char *golden, xl_env_fn *env,
+                                     void *env_ctx, struct xl_err *err);
 void xl_profile_paths_release(struct xl_profile_paths *paths);
 
 /* Writes doc into the store under the name of its key. XL_EUSAGE when its
@@ -44,9 +46,8 @@ struct xl_candidate {
     bool published;   /* in the store, not in a run folder */
     bool is_readable; /* else `reason` says what is wrong with the file */
     struct xl_match match;
-    bool passed; /* the quality verdict is "pass" */
-    bool has_backend;
-    int64_t backend; /* its value of the tunable */
+    bool passed;    /* the quality verdict is "pass" */
+    bool is_wanted; /* it is for the backend that was preferred */
     char created[40];
     char reason[512]; /* why it cannot be used; "" = it can */
 };

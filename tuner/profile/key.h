@@ -36,14 +36,15 @@ enum {
 struct xl_hardware_key {
     bool isa[XL_ISA_COUNT];
     uint64_t l1d_kib, l2_kib, l3_kib; /* 0 = could not be read */
-    size_t cores;                     /* usable */
+    uint64_t cores;                   /* usable */
     uint64_t memory_gib;              /* rounded; 0 = could not be read */
 };
 
 struct xl_model_key {
     enum xl_arch arch;
-    size_t width, blocks, heads, dk, dv, ffn, vocab;
-    enum xl_dtype dtype; /* of the weights in the files */
+    uint64_t width, blocks, heads, dk, dv, ffn, vocab;
+    uint64_t slstm_blocks; /* of a block stack; else 0 */
+    enum xl_dtype dtype;   /* of the weights in the files */
 };
 
 struct xl_key {

@@ -72,23 +72,4 @@ void xl_layers_release(struct xl_layers *layers);
 bool xl_layers_sets(const struct xl_layers *layers, enum xl_layer layer,
                     enum xl_param id);
 
-/* The inputs of this process: machine, folders, the model of opts. Release
- * also on failure. */
-struct xl_resolve_home {
-    struct xl_profile_paths paths;
-    struct xl_layers_in in;
-};
-enum xl_status xl_resolve_home_init(struct xl_resolve_home *home,
-                                    const struct xl_opts *opts,
-                                    const struct xl_config *config,
-                                    size_t context, struct xl_err *err);
-void xl_resolve_home_release(struct xl_resolve_home *home);
-
-/* The resolver that commands are given (xl_resolve_fn). Notes go to standard
- * error unless --quiet. */
-enum xl_status xl_profile_resolve(const struct xl_opts *opts,
-                                  const struct xl_config *config,
-                                  size_t context, struct xl_params *params,
-                                  struct xl_err *err);
-
 #endif
