@@ -191,12 +191,12 @@ static void fill_candidate(struct xl_candidate *item,
     snprintf(item->created, sizeof item->created, "%s", best->created);
     xl_key_match(&best->key, find->key, &item->match);
     if (item->match.grade == XL_GRADE_NONE)
-        snprintf(item->reason, sizeof item->reason, "does not fit: %s",
-                 item->match.differs);
+        xl_fail(&item->fault, XL_EUNFIT, "does not fit: %s",
+                item->match.differs);
     else if (!item->passed)
-        snprintf(item->reason, sizeof item->reason,
-                 "refused: its quality verdict is '%s', not 'pass'",
-                 best->verdict);
+        xl_fail(&item->fault, XL_EUSAGE,
+                "refused: its quality verdict is '%s', not 'pass'",
+                best->verdict);
 }
 
 /* Takes path. A file that vanished since the listing is passed over. */
@@ -221,7 +221,7 @@ static enum xl_status look_at(struct xl_candidates *found, char *path,
     if (rc == XL_OK)
         fill_candidate(item, &best, find);
     else
-        snprintf(item->reason, sizeof item->reason, "%s", why.message);
+        item->fault = why;
     xl_best_release(&best);
     if (rc == XL_ENOMEM || rc == XL_ENOTFOUND) {
         xl_free(path);
@@ -252,7 +252,7 @@ static enum xl_status look_in_store(struct xl_candidates *found,
                          "the profile of this machine and "
                          "model is damaged: %s; remove it, or leave it out "
                          "with --no-best",
-                         found->items[before].reason);
+                         found->items[before].fault.message);
     }
     xl_names_release(&names);
     return rc;

@@ -44,12 +44,12 @@ enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,
 struct xl_candidate {
     char *path;
     bool published;   /* in the store, not in a run folder */
-    bool is_readable; /* else `reason` says what is wrong with the file */
+    bool is_readable; /* else `fault` says what is wrong with the file */
     struct xl_match match;
     bool passed;    /* the quality verdict is "pass" */
     bool is_wanted; /* it is for the backend that was preferred */
     char created[40];
-    char reason[512]; /* why it cannot be used; "" = it can */
+    struct xl_err fault; /* why it cannot be used; no message = it can */
 };
 
 struct xl_candidates {

@@ -277,10 +277,10 @@ static void note_candidates(struct xl_layers *layers)
             continue;
         if (item->is_readable)
             xl_buf_printf(foreign ? &layers->details : &layers->notes,
-                          "profile '%s' %s\n", item->path, item->reason);
+                          "profile '%s' %s\n", item->path, item->fault.message);
         else
             xl_buf_printf(&layers->notes, "profile left out: %s\n",
-                          item->reason);
+                          item->fault.message);
     }
 }
 
