@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "kernel/base/err.h"
+#include "kernel/base/out.h"
 #include "kernel/tensor/tensor.h"
 
 struct xl_safetensors; /* one file or all shards of a checkpoint */
@@ -35,6 +36,10 @@ void xl_safetensors_close(struct xl_safetensors *files);
 const struct xl_tensor *xl_safetensors_find(const struct xl_safetensors *files,
                                             const char *name);
 
+/* Its place in the order of names; count when there is none. */
+size_t xl_safetensors_index(const struct xl_safetensors *files,
+                            const char *name);
+
 /* Iteration in order of name: 0 <= i < count. */
 size_t xl_safetensors_count(const struct xl_safetensors *files);
 const char *xl_safetensors_name(const struct xl_safetensors *files, size_t i);
@@ -48,8 +53,8 @@ size_t xl_safetensors_bytes(const struct xl_safetensors *files);
  * shapes and all data. Costs one read of the checkpoint. */
 void xl_safetensors_hash(const struct xl_safetensors *files, char out[33]);
 
-/* Writes one file; entries[i].tensor.data is read. By temporary file and
- * rename when it fits in memory calls of write; always all or nothing. */
+/* Writes one file, tensors in this order; entries[i].tensor.data is read.
+ * Names must differ. By temporary file and rename: all or nothing. */
 struct xl_safetensors_entry {
     const char *name;
     struct xl_tensor tensor;
@@ -57,5 +62,13 @@ struct xl_safetensors_entry {
 enum xl_status xl_safetensors_write(const char *path,
                                     const struct xl_safetensors_entry *entries,
                                     size_t n, struct xl_err *err);
+
+/* The part of such a file in front of the data, for callers that make the
+ * data as they write it: all tensors must follow in this order, unpadded.
+ * entries[i].tensor.data is not read. */
+enum xl_status
+xl_safetensors_write_header(struct xl_out *out,
+                            const struct xl_safetensors_entry *entries,
+                            size_t n, struct xl_err *err);
 
 #endif

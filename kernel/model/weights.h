@@ -50,4 +50,12 @@ enum xl_status xl_weights_bind(struct xl_weights *weights,
                                const struct xl_safetensors *files,
                                struct xl_arena *arena, struct xl_err *err);
 
+/* Every tensor that a checkpoint of this configuration holds, for either
+ * architecture, under the names of released files: name, shape, type fp32, no
+ * data. Memory of the arena. */
+enum xl_status xl_weights_list(const struct xl_config *config,
+                               struct xl_arena *arena,
+                               struct xl_safetensors_entry **entries, size_t *n,
+                               struct xl_err *err);
+
 #endif
