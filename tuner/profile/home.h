@@ -44,11 +44,4 @@ enum xl_status xl_home_paths(struct xl_profile_paths *paths,
 void xl_home_key(struct xl_key *key, const struct xl_model *model,
                  size_t context);
 
-/* The resolver that commands are given (xl_resolve_fn). Notes on profiles go
- * to standard error unless --quiet. */
-enum xl_status xl_profile_resolve(const struct xl_opts *opts,
-                                  const struct xl_config *config,
-                                  size_t context, struct xl_params *params,
-                                  struct xl_err *err);
-
 #endif

@@ -72,4 +72,11 @@ void xl_layers_release(struct xl_layers *layers);
 bool xl_layers_sets(const struct xl_layers *layers, enum xl_layer layer,
                     enum xl_param id);
 
+/* The resolver that commands are given (xl_resolve_fn). Notes on profiles go
+ * to standard error unless --quiet. */
+enum xl_status xl_profile_resolve(const struct xl_opts *opts,
+                                  const struct xl_config *config,
+                                  size_t context, struct xl_params *params,
+                                  struct xl_err *err);
+
 #endif
