@@ -19,8 +19,10 @@
 #include "kernel/base/err.h"
 #include "kernel/param/param.h"
 
+/* Bytes that hold any name, and any file name. */
 enum {
-    XL_OUTPUT_NAME = 160
+    XL_OUTPUT_NAME = 160,
+    XL_OUTPUT_FILE = 176
 };
 
 struct xl_output {
@@ -46,10 +48,10 @@ struct xl_output_name {
 void xl_output_name(char out[XL_OUTPUT_NAME],
                     const struct xl_output_name *name);
 
-/* Writes both files into dir (made when missing) under the next free index,
- * the ids first. Nothing is written when dir holds the same parameters with
- * the same ids. file (XL_OUTPUT_NAME bytes, may be NULL) gets NAME.txt;
- * output->file is not read. */
+/* Writes both files into dir (made when missing), the ids first, under the
+ * first index that is free or holds this very output already. file
+ * (XL_OUTPUT_FILE bytes, may be NULL) gets NAME.txt; output->file is not
+ * read. */
 enum xl_status xl_outputs_save(const char *dir, const struct xl_output *output,
                                char *file, struct xl_err *err);
 

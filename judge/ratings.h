@@ -3,8 +3,8 @@
  * ratings.csv and ratings.jsonl of a run folder. First the columns that other
  * programs know: file, backend, heads_per_band, chunk_size, workers,
  * avg_logprob, ppl, len_tokens, distinct2, distinct3; then verdict, tier,
- * reason, group and every further score of score.def with its interval.
- * Unknown is an empty field in CSV, null in JSON.
+ * reason, group, text_hash, every further score of score.def with its
+ * interval, and params. Unknown is an empty field in CSV, null in JSON.
  */
 #ifndef XL_RATINGS_H
 #define XL_RATINGS_H

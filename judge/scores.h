@@ -10,10 +10,14 @@
 #ifndef XL_SCORES_H
 #define XL_SCORES_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include <cjson/cJSON.h>
+
+/* A double that stands for no value where null cannot. */
+#define XL_UNKNOWN ((double)NAN)
 
 enum xl_score_id {
 #define XL_SCORE(id, name, unit, better, span, help) XL_SCORE_##id,

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * judge --run: what a run produced. judge --text: one configuration against
+ * another on a text of the user's. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "judge/judge.h"
+#include "judge/judge_run.h"
+#include "judge/ratings.h"
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/run/session.h"
+
+enum {
+    OPT_RUN,
+    OPT_TEXT,
+    OPT_CANDIDATE,
+    OPT_REFERENCE,
+    OPT_TIER,
+    OPT_TOKENS,
+    OPT_STRICT,
+    OPT_COUNT
+};
+
+enum {
+    MOST_TEXT = 64 << 20
+};
+
+static const struct xl_opt rows[OPT_COUNT] = {
+    [OPT_RUN] = { .name = "run",
+                  .kind = XL_OPT_TEXT,
+                  .arg = "DIR",
+                  .help = "run folder whose outputs and configurations are "
+                          "judged" },
+    [OPT_TEXT] = { .name = "text",
+                   .kind = XL_OPT_TEXT,
+                   .arg = "FILE",
+                   .help = "text to judge one configuration on; - = standard "
+                           "input" },
+    [OPT_CANDIDATE] = { .name = "candidate",
+                        .kind = XL_OPT_LIST,
+                        .arg = "NAME=VALUE,..",
+                        .help = "tunables of the configuration judged, over "
+                                "the effective ones" },
+    [OPT_REFERENCE] = { .name = "reference",
+                        .kind = XL_OPT_LIST,
+                        .arg = "NAME=VALUE,..",
+                        .help = "tunables of the reference, over the naive "
+                                "fp32 ones" },
+    [OPT_TIER] = { .name = "tier",
+                   .kind = XL_OPT_TEXT,
+                   .arg = "NAME",
+                   .help = "exact, kernel, bf16, q8 or q4 (default: what the "
+                           "number formats promise)" },
+    [OPT_TOKENS] = { .name = "tokens",
+                     .kind = XL_OPT_INT,
+                     .arg = "N",
+                     .help = "judge on the first N tokens of the text",
+                     .lo = 2,
+                     .hi = 1e9 },
+    [OPT_STRICT] = { .name = "strict",
+                     .kind = XL_OPT_BOOL,
+                     .help = "exit with 5 when a configuration fails, 7 when "
+                             "one is not proved" },
+};
+
+static enum xl_status read_tier(const struct xl_opts *opts, enum xl_tier *tier,
+                                bool *given, struct xl_err *err)
+{
+    const char *names[XL_TIER_COUNT], *name;
+    char hint[80];
+    *given = xl_opt_given(opts, XL_GROUP_OWN, OPT_TIER);
+    if (!*given)
+        return XL_OK;
+    name = xl_opt_text(opts, XL_GROUP_OWN, OPT_TIER);
+    *tier = xl_tier_find(name);
+    if (*tier != XL_TIER_COUNT)
+        return XL_OK;
+    for (size_t i = 0; i < XL_TIER_COUNT; i++)
+        names[i] = xl_tier_name((enum xl_tier)i);
+    return xl_fail(err, XL_EUSAGE, "unknown tier '%s'%s", name,
+                   xl_cmd_hint(name, names, XL_TIER_COUNT, hint, sizeof hint));
+}
+
+static enum xl_status print_json(const cJSON *root, struct xl_err *err)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    xl_json_print(root, false, &text);
+    enum xl_status rc = xl_buf_check(&text, "the judgement", err);
+    if (rc == XL_OK)
+        printf("%s\n", text.data);
+    xl_buf_release(&text);
+    return rc;
+}
+
+/* The exit code of --strict: the worst verdict decides. */
+static enum xl_status be_strict(const struct xl_cmd_ctx *ctx,
+                                const struct xl_ruling *worst,
+                                struct xl_err *err)
+{
+    if (!xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_STRICT))
+        return XL_OK;
+    if (worst->verdict == XL_VERDICT_FAIL)
+        return xl_fail(err, XL_EMISMATCH,
+                       "a configuration fails tier '%s': "
+                       "%s",
+                       xl_tier_name(worst->tier), worst->reason);
+    if (worst->verdict == XL_VERDICT_INCONCLUSIVE)
+        return xl_fail(err, XL_EUNPROVED,
+                       "a configuration is not proved in "
+                       "tier '%s': %s",
+                       xl_tier_name(worst->tier), worst->reason);
+    return XL_OK;
+}
+
+/* -- a run ----------------------------------------------------------------- */
+
+static void show_progress(void *ctx, size_t done, size_t total)
+{
+    (void)ctx;
+    fprintf(stderr, "\rjudging output %zu of %zu", done + 1, total);
+}
+
+static void print_cell(const struct xl_score *s, int width, int digits)
+{
+    if (s->is_known)
+        printf(" %*.*g", width, digits, s->value);
+    else
+        printf(" %*s", width, "-");
+}
+
+static void print_run(const struct xl_judged_run *judged)
+{
+    static const enum xl_score_id shown[] = {
+        XL_SCORE_AVG_LOGPROB, XL_SCORE_PPL,     XL_SCORE_LEN_TOKENS,
+        XL_SCORE_DISTINCT2,   XL_SCORE_KL_MEAN, XL_SCORE_MAX_ABS_DLOGIT,
+        XL_SCORE_TOP1
+    };
+    size_t n_shown = sizeof shown / sizeof *shown;
+    printf("%-44s %-12s %-6s %5s", "file", "verdict", "tier", "group");
+    for (size_t k = 0; k < n_shown; k++)
+        printf(" %14s", xl_score_row(shown[k])->name);
+    putchar('\n');
+    for (size_t i = 0; i < judged->n; i++) {
+        const struct xl_rating *r = &judged->ratings[i];
+        printf("%-44s %-12s %-6s %5zu", r->file,
+               xl_verdict_name(r->ruling.verdict), xl_tier_name(r->ruling.tier),
+               r->group);
+        for (size_t k = 0; k < n_shown; k++)
+            print_cell(&r->scores[shown[k]], 14, 5);
+        putchar('\n');
+        if (r->ruling.verdict != XL_VERDICT_PASS)
+            printf("    %s\n", r->ruling.reason);
+    }
+    printf("%zu outputs, %zu different texts; configurations judged on %zu "
+           "%s (hash %s)\n",
+           judged->n, judged->n_groups, judged->text_tokens,
+           judged->is_random ? "random tokens" : "tokens of held-out text",
+           judged->text_hash);
+}
+
+static enum xl_status print_run_json(const struct xl_judged_run *judged,
+                                     const char *run_dir, struct xl_err *err)
+{
+    cJSON *root = cJSON_CreateObject();
+    xl_json_add_text(root, "run", run_dir, strlen(run_dir));
+    xl_json_add_text(root, "model_path", judged->model_dir,
+                     strlen(judged->model_dir));
+    cJSON_AddStringToObject(root, "text_hash", judged->text_hash);
+    cJSON_AddNumberToObject(root, "text_tokens", (double)judged->text_tokens);
+    cJSON_AddBoolToObject(root, "text_is_random", judged->is_random);
+    cJSON_AddNumberToObject(root, "prompt_tokens",
+                            (double)judged->prompt_tokens);
+    cJSON_AddNumberToObject(root, "groups", (double)judged->n_groups);
+    cJSON *list = cJSON_AddArrayToObject(root, "ratings");
+    for (size_t i = 0; i < judged->n; i++)
+        cJSON_AddItemToArray(list, xl_rating_json(&judged->ratings[i]));
+    enum xl_status rc = print_json(root, err);
+    cJSON_Delete(root);
+    return rc;
+}
+
+static const struct xl_ruling *worst_of(const struct xl_judged_run *judged)
+{
+    const struct xl_ruling *worst = &judged->ratings[0].ruling;
+    for (size_t i = 1; i < judged->n; i++)
+        if (judged->ratings[i].ruling.verdict > worst->verdict)
+            worst = &judged->ratings[i].ruling;
+    return worst;
+}
+
+static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    const char *run_dir = xl_opt_text(o, XL_GROUP_OWN, OPT_RUN);
+    bool talks = !ctx->quiet && isatty(STDERR_FILENO);
+    struct xl_judge_run_options options = {
+        .max_tokens = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_TOKENS),
+        .progress = talks ? show_progress : NULL,
+    };
+    struct xl_judged_run judged;
+    XL_TRY(read_tier(o, &options.tier, &options.has_tier, err));
+    enum xl_status rc = xl_judge_run(
+        &judged, run_dir, xl_opt_text(o, XL_GROUP_MODEL, XL_MODEL_DIR),
+        &options, err);
+    if (talks)
+        fprintf(stderr, "\r%40s\r", "");
+    if (rc != XL_OK)
+        return rc;
+    XL_TRY_DONE(rc, xl_ratings_save(run_dir, judged.ratings, judged.n, err));
+    if (ctx->json)
+        XL_TRY_DONE(rc, print_run_json(&judged, run_dir, err));
+    else
+        print_run(&judged);
+    rc = be_strict(ctx, worst_of(&judged), err);
+done:
+    xl_judged_run_release(&judged);
+    return rc;
+}
+
+/* -- a text ---------------------------------------------------------------- */
+
+/* Sets one "name=value" of a list's item. */
+static enum xl_status set_pair(struct xl_params *params, const char *pair,
+                               size_t n, const char *flag, struct xl_err *err)
+{
+    char word[128];
+    if (n >= sizeof word)
+        return xl_fail(err, XL_EUSAGE, "'%s %.40s...' is no name=value", flag,
+                       pair);
+    memcpy(word, pair, n);
+    word[n] = '\0';
+    char *equals = strchr(word, '=');
+    if (!equals)
+        return xl_fail(err, XL_EUSAGE, "'%s %s' is no name=value", flag, word);
+    *equals = '\0';
+    enum xl_param id = xl_param_find(word);
+    if (id == XL_PARAM_COUNT)
+        return xl_fail(err, XL_EUSAGE, "unknown tunable '%s' in %s", word,
+                       flag);
+    return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, flag, err);
+}
+
+static enum xl_status set_pairs(struct xl_params *params,
+                                const struct xl_opts *opts, size_t row,
+                                const char *flag, struct xl_err *err)
+{
+    const struct xl_opt_value *value = &opts->values[XL_GROUP_OWN][row];
+    for (size_t i = 0; i < value->n_texts; i++) {
+        const char *at = value->texts[i];
+        for (; *at; at += *at == ',') {
+            size_t n = strcspn(at, ",");
+            XL_TRY(set_pair(params, at, n, flag, err));
+            at += n;
+        }
+    }
+    return XL_OK;
+}
+
+static enum xl_status read_text(const struct xl_cmd_ctx *ctx,
+                                const struct xl_session *session,
+                                struct xl_judge_text *text, struct xl_err *err)
+{
+    struct xl_buf bytes;
+    size_t most = (size_t)xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_TOKENS);
+    xl_buf_init(&bytes, MOST_TEXT);
+    enum xl_status rc = xl_io_read(
+        xl_opt_text(&ctx->opts, XL_GROUP_OWN, OPT_TEXT), &bytes, err);
+    if (rc == XL_OK)
+        rc = xl_judge_text(text, session->model, session->tokenizer, bytes.data,
+                           bytes.len, most, err);
+    xl_buf_release(&bytes);
+    return rc;
+}
+
+static void print_judgement(const struct xl_judgement *j)
+{
+    for (size_t i = XL_SCORE_NONFINITE; i < XL_SCORE_COUNT; i++) {
+        const struct xl_score_row *row = xl_score_row((enum xl_score_id)i);
+        const struct xl_score *s = &j->scores[i];
+        if (!s->is_known)
+            printf("%-16s unknown: %s\n", row->name, s->why_unknown);
+        else if (s->has_interval)
+            printf("%-16s %.6g [%.6g, %.6g] %s (%zu values, %zu blocks)\n",
+                   row->name, s->value, s->lo, s->hi, row->unit, s->n,
+                   s->blocks);
+        else
+            printf("%-16s %.6g %s (%zu values)\n", row->name, s->value,
+                   row->unit, s->n);
+    }
+    printf("verdict          %s (tier '%s'): %s\n",
+           xl_verdict_name(j->ruling.verdict), xl_tier_name(j->ruling.tier),
+           j->ruling.reason);
+}
+
+static enum xl_status report(struct xl_cmd_ctx *ctx,
+                             const struct xl_judgement *judgement,
+                             const struct xl_params *candidate,
+                             const struct xl_params *reference,
+                             struct xl_err *err)
+{
+    if (ctx->json) {
+        cJSON *root = xl_judgement_json(judgement);
+        cJSON_AddItemToObject(root, "candidate", xl_params_to_json(candidate));
+        cJSON_AddItemToObject(root, "reference", xl_params_to_json(reference));
+        enum xl_status rc = print_json(root, err);
+        cJSON_Delete(root);
+        XL_TRY(rc);
+    } else {
+        print_judgement(judgement);
+    }
+    return be_strict(ctx, &judgement->ruling, err);
+}
+
+static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    struct xl_session session = { 0 };
+    struct xl_judge_text text = { 0 };
+    struct xl_params candidate, reference;
+    struct xl_judge_options options = { .reference = &reference };
+    struct xl_judgement judgement;
+    struct xl_judge *judge = NULL;
+    struct xl_plan *plan = NULL;
+    enum xl_tier tier = XL_TIER_KERNEL;
+    bool has_tier = false;
+    enum xl_status rc;
+
+    XL_TRY(read_tier(o, &tier, &has_tier, err));
+    XL_TRY_DONE(rc, xl_session_open(&session, ctx, err));
+    XL_TRY_DONE(rc, read_text(ctx, &session, &text, err));
+    XL_TRY_DONE(rc, ctx->services->resolve(o, xl_model_config(session.model),
+                                           text.ids.n, &candidate, err));
+    XL_TRY_DONE(rc,
+                set_pairs(&candidate, o, OPT_CANDIDATE, "--candidate", err));
+    xl_judge_reference(&reference);
+    XL_TRY_DONE(rc,
+                set_pairs(&reference, o, OPT_REFERENCE, "--reference", err));
+    XL_TRY_DONE(rc, xl_plan_make(&plan, session.model, &candidate, err));
+    XL_TRY_DONE(rc, xl_judge_make(&judge, session.model, &text, &options, err));
+    if (!has_tier)
+        tier = xl_tier_of(&candidate);
+    XL_TRY_DONE(rc, xl_judge_plan(judge, plan, tier, &judgement, err));
+    rc = report(ctx, &judgement, xl_plan_effective(plan), &reference, err);
+done:
+    xl_judge_free(judge);
+    xl_plan_free(plan);
+    xl_judge_text_release(&text);
+    xl_session_close(&session);
+    return rc;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    bool has_run = xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_RUN);
+    bool has_text = xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_TEXT);
+    if (has_run == has_text)
+        return xl_fail(err, XL_EUSAGE, "give either --run DIR or --text FILE");
+    return has_run ? judge_run(ctx, err) : judge_text(ctx, err);
+}
+
+const struct xl_cmd xl_cmd_judge = {
+    .name = "judge",
+    .summary = "scores a run's outputs and configurations, or one "
+               "configuration on a text",
+    .usage = "(--run DIR | --text FILE [--candidate NAME=VALUE,..]) [OPTIONS]",
+    .example = "xltune judge --run runs/parallel_20240507_120000",
+    .details = "Every configuration is compared with the naive fp32 path on "
+               "the same tokens: its logits, its distribution, its loss, with "
+               "intervals. A tier's gates make the verdict: pass, fail, or "
+               "inconclusive when the text is too short to tell. With --run, "
+               "each output is also scored under the reference, and "
+               "ratings.csv and ratings.jsonl are written into the folder.",
+    .rows = rows,
+    .n_rows = OPT_COUNT,
+    .takes_model = true,
+    .run = run,
+};

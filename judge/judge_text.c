@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The text a judge reads: ids, how many bytes each stands for, and a hash of
+ * the ids, by which verdicts say what they are about. */
+#include <string.h>
+
+#include "judge/judge.h"
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/base/rng.h"
+#include "kernel/run/session.h"
+
+enum {
+    RANDOM_TOKENS = 2048,
+    RANDOM_SEED = 20240507,
+    MOST_TEXT = 64 << 20,
+};
+
+static const char heldout_name[] = "judge/text/heldout.txt";
+
+void xl_judge_text_release(struct xl_judge_text *text)
+{
+    xl_ids_release(&text->ids);
+    xl_free(text->token_bytes);
+    *text = (struct xl_judge_text){ 0 };
+}
+
+static void cut(struct xl_judge_text *text, size_t max_tokens)
+{
+    if (max_tokens && text->ids.n > max_tokens)
+        text->ids.n = max_tokens;
+}
+
+static void set_hash(struct xl_judge_text *text)
+{
+    xl_hash(text->hash, text->ids.data, text->ids.n * sizeof *text->ids.data);
+}
+
+static enum xl_status encode(struct xl_judge_text *text,
+                             const struct xl_model *model,
+                             const struct xl_tokenizer *tokenizer,
+                             const char *bytes, size_t n, struct xl_err *err)
+{
+    const struct xl_config *config = xl_model_config(model);
+    struct xl_ids *ids = &text->ids;
+    XL_TRY(xl_tokenizer_encode(tokenizer, bytes, n, ids, err));
+    if (!config->has_bos ||
+        (ids->n > 0 && (int64_t)ids->data[0] == config->bos))
+        return XL_OK;
+    XL_TRY(xl_ids_add(ids, (int32_t)config->bos, err));
+    memmove(ids->data + 1, ids->data, (ids->n - 1) * sizeof *ids->data);
+    ids->data[0] = (int32_t)config->bos;
+    return XL_OK;
+}
+
+static bool fits(const struct xl_ids *ids, size_t vocab)
+{
+    for (size_t i = 0; i < ids->n; i++)
+        if (ids->data[i] < 0 || (size_t)ids->data[i] >= vocab)
+            return false;
+    return true;
+}
+
+static enum xl_status count_bytes(struct xl_judge_text *text,
+                                  const struct xl_tokenizer *tokenizer,
+                                  struct xl_err *err)
+{
+    struct xl_buf piece;
+    size_t n = text->ids.n;
+    text->token_bytes = xl_alloc_zero(n + 1, 1);
+    if (!text->token_bytes)
+        return xl_fail(err, XL_ENOMEM, "out of memory for %zu tokens", n);
+    xl_buf_init(&piece, 1 << 20);
+    for (size_t i = 0; i < n; i++) {
+        xl_buf_clear(&piece);
+        xl_tokenizer_decode(tokenizer, text->ids.data[i], &piece);
+        text->token_bytes[i] =
+            (uint8_t)(piece.len < UINT8_MAX ? piece.len : UINT8_MAX);
+    }
+    xl_buf_release(&piece);
+    return XL_OK;
+}
+
+enum xl_status xl_judge_text(struct xl_judge_text *text,
+                             const struct xl_model *model,
+                             const struct xl_tokenizer *tokenizer,
+                             const char *bytes, size_t n, size_t max_tokens,
+                             struct xl_err *err)
+{
+    size_t vocab = xl_model_config(model)->vocab;
+    *text = (struct xl_judge_text){ 0 };
+    enum xl_status rc = encode(text, model, tokenizer, bytes, n, err);
+    if (rc == XL_OK && !fits(&text->ids, vocab))
+        rc = xl_fail(err, XL_EUSAGE,
+                     "the text has token ids beyond the "
+                     "model's vocabulary of %zu",
+                     vocab);
+    if (rc == XL_OK && text->ids.n < 2)
+        rc = xl_fail(err, XL_EUSAGE,
+                     "nothing to judge: %zu token; the first "
+                     "one only conditions",
+                     text->ids.n);
+    cut(text, max_tokens);
+    if (rc == XL_OK)
+        rc = count_bytes(text, tokenizer, err);
+    set_hash(text);
+    if (rc != XL_OK)
+        xl_judge_text_release(text);
+    return rc;
+}
+
+static enum xl_status draw(struct xl_judge_text *text, size_t vocab,
+                           size_t max_tokens, struct xl_err *err)
+{
+    struct xl_rng rng;
+    enum xl_status rc = XL_OK;
+    *text = (struct xl_judge_text){ .is_random = true };
+    xl_rng_seed(&rng, RANDOM_SEED);
+    for (size_t i = 0; i < RANDOM_TOKENS && rc == XL_OK; i++)
+        rc = xl_ids_add(&text->ids, (int32_t)xl_rng_below(&rng, vocab), err);
+    cut(text, max_tokens);
+    set_hash(text);
+    if (rc != XL_OK)
+        xl_judge_text_release(text);
+    return rc;
+}
+
+static enum xl_status read_heldout(struct xl_buf *out, struct xl_err *err)
+{
+    char *path = xl_session_shipped(heldout_name);
+    if (!path)
+        return xl_fail(err, XL_ENOTFOUND,
+                       "the bundled text '%s' is not where "
+                       "it was installed",
+                       heldout_name);
+    enum xl_status rc = xl_io_read(path, out, err);
+    xl_free(path);
+    return rc;
+}
+
+enum xl_status xl_judge_heldout(struct xl_judge_text *text,
+                                const struct xl_model *model,
+                                const struct xl_tokenizer *tokenizer,
+                                size_t max_tokens, struct xl_err *err)
+{
+    struct xl_buf bytes;
+    size_t vocab = xl_model_config(model)->vocab;
+    struct xl_err unfit = { 0 };
+    *text = (struct xl_judge_text){ 0 };
+    if (!tokenizer)
+        return draw(text, vocab, max_tokens, err);
+    xl_buf_init(&bytes, MOST_TEXT);
+    enum xl_status rc = read_heldout(&bytes, err);
+    if (rc == XL_OK) {
+        rc = xl_judge_text(text, model, tokenizer, bytes.data, bytes.len,
+                           max_tokens, &unfit);
+        if (rc == XL_EUSAGE)
+            rc = draw(text, vocab, max_tokens, err);
+        else if (rc != XL_OK)
+            xl_fail(err, rc, "%s", unfit.message);
+    }
+    xl_buf_release(&bytes);
+    return rc;
+}
