@@ -109,13 +109,13 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
                             _mm256_mul_ps(a.hi, xl_vec_power2(n.hi)) };
 }
 
-/* a where x >= least, else 0 */
+/* 0 where x < least, else a: a NaN stays. */
 XL_INLINE struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
                                           float least)
 {
     __m256 bound = _mm256_set1_ps(least);
-    __m256 lo = _mm256_cmp_ps(x.lo, bound, _CMP_GE_OQ);
-    __m256 hi = _mm256_cmp_ps(x.hi, bound, _CMP_GE_OQ);
+    __m256 lo = _mm256_cmp_ps(x.lo, bound, _CMP_NLT_UQ);
+    __m256 hi = _mm256_cmp_ps(x.hi, bound, _CMP_NLT_UQ);
     return (struct xl_vec){ _mm256_and_ps(a.lo, lo), _mm256_and_ps(a.hi, hi) };
 }
 

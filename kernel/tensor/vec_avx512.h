@@ -88,11 +88,11 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
     return (struct xl_vec){ _mm512_scalef_ps(a.x, n.x) };
 }
 
-/* a where x >= least, else 0 */
+/* 0 where x < least, else a: a NaN stays. */
 XL_INLINE struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
                                           float least)
 {
-    __mmask16 keep = _mm512_cmp_ps_mask(x.x, _mm512_set1_ps(least), _CMP_GE_OQ);
+    __mmask16 keep = _mm512_cmp_ps_mask(x.x, _mm512_set1_ps(least), _CMP_NLT_UQ);
     return (struct xl_vec){ _mm512_maskz_mov_ps(keep, a.x) };
 }
 

@@ -105,7 +105,7 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
 {
     for (size_t i = 0; i < XL_LANES; i++) {
         float power, whole = n.x[i];
-        whole = whole < -126 ? -126 : whole;
+        whole = whole > -126 ? whole : -126; /* also for NaN */
         uint32_t bits = (uint32_t)((int32_t)whole + 127) << 23;
         memcpy(&power, &bits, sizeof power);
         a.x[i] *= power;
@@ -113,12 +113,12 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
     return a;
 }
 
-/* a where x >= least, else 0 */
+/* 0 where x < least, else a: a NaN stays. */
 XL_INLINE struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
                                           float least)
 {
     for (size_t i = 0; i < XL_LANES; i++)
-        a.x[i] = x.x[i] >= least ? a.x[i] : 0;
+        a.x[i] = x.x[i] < least ? 0 : a.x[i];
     return a;
 }
 
