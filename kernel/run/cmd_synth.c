@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/base/clock.h"
+#include "kernel/base/cmd.h"
+#include "kernel/base/json.h"
+#include "kernel/run/cost.h"
+#include "kernel/run/synth.h"
+
+enum {
+    OPT_PRESET,
+    OPT_DTYPE,
+    OPT_SEED,
+    OPT_OUT,
+    OPT_SHARDS,
+    OPT_COUNT
+};
+
+static const struct xl_opt rows[OPT_COUNT] = {
+    [OPT_PRESET] = { .name = "preset",
+                     .kind = XL_OPT_TEXT,
+                     .arg = "NAME",
+                     .help = "size: demo, 125m, 400m, 1b3 or 7b",
+                     .fallback = "demo" },
+    [OPT_DTYPE] = { .name = "dtype",
+                    .kind = XL_OPT_TEXT,
+                    .arg = "TYPE",
+                    .help = "how weights are stored: fp32 or bf16",
+                    .fallback = "bf16" },
+    [OPT_SEED] = { .name = "seed",
+                   .kind = XL_OPT_INT,
+                   .arg = "N",
+                   .help = "the same seed gives the same bytes",
+                   .fallback = "1337",
+                   .lo = 0,
+                   .hi = 9e15 },
+    [OPT_OUT] = { .name = "out",
+                  .kind = XL_OPT_TEXT,
+                  .arg = "DIR",
+                  .help = "folder to write; must hold no checkpoint" },
+    [OPT_SHARDS] = { .name = "shards",
+                     .kind = XL_OPT_INT,
+                     .arg = "N",
+                     .help = "files to spread the tensors over",
+                     .fallback = "1",
+                     .lo = 1,
+                     .hi = 1000 },
+};
+
+struct progress {
+    uint64_t start_ns;
+    bool shown;
+};
+
+static void show_progress(void *ctx, uint64_t bytes, uint64_t total)
+{
+    struct progress *p = ctx;
+    double s = (double)(xl_clock_ns() - p->start_ns) * 1e-9;
+    double part = (double)bytes / (double)total;
+    fprintf(stderr, "\r%3.0f %%  %.2f of %.2f GB  %.0f s left   ", 100 * part,
+            (double)bytes * 1e-9, (double)total * 1e-9, s / part - s);
+    p->shown = true;
+}
+
+static enum xl_status read_dtype(const char *name, enum xl_dtype *dtype,
+                                 struct xl_err *err)
+{
+    static const char *const names[] = { "fp32", "bf16" };
+    char hint[80];
+    if (strcmp(name, "fp32") == 0)
+        *dtype = XL_FP32;
+    else if (strcmp(name, "bf16") == 0)
+        *dtype = XL_BF16;
+    else
+        return xl_fail(err, XL_EUSAGE,
+                       "unknown dtype '%s'%s; there are fp32 "
+                       "and bf16",
+                       name, xl_cmd_hint(name, names, 2, hint, sizeof hint));
+    return XL_OK;
+}
+
+static enum xl_status report(const struct xl_cmd_ctx *ctx,
+                             const struct xl_synth_options *options,
+                             struct xl_err *err)
+{
+    struct xl_config config;
+    struct xl_cost cost;
+    XL_TRY(xl_synth_config(&config, options->preset, err));
+    XL_TRY(xl_cost_of(&cost, &config, err));
+    if (!ctx->json) {
+        printf("%s: %s, %.1f million parameters, %s, seed %" PRIu64 "\n",
+               options->dir, options->preset, (double)cost.parameters * 1e-6,
+               xl_dtype_name(options->dtype), options->seed);
+        return XL_OK;
+    }
+    struct xl_buf out;
+    cJSON *root = cJSON_CreateObject();
+    xl_json_add_text(root, "model", options->dir, strlen(options->dir));
+    cJSON_AddStringToObject(root, "preset", options->preset);
+    cJSON_AddStringToObject(root, "dtype", xl_dtype_name(options->dtype));
+    cJSON_AddNumberToObject(root, "seed", (double)options->seed);
+    cJSON_AddNumberToObject(root, "shards", (double)options->shards);
+    cJSON_AddNumberToObject(root, "parameters", (double)cost.parameters);
+    xl_buf_init(&out, 0);
+    xl_json_print(root, false, &out);
+    cJSON_Delete(root);
+    enum xl_status rc = xl_buf_check(&out, "the report", err);
+    if (rc == XL_OK)
+        printf("%s\n", out.data);
+    xl_buf_release(&out);
+    return rc;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *opts = &ctx->opts;
+    struct progress progress = { .start_ns = xl_clock_ns() };
+    struct xl_synth_options options = {
+        .preset = xl_opt_text(opts, XL_GROUP_OWN, OPT_PRESET),
+        .dir = xl_opt_text(opts, XL_GROUP_OWN, OPT_OUT),
+        .seed = (uint64_t)xl_opt_int(opts, XL_GROUP_OWN, OPT_SEED),
+        .shards = (size_t)xl_opt_int(opts, XL_GROUP_OWN, OPT_SHARDS),
+        .progress_ctx = &progress,
+    };
+    if (!options.dir)
+        return xl_fail(err, XL_EUSAGE, "'--out DIR' is needed");
+    if (!ctx->quiet && isatty(STDERR_FILENO))
+        options.progress = show_progress;
+    XL_TRY(read_dtype(xl_opt_text(opts, XL_GROUP_OWN, OPT_DTYPE),
+                      &options.dtype, err));
+    enum xl_status rc = xl_synth_write(&options, err);
+    if (progress.shown)
+        fputc('\n', stderr);
+    return rc == XL_OK ? report(ctx, &options, err) : rc;
+}
+
+const struct xl_cmd xl_cmd_synth = {
+    .name = "synth",
+    .summary = "writes a random-weight checkpoint of a named size",
+    .usage = "--preset NAME --out DIR [--dtype bf16|fp32] [--seed N]",
+    .example = "xltune synth --preset 125m --dtype bf16 --out models/125m",
+    .details = "For benchmarks only: the weights are noise of the right "
+               "size. No tokenizer.json is\nwritten, so text goes in as bytes "
+               "(ids 0 to 255), while new tokens come from the\nwhole "
+               "vocabulary (demo 4096, the others 50304).",
+    .rows = rows,
+    .n_rows = OPT_COUNT,
+    .run = run,
+};

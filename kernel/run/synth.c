@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weights are drawn as the original code initialises them: embedding and
+ * linear layers with standard deviation sqrt(2 / (5 D)), the two projections
+ * that write into the residual stream with 2 / (blocks sqrt(D)), input gate
+ * bias -10, forget gate bias from 3 to 6 over the heads. Two things differ,
+ * so that no value is zero and every weight matters: gate weights are drawn
+ * like linear ones (the original starts at 0), norm weights spread around 1.
+ *
+ * A draw is the sum of four 16-bit uniforms (Irwin-Hall): close to a normal,
+ * five times as fast as one, and made of integers only, so the bits do not
+ * depend on a math library. The sum is odd by construction, hence never 0.
+ * Each tensor has a generator of its own, seeded by the seed and its name. */
+#include "kernel/run/synth.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/arena.h"
+#include "kernel/base/cmd.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/base/out.h"
+#include "kernel/base/rng.h"
+#include "kernel/model/weights.h"
+
+enum {
+    PIECE = 1 << 14,
+    MAX_SHARDS = 1000,
+    NAME_ROOM = 64
+};
+
+/* Vocabulary 50304 is that of the released models. The feed-forward width
+ * follows from the width. Parameters, in millions: demo 5.3, 125m 123.7,
+ * 400m 406.8, 1b3 1319, 7b 6865. */
+struct preset {
+    const char *name;
+    size_t width, blocks, heads, vocab; /* dk = width / 2 heads, dv twice */
+    bool tied;
+};
+
+/* clang-format off */
+static const struct preset presets[] = {
+    { "demo",  256,  4, 8,  4096, false }, /* dk  16, dv  32 */
+    { "125m",  768, 12, 6, 50304, true  }, /* dk  64, dv 128 */
+    { "400m", 1024, 24, 4, 50304, false }, /* dk 128, dv 256 */
+    { "1b3",  2048, 22, 4, 50304, false }, /* dk 256, dv 512 */
+    { "7b",   4096, 32, 8, 50304, false }, /* dk 256, dv 512 */
+};
+/* clang-format on */
+
+enum {
+    N_PRESETS = sizeof presets / sizeof presets[0]
+};
+
+size_t xl_synth_preset_count(void)
+{
+    return N_PRESETS;
+}
+
+const char *xl_synth_preset_name(size_t i)
+{
+    return presets[i].name;
+}
+
+enum xl_status xl_synth_config(struct xl_config *config, const char *preset,
+                               struct xl_err *err)
+{
+    const char *names[N_PRESETS];
+    char hint[80];
+    for (size_t i = 0; i < N_PRESETS; i++) {
+        const struct preset *p = &presets[i];
+        names[i] = p->name;
+        if (strcmp(p->name, preset) != 0)
+            continue;
+        size_t ffn = (size_t)((double)p->width * 2.667 + 63) / 64 * 64;
+        *config = (struct xl_config){
+            .arch = XL_ARCH_XLSTM,
+            .vocab = p->vocab,
+            .width = p->width,
+            .blocks = p->blocks,
+            .heads = p->heads,
+            .dk = p->width / 2 / p->heads,
+            .dv = p->width / p->heads,
+            .ffn = ffn,
+            .tied = p->tied,
+            .out_norm = true,
+            .norm_eps = 1e-6f,
+            .cell_eps = 1e-6f,
+            .gate_cap = 15,
+            .logit_cap = 30,
+            .has_bos = true,
+            .has_eos = true,
+            .bos = 0,
+            .eos = 2,
+            .chunk_size = 64,
+        };
+        return XL_OK;
+    }
+    return xl_fail(err, XL_EUSAGE,
+                   "unknown preset '%s'%s; there are demo, 125m, 400m, 1b3 "
+                   "and 7b",
+                   preset,
+                   xl_cmd_hint(preset, names, N_PRESETS, hint, sizeof hint));
+}
+
+/* -- values --------------------------------------------------------------- */
+
+/* How a tensor's values are drawn, by the end of its name; the first row
+ * that fits counts. */
+enum init {
+    INIT_LINEAR,
+    INIT_OUT,
+    INIT_NORM,
+    INIT_IGATE,
+    INIT_FGATE
+};
+
+static const struct {
+    const char *ending;
+    enum init init;
+} inits[] = {
+    { "igate_preact.bias", INIT_IGATE },
+    { "fgate_preact.bias", INIT_FGATE },
+    { "out_proj.weight", INIT_OUT },
+    { "proj_down.weight", INIT_OUT },
+    { "norm_mlstm.weight", INIT_NORM },
+    { "norm_ffn.weight", INIT_NORM },
+    { "multihead_norm.weight", INIT_NORM },
+    { "out_norm.weight", INIT_NORM },
+    { "", INIT_LINEAR },
+};
+
+static enum init init_of(const char *name)
+{
+    size_t i = 0, n = strlen(name);
+    while (strlen(inits[i].ending) > n ||
+           strcmp(name + n - strlen(inits[i].ending), inits[i].ending) != 0)
+        i++;
+    return inits[i].init;
+}
+
+/* A value is middle + slope * index + spread * draw. */
+struct law {
+    float middle, slope, spread;
+};
+
+static struct law law_of(const char *name, const struct xl_config *config)
+{
+    double width = (double)config->width, blocks = (double)config->blocks;
+    double steps = config->heads > 1 ? (double)config->heads - 1 : 1;
+    switch (init_of(name)) {
+    case INIT_OUT:
+        return (struct law){ 0, 0, (float)(2 / (blocks * sqrt(width))) };
+    case INIT_NORM:
+        return (struct law){ 1, 0, 0.05f };
+    case INIT_IGATE:
+        return (struct law){ -10, 0, 0 };
+    case INIT_FGATE:
+        return (struct law){ 3, (float)(3 / steps), 0 };
+    case INIT_LINEAR:
+        break;
+    }
+    return (struct law){ 0, 0, (float)sqrt(2 / (5 * width)) };
+}
+
+/* Odd, between -262139 and 262141, of standard deviation DRAW_SPREAD. */
+#define DRAW_SPREAD 75674.37f
+static int32_t draw(struct xl_rng *rng)
+{
+    uint64_t bits = xl_rng_next(rng);
+    int32_t sum = (int32_t)(bits & 0xffff) + (int32_t)(bits >> 16 & 0xffff) +
+                  (int32_t)(bits >> 32 & 0xffff) + (int32_t)(bits >> 48);
+    return 2 * sum - 262139;
+}
+
+/* FNV-1a: neighbouring names give unrelated seeds. */
+static uint64_t seed_of(uint64_t seed, const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    return hash ^ (seed * 0x9e3779b97f4a7c15u);
+}
+
+static enum xl_status write_tensor(struct xl_out *out,
+                                   const struct xl_safetensors_entry *entry,
+                                   const struct xl_config *config,
+                                   uint64_t seed, struct xl_err *err)
+{
+    union {
+        float f32[PIECE];
+        uint16_t bf16[PIECE];
+    } piece;
+    struct xl_rng rng;
+    bool is_bf16 = entry->tensor.dtype == XL_BF16;
+    struct law law = law_of(entry->name, config);
+    float scale = law.spread / DRAW_SPREAD;
+    size_t n = xl_tensor_count(&entry->tensor);
+    xl_rng_seed(&rng, seed_of(seed, entry->name));
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t count = n - at < PIECE ? n - at : PIECE;
+        for (size_t i = 0; i < count; i++) {
+            float x = law.middle + law.slope * (float)(at + i) +
+                      scale * (float)draw(&rng);
+            if (is_bf16)
+                piece.bf16[i] = xl_f32_to_bf16(x);
+            else
+                piece.f32[i] = x;
+        }
+        XL_TRY(xl_out_write(out, &piece, count * (is_bf16 ? 2 : 4), err));
+    }
+    return XL_OK;
+}
+
+/* -- files ---------------------------------------------------------------- */
+
+struct synth {
+    const struct xl_synth_options *options;
+    struct xl_config config;
+    struct xl_safetensors_entry *entries; /* [n] */
+    size_t n;
+    uint64_t bytes, total; /* written, of all */
+    cJSON *map;            /* weight_map of the index */
+};
+
+static uint64_t bytes_of(const struct xl_safetensors_entry *entry)
+{
+    return (uint64_t)xl_tensor_count(&entry->tensor) *
+           xl_dtype_bytes(entry->tensor.dtype);
+}
+
+/* Entries begin..end into one file. */
+static enum xl_status write_file(struct synth *s, const char *name,
+                                 size_t begin, size_t end, struct xl_err *err)
+{
+    const struct xl_synth_options *options = s->options;
+    struct xl_out out;
+    char *path = xl_io_join(options->dir, name);
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    enum xl_status rc = xl_out_open(&out, path, err);
+    xl_free(path);
+    if (rc != XL_OK)
+        return rc;
+    rc =
+        xl_safetensors_write_header(&out, s->entries + begin, end - begin, err);
+    for (size_t i = begin; i < end && rc == XL_OK; i++) {
+        rc = write_tensor(&out, &s->entries[i], &s->config, options->seed, err);
+        s->bytes += bytes_of(&s->entries[i]);
+        cJSON_AddStringToObject(s->map, s->entries[i].name, name);
+        if (options->progress)
+            options->progress(options->progress_ctx, s->bytes, s->total);
+    }
+    if (rc == XL_OK)
+        rc = xl_out_commit(&out, err);
+    xl_out_abandon(&out);
+    return rc;
+}
+
+static enum xl_status save_in(const char *dir, const char *name,
+                              const cJSON *root, struct xl_err *err)
+{
+    char *path = xl_io_join(dir, name);
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    enum xl_status rc = xl_json_save(path, root, err);
+    xl_free(path);
+    return rc;
+}
+
+/* Each file takes tensors until its share of the bytes is passed. */
+static enum xl_status write_shards(struct synth *s, struct xl_err *err)
+{
+    size_t shards = s->options->shards, begin = 0;
+    uint64_t bytes = 0;
+    cJSON *root = cJSON_CreateObject();
+    cJSON *metadata = cJSON_AddObjectToObject(root, "metadata");
+    cJSON_AddNumberToObject(metadata, "total_size", (double)s->total);
+    s->map = cJSON_AddObjectToObject(root, "weight_map");
+    enum xl_status rc = XL_OK;
+    for (size_t i = 0; i < shards && rc == XL_OK; i++) {
+        char name[NAME_ROOM];
+        size_t end = begin;
+        snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", i + 1,
+                 shards);
+        while (end < s->n - (shards - 1 - i) &&
+               (end == begin || i + 1 == shards ||
+                bytes < s->total / shards * (i + 1)))
+            bytes += bytes_of(&s->entries[end++]);
+        rc = write_file(s, name, begin, end, err);
+        begin = end;
+    }
+    if (rc == XL_OK)
+        rc =
+            save_in(s->options->dir, "model.safetensors.index.json", root, err);
+    cJSON_Delete(root);
+    return rc;
+}
+
+static enum xl_status write_config(const struct synth *s, struct xl_err *err)
+{
+    static const char text[] =
+        "{\"architectures\": [\"xLSTMForCausalLM\"], \"model_type\": "
+        "\"xlstm\", \"use_bias\": false, \"norm_reduction_force_float32\": "
+        "true, \"add_out_norm\": true, \"norm_eps\": 1e-06, \"eps\": 1e-06, "
+        "\"qk_dim_factor\": 0.5, \"v_dim_factor\": 1.0, \"ffn_proj_factor\": "
+        "2.667, \"ffn_round_up_to_multiple_of\": 64, \"gate_soft_cap\": 15.0, "
+        "\"output_logit_soft_cap\": 30.0, \"weight_mode\": \"single\", "
+        "\"chunk_size\": 64, \"mode\": \"inference\", "
+        "\"return_last_states\": true, \"inference_state_dtype\": "
+        "\"float32\", \"bos_token_id\": 0, \"eos_token_id\": 2, "
+        "\"pad_token_id\": 1}";
+    const struct xl_config *c = &s->config;
+    cJSON *root;
+    XL_TRY(xl_json_parse(text, sizeof text - 1, "config.json", &root, err));
+    cJSON_AddNumberToObject(root, "vocab_size", (double)c->vocab);
+    cJSON_AddNumberToObject(root, "hidden_size", (double)c->width);
+    cJSON_AddNumberToObject(root, "embedding_dim", (double)c->width);
+    cJSON_AddNumberToObject(root, "num_hidden_layers", (double)c->blocks);
+    cJSON_AddNumberToObject(root, "num_blocks", (double)c->blocks);
+    cJSON_AddNumberToObject(root, "num_heads", (double)c->heads);
+    cJSON_AddBoolToObject(root, "tie_word_embeddings", c->tied);
+    cJSON_AddStringToObject(root, "torch_dtype",
+                            s->options->dtype == XL_BF16 ? "bfloat16"
+                                                         : "float32");
+    enum xl_status rc = save_in(s->options->dir, "config.json", root, err);
+    cJSON_Delete(root);
+    return rc;
+}
+
+/* Files of an older checkpoint could be taken for part of the new one. */
+static enum xl_status check_folder(const char *dir, struct xl_err *err)
+{
+    static const char *const names[] = { "config.json", "model.safetensors",
+                                         "model.safetensors.index.json",
+                                         "model_0.safetensors" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = xl_io_join(dir, names[i]);
+        if (!path)
+            return xl_fail(err, XL_ENOMEM, "out of memory");
+        bool exists = xl_io_exists(path);
+        xl_free(path);
+        if (exists)
+            return xl_fail(err, XL_EUSAGE,
+                           "'%s' already holds '%s'; give an empty folder", dir,
+                           names[i]);
+    }
+    return xl_io_make_dirs(dir, err);
+}
+
+static enum xl_status check_options(const struct xl_synth_options *options,
+                                    struct xl_err *err)
+{
+    if (options->dtype != XL_FP32 && options->dtype != XL_BF16)
+        return xl_fail(err, XL_EUSAGE, "dtype must be fp32 or bf16");
+    if (options->shards > MAX_SHARDS)
+        return xl_fail(err, XL_EUSAGE, "at most %d shards", MAX_SHARDS);
+    return XL_OK;
+}
+
+enum xl_status xl_synth_write(const struct xl_synth_options *options,
+                              struct xl_err *err)
+{
+    struct synth s = { .options = options };
+    struct xl_arena arena;
+    enum xl_status rc;
+
+    xl_arena_init(&arena, 0);
+    XL_TRY_DONE(rc, check_options(options, err));
+    XL_TRY_DONE(rc, xl_synth_config(&s.config, options->preset, err));
+    XL_TRY_DONE(rc, check_folder(options->dir, err));
+    XL_TRY_DONE(rc, xl_weights_list(&s.config, &arena, &s.entries, &s.n, err));
+    for (size_t i = 0; i < s.n; i++) {
+        s.entries[i].tensor.dtype = options->dtype;
+        s.total += bytes_of(&s.entries[i]);
+    }
+    if (options->shards > s.n)
+        rc = xl_fail(err, XL_EUSAGE, "%zu shards for %zu tensors",
+                     options->shards, s.n);
+    else if (options->shards > 1)
+        rc = write_shards(&s, err);
+    else
+        rc = write_file(&s, "model.safetensors", 0, s.n, err);
+    if (rc == XL_OK)
+        rc = write_config(&s, err);
+done:
+    xl_arena_release(&arena);
+    return rc;
+}
