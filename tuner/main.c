@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The program: its table of commands and nothing else. */
+#include <signal.h>
+
+#include "kernel/base/cmd.h"
+#include "kernel/param/param.h"
+#include "kernel/run/session.h"
+#include "tuner/measure/host.h"
+#include "tuner/profile/resolve.h"
+
+#define XL_COMMAND(name) extern const struct xl_cmd xl_cmd_##name;
+#include "tuner/command.def"
+#undef XL_COMMAND
+
+static const struct xl_cmd *const commands[] = {
+#define XL_COMMAND(name) &xl_cmd_##name,
+#include "tuner/command.def"
+#undef XL_COMMAND
+};
+
+int main(int argc, char **argv)
+{
+    const struct xl_services services = { .resolve = xl_profile_resolve };
+    const struct xl_program program = {
+        .name = "xltune",
+        .version = XL_VERSION,
+        .summary = "finds the fastest configuration for xLSTM inference on "
+                   "this machine, and proves it harmless",
+        .cmds = commands,
+        .n_cmds = sizeof commands / sizeof *commands,
+        .model = xl_session_opt_group(),
+        .tunables = xl_params_opt_group(),
+        .services = &services,
+        .version_details = xl_build_text,
+    };
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails */
+    return xl_cmd_main(&program, argc, argv);
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The child's side of evaluator.h: a loop over requests. It stops when its
+ * input ends, and dies with its parent. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "judge/judge.h"
+#include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
+#include "kernel/base/cmd.h"
+#include "kernel/base/json.h"
+#include "kernel/run/generate.h"
+#include "kernel/run/session.h"
+#include "tuner/measure/trial.h"
+
+enum {
+    OPT_MEMORY,
+    OPT_PARENT,
+    OPT_COUNT
+};
+
+static const struct xl_opt rows[OPT_COUNT] = {
+    [OPT_MEMORY] = { .name = "memory-bytes",
+                     .kind = XL_OPT_INT,
+                     .arg = "N",
+                     .help = "limit on address space; 0 = none",
+                     .fallback = "0",
+                     .lo = 0,
+                     .hi = 1e15 },
+    [OPT_PARENT] = { .name = "parent",
+                     .kind = XL_OPT_INT,
+                     .arg = "PID",
+                     .help = "end when this process is not the parent" },
+};
+
+struct server {
+    struct xl_session session;
+    struct xl_state state;
+    struct xl_ids prompt;
+    struct xl_workload workload;
+    size_t judge_tokens;
+    struct xl_judge *judge; /* made by the first judge request */
+};
+
+/* -- answers -------------------------------------------------------------- */
+
+static void answer(cJSON *json)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    xl_json_print(json, false, &text);
+    if (xl_buf_ok(&text))
+        printf("%s\n", text.data);
+    fflush(stdout);
+    xl_buf_release(&text);
+    cJSON_Delete(json);
+}
+
+static void answer_error(enum xl_status status, const struct xl_err *err)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON *error = cJSON_AddObjectToObject(json, "error");
+    const char *outcome = status == XL_EUSAGE      ? "invalid"
+                          : status == XL_ENOMEM    ? "oom"
+                          : status == XL_EMEMLIMIT ? "oom"
+                          : status == XL_EMISMATCH ? "wrong"
+                          : status == XL_ETIMEOUT  ? "timeout"
+                                                   : "failed";
+    cJSON_AddStringToObject(error, "outcome", outcome);
+    xl_json_add_text(error, "message", err->message, strlen(err->message));
+    answer(json);
+}
+
+static void answer_sample(const struct xl_run_sample *s)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON *o = cJSON_AddObjectToObject(json, "sample");
+    cJSON_AddNumberToObject(o, "rep", (double)s->rep);
+    cJSON_AddNumberToObject(o, "side", s->side);
+    cJSON_AddNumberToObject(o, "prefill_ns", (double)s->prefill_ns);
+    cJSON_AddNumberToObject(o, "decode_ns", (double)s->decode_ns);
+    cJSON_AddNumberToObject(o, "prompt_tokens", (double)s->prompt_tokens);
+    cJSON_AddNumberToObject(o, "decode_steps", (double)s->decode_steps);
+    cJSON_AddNumberToObject(o, "ctx_switches", (double)s->ctx_switches);
+    if (s->has_peak_rss)
+        cJSON_AddNumberToObject(o, "peak_rss_bytes", (double)s->peak_rss_bytes);
+    if (s->has_foreign)
+        cJSON_AddNumberToObject(o, "foreign_cpu", s->foreign_cpu);
+    answer(json);
+}
+
+static cJSON *done_json(void)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddBoolToObject(json, "done", true);
+    return json;
+}
+
+/* -- requests ------------------------------------------------------------- */
+
+static enum xl_status read_params(const cJSON *request, const char *key,
+                                  struct xl_params *params, struct xl_err *err)
+{
+    xl_params_init(params);
+    return xl_params_from_json(params,
+                               cJSON_GetObjectItemCaseSensitive(request, key),
+                               XL_LAYER_FLAG, "the request", err);
+}
+
+static enum xl_status make_plan(struct server *s, const cJSON *request,
+                                const char *key, struct xl_plan **plan,
+                                struct xl_err *err)
+{
+    struct xl_params params;
+    XL_TRY(read_params(request, key, &params, err));
+    return xl_plan_make(plan, s->session.model, &params, err);
+}
+
+static enum xl_status op_workload(struct server *s, const cJSON *request,
+                                  struct xl_err *err)
+{
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(request, "prompt");
+    int64_t new_tokens = 0, judge_tokens = 0;
+    XL_TRY(xl_json_get_int(request, "new", 0, 1 << 30, &new_tokens, err));
+    XL_TRY(xl_json_get_int(request, "judge_tokens", 0, 1 << 30, &judge_tokens,
+                           err));
+    s->prompt.n = 0;
+    for (const cJSON *id = prompt ? prompt->child : NULL; id; id = id->next)
+        XL_TRY(xl_ids_add(&s->prompt, (int32_t)id->valuedouble, err));
+    XL_TRY(xl_session_check_ids(&s->session, &s->prompt, err));
+    s->workload = (struct xl_workload){ .prompt = s->prompt.data,
+                                        .n_prompt = s->prompt.n,
+                                        .new_tokens = (size_t)new_tokens };
+    s->judge_tokens = (size_t)judge_tokens;
+    answer(done_json());
+    return XL_OK;
+}
+
+/* Both sides of a duel, or one plan to measure. */
+struct contest {
+    struct xl_plan *plans[2];
+    size_t n_plans;
+    size_t first_rep, reps;
+};
+
+static enum xl_status run_side(struct server *s, const struct contest *c,
+                               size_t rep, size_t side, struct xl_err *err)
+{
+    struct xl_run_sample sample;
+    XL_TRY(xl_trial_run(c->plans[side], s->session.model, &s->state,
+                        &s->workload, &sample, err));
+    sample.rep = rep;
+    sample.side = (int)side;
+    answer_sample(&sample);
+    return XL_OK;
+}
+
+/* Rounds: with two plans, the one that went second goes first next time. */
+static enum xl_status run_rounds(struct server *s, const struct contest *c,
+                                 struct xl_err *err)
+{
+    for (size_t i = 0; i < c->n_plans; i++)
+        XL_TRY(xl_trial_warm_up(c->plans[i], s->session.model, &s->state,
+                                &s->workload, err));
+    for (size_t i = 0; i < c->reps; i++) {
+        size_t rep = c->first_rep + i, first = c->n_plans == 2 ? rep % 2 : 0;
+        for (size_t j = 0; j < c->n_plans; j++)
+            XL_TRY(run_side(s, c, rep, (first + j) % c->n_plans, err));
+    }
+    return XL_OK;
+}
+
+static enum xl_status op_measure(struct server *s, const cJSON *request,
+                                 bool is_duel, struct xl_err *err)
+{
+    struct contest c = { .n_plans = is_duel ? 2 : 1 };
+    int64_t first = 0, reps = 0;
+    uint64_t start = xl_clock_ns();
+    enum xl_status rc;
+    XL_TRY(xl_json_get_int(request, "first_rep", 0, 1 << 30, &first, err));
+    XL_TRY(xl_json_get_int(request, "reps", 0, 1 << 30, &reps, err));
+    c.first_rep = (size_t)first;
+    c.reps = (size_t)reps;
+    XL_TRY_DONE(rc, make_plan(s, request, "params", &c.plans[0], err));
+    if (is_duel)
+        XL_TRY_DONE(rc, make_plan(s, request, "against", &c.plans[1], err));
+    double load_s = (double)(xl_clock_ns() - start) / 1e9;
+    XL_TRY_DONE(rc, run_rounds(s, &c, err));
+    cJSON *json = done_json();
+    cJSON_AddItemToObject(json, "effective",
+                          xl_params_to_json(xl_plan_effective(c.plans[0])));
+    cJSON_AddNumberToObject(json, "load_s", load_s);
+    answer(json);
+done:
+    xl_plan_free(c.plans[0]);
+    xl_plan_free(c.plans[1]);
+    return rc;
+}
+
+static enum xl_status make_judge(struct server *s, struct xl_err *err)
+{
+    struct xl_judge_text text = { 0 };
+    if (s->judge)
+        return XL_OK;
+    enum xl_status rc = xl_judge_heldout(
+        &text, s->session.model, s->session.tokenizer, s->judge_tokens, err);
+    if (rc == XL_OK)
+        rc = xl_judge_make(&s->judge, s->session.model, &text, NULL, err);
+    xl_judge_text_release(&text);
+    return rc;
+}
+
+static enum xl_status op_judge(struct server *s, const cJSON *request,
+                               struct xl_err *err)
+{
+    struct xl_params params;
+    struct xl_judgement judgement;
+    XL_TRY(read_params(request, "params", &params, err));
+    XL_TRY(make_judge(s, err));
+    XL_TRY(xl_judge_config(s->judge, &params, &judgement, err));
+    cJSON *json = done_json();
+    cJSON_AddItemToObject(json, "answer", xl_judgement_json(&judgement));
+    answer(json);
+    return XL_OK;
+}
+
+static cJSON *output_json(const struct server *s,
+                          const struct xl_generate_result *result)
+{
+    struct xl_buf text;
+    cJSON *json = done_json();
+    cJSON *out = cJSON_AddObjectToObject(json, "answer");
+    cJSON *ids = cJSON_AddArrayToObject(out, "ids");
+    xl_buf_init(&text, 0);
+    for (size_t i = 0; i < result->n; i++) {
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(result->ids[i]));
+        xl_tokenizer_decode(s->session.tokenizer, result->ids[i], &text);
+    }
+    xl_json_add_text(out, "text", text.data, text.len);
+    xl_buf_release(&text);
+    return json;
+}
+
+static enum xl_status op_output(struct server *s, const cJSON *request,
+                                struct xl_err *err)
+{
+    struct xl_plan *plan;
+    struct xl_generate_result result;
+    struct xl_generate_options options = {
+        .prompt = s->workload.prompt,
+        .n_prompt = s->workload.n_prompt,
+        .max_new = s->workload.new_tokens,
+    };
+    XL_TRY(make_plan(s, request, "params", &plan, err));
+    enum xl_status rc =
+        xl_generate(plan, s->session.model, &s->state, &options, &result, err);
+    xl_plan_free(plan);
+    if (rc != XL_OK)
+        return rc;
+    answer(output_json(s, &result));
+    xl_generate_release(&result);
+    return XL_OK;
+}
+
+static enum xl_status serve_one(struct server *s, const char *line, size_t n)
+{
+    struct xl_err err = { 0 };
+    cJSON *request = NULL;
+    const char *op = "";
+    enum xl_status rc = xl_json_parse(line, n, "the request", &request, &err);
+    if (rc == XL_OK)
+        rc = xl_json_get_text(request, "op", &op, &err);
+    if (rc == XL_OK && strcmp(op, "workload") == 0)
+        rc = op_workload(s, request, &err);
+    else if (rc == XL_OK && strcmp(op, "measure") == 0)
+        rc = op_measure(s, request, false, &err);
+    else if (rc == XL_OK && strcmp(op, "duel") == 0)
+        rc = op_measure(s, request, true, &err);
+    else if (rc == XL_OK && strcmp(op, "judge") == 0)
+        rc = op_judge(s, request, &err);
+    else if (rc == XL_OK && strcmp(op, "output") == 0)
+        rc = op_output(s, request, &err);
+    else if (rc == XL_OK)
+        rc = xl_fail(&err, XL_EUSAGE, "unknown op '%s'", op);
+    if (rc != XL_OK)
+        answer_error(rc, &err);
+    cJSON_Delete(request);
+    return XL_OK;
+}
+
+/* -- life ----------------------------------------------------------------- */
+
+static void limit_memory(int64_t bytes)
+{
+    struct rlimit limit = { .rlim_cur = (rlim_t)bytes,
+                            .rlim_max = (rlim_t)bytes };
+    if (bytes > 0)
+        setrlimit(RLIMIT_AS, &limit);
+}
+
+static enum xl_status serve(struct server *s, struct xl_err *err)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    (void)err;
+    printf("{\"ready\":true}\n");
+    fflush(stdout);
+    while ((n = getline(&line, &room, stdin)) > 0) {
+        size_t len = (size_t)n;
+        if (line[len - 1] == '\n')
+            len--;
+        serve_one(s, line, len);
+    }
+    free(line);
+    return XL_OK;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct server s = { 0 };
+    enum xl_status rc;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_PARENT) &&
+        xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_PARENT) != getppid())
+        return XL_OK; /* the parent was gone before we could say so */
+    limit_memory(xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_MEMORY));
+    rc = xl_session_open(&s.session, ctx, err);
+    if (rc == XL_OK)
+        rc = xl_state_init(&s.state, xl_model_config(s.session.model), err);
+    if (rc == XL_OK)
+        rc = serve(&s, err);
+    else
+        answer_error(rc, err);
+    xl_judge_free(s.judge);
+    xl_state_release(&s.state);
+    xl_ids_release(&s.prompt);
+    xl_session_close(&s.session);
+    return rc;
+}
+
+const struct xl_cmd xl_cmd_evaluate = {
+    .name = "evaluate",
+    .summary = "runs trials for a sweep: requests in, samples out",
+    .usage = "--model DIR",
+    .example = "xltune evaluate --model models/demo",
+    .rows = rows,
+    .n_rows = OPT_COUNT,
+    .takes_model = true,
+    .hidden = true,
+    .run = run,
+};

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parent's side: one request at a time, each with a deadline. Whatever
+ * goes wrong in the child becomes the outcome of that request; the next one
+ * starts a fresh child. */
+#include "tuner/measure/evaluator.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
+#include "kernel/base/json.h"
+#include "tuner/measure/child.h"
+
+enum {
+    DEFAULT_TIMEOUT_S = 600
+};
+
+struct xl_evaluator {
+    struct xl_evaluator_options options;
+    char *program, *model_dir;
+    int32_t *prompt;
+    struct xl_child child;
+    bool is_running;
+    size_t starts;
+};
+
+const char *xl_run_outcome_name(enum xl_run_outcome outcome)
+{
+    static const char *const names[] = {
+        [XL_RUN_OK] = "ok",           [XL_RUN_FAILED] = "failed",
+        [XL_RUN_TIMEOUT] = "timeout", [XL_RUN_OOM] = "oom",
+        [XL_RUN_WRONG] = "wrong",     [XL_RUN_INVALID] = "invalid",
+        [XL_RUN_STOPPED] = "stopped",
+    };
+    return names[outcome];
+}
+
+static enum xl_run_outcome outcome_of(const char *name)
+{
+    for (int i = XL_RUN_OK; i <= XL_RUN_STOPPED; i++)
+        if (strcmp(xl_run_outcome_name((enum xl_run_outcome)i), name) == 0)
+            return (enum xl_run_outcome)i;
+    return XL_RUN_FAILED;
+}
+
+/* One request on its way. */
+struct exchange {
+    struct xl_evaluator *evaluator;
+    const struct xl_run_request *request; /* NULL unless it measures */
+    struct xl_run_end *end;
+    uint64_t deadline_ns;
+};
+
+static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
+                    const char *reason)
+{
+    end->outcome = outcome;
+    snprintf(end->reason, sizeof end->reason, "%s", reason);
+}
+
+/* The child did not answer: kills it, and says what became of it. */
+static void lose_child(struct exchange *x, enum xl_child_read why)
+{
+    struct xl_evaluator *e = x->evaluator;
+    char how[96], reason[XL_RUN_REASON];
+    int code;
+    bool hard = why != XL_CHILD_ENDED;
+    xl_child_end(&e->child, hard, how, &code);
+    e->is_running = false;
+    if (why == XL_CHILD_STOPPED) {
+        set_end(x->end, XL_RUN_STOPPED, "stopped by a signal");
+    } else if (why == XL_CHILD_TIMEOUT) {
+        snprintf(reason, sizeof reason, "no answer within %.0f s",
+                 e->options.timeout_s);
+        set_end(x->end, XL_RUN_TIMEOUT, reason);
+    } else {
+        snprintf(reason, sizeof reason, "the evaluator %s", how);
+        bool memory = code == xl_status_exit_code(XL_EMEMLIMIT);
+        set_end(x->end, memory ? XL_RUN_OOM : XL_RUN_FAILED, reason);
+    }
+}
+
+/* -- answers -------------------------------------------------------------- */
+
+static uint64_t get_u64(const cJSON *object, const char *key)
+{
+    int64_t x = 0;
+    xl_json_get_int(object, key, 0, INT64_MAX, &x, NULL);
+    return (uint64_t)x;
+}
+
+/* False when the caller wants no more. */
+static bool on_sample(const struct exchange *x, const cJSON *json)
+{
+    struct xl_run_sample sample = {
+        .rep = (size_t)get_u64(json, "rep"),
+        .side = (int)get_u64(json, "side"),
+        .prefill_ns = get_u64(json, "prefill_ns"),
+        .decode_ns = get_u64(json, "decode_ns"),
+        .prompt_tokens = (size_t)get_u64(json, "prompt_tokens"),
+        .decode_steps = (size_t)get_u64(json, "decode_steps"),
+        .ctx_switches = (int64_t)get_u64(json, "ctx_switches"),
+        .peak_rss_bytes = get_u64(json, "peak_rss_bytes"),
+    };
+    sample.has_peak_rss = sample.peak_rss_bytes > 0;
+    sample.has_foreign = xl_json_get_real(json, "foreign_cpu", 0, 1,
+                                          &sample.foreign_cpu, NULL) == XL_OK;
+    const struct xl_run_request *r = x->request;
+    return !r || !r->on_sample || r->on_sample(r->ctx, &sample);
+}
+
+static void on_error(const struct exchange *x, const cJSON *json)
+{
+    const char *outcome = "failed", *message = "no reason given";
+    xl_json_get_text(json, "outcome", &outcome, NULL);
+    xl_json_get_text(json, "message", &message, NULL);
+    set_end(x->end, outcome_of(outcome), message);
+}
+
+static void on_done(const struct exchange *x, cJSON *json)
+{
+    struct xl_run_end *end = x->end;
+    const cJSON *effective =
+        cJSON_GetObjectItemCaseSensitive(json, "effective");
+    end->outcome = XL_RUN_OK;
+    xl_json_get_real(json, "load_s", 0, 1e9, &end->load_s, NULL);
+    if (effective) {
+        xl_params_init(&end->effective);
+        end->has_effective =
+            xl_params_from_json(&end->effective, effective, XL_LAYER_DEFAULT,
+                                "the evaluator", NULL) == XL_OK;
+    }
+    end->answer = cJSON_DetachItemFromObjectCaseSensitive(json, "answer");
+}
+
+/* Reads answers until the request has its end. */
+static void read_answers(struct exchange *x)
+{
+    struct xl_evaluator *e = x->evaluator;
+    for (;;) {
+        const char *line;
+        size_t n;
+        enum xl_child_read got = xl_child_line(&e->child, x->deadline_ns,
+                                               e->options.stop, &line, &n);
+        cJSON *json = NULL;
+        if (got != XL_CHILD_LINE) {
+            lose_child(x, got);
+            return;
+        }
+        if (xl_json_parse(line, n, "the evaluator's answer", &json, NULL) !=
+            XL_OK) {
+            lose_child(x, XL_CHILD_STOPPED);
+            set_end(x->end, XL_RUN_FAILED, "the evaluator answered no JSON");
+            return;
+        }
+        const cJSON *sample = cJSON_GetObjectItemCaseSensitive(json, "sample");
+        const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
+        bool ended = !sample;
+        if (sample && !on_sample(x, sample)) {
+            lose_child(x, XL_CHILD_STOPPED);
+            ended = true;
+        } else if (error) {
+            on_error(x, error);
+        } else if (ended) {
+            on_done(x, json);
+        }
+        cJSON_Delete(json);
+        if (ended)
+            return;
+    }
+}
+
+/* -- requests ------------------------------------------------------------- */
+
+static void send_and_read(struct exchange *x, const cJSON *request)
+{
+    struct xl_buf text;
+    struct xl_err err = { 0 };
+    xl_buf_init(&text, 0);
+    xl_json_print(request, false, &text);
+    if (!xl_buf_ok(&text))
+        set_end(x->end, XL_RUN_FAILED, "out of memory for the request");
+    else if (xl_child_send(&x->evaluator->child, text.data, &err) != XL_OK)
+        lose_child(x, XL_CHILD_ENDED);
+    else
+        read_answers(x);
+    xl_buf_release(&text);
+}
+
+static cJSON *workload_json(const struct xl_evaluator *e)
+{
+    cJSON *request = cJSON_CreateObject();
+    cJSON_AddStringToObject(request, "op", "workload");
+    cJSON *prompt = cJSON_AddArrayToObject(request, "prompt");
+    for (size_t i = 0; i < e->options.n_prompt; i++)
+        cJSON_AddItemToArray(prompt, cJSON_CreateNumber(e->prompt[i]));
+    cJSON_AddNumberToObject(request, "new", (double)e->options.new_tokens);
+    cJSON_AddNumberToObject(request, "judge_tokens",
+                            (double)e->options.judge_tokens);
+    return request;
+}
+
+/* Starts the child and hands it the workload. An outcome other than OK is in
+ * x->end; an error means there can be no child at all. */
+static enum xl_status start_child(struct exchange *x, struct xl_err *err)
+{
+    struct xl_evaluator *e = x->evaluator;
+    char memory[32], parent[32];
+    snprintf(memory, sizeof memory, "%llu",
+             (unsigned long long)e->options.memory_bytes);
+    snprintf(parent, sizeof parent, "%ld", (long)getpid());
+    const char *argv[] = { e->program,   "evaluate",       "--model",
+                           e->model_dir, "--memory-bytes", memory,
+                           "--parent",   parent,           NULL };
+    XL_TRY(xl_child_start(&e->child, argv, err));
+    e->is_running = true;
+    e->starts++;
+    read_answers(x); /* "ready" */
+    if (x->end->outcome == XL_RUN_OK) {
+        cJSON *workload = workload_json(e);
+        send_and_read(x, workload);
+        cJSON_Delete(workload);
+    }
+    return XL_OK;
+}
+
+static enum xl_status run_request(void *ctx, cJSON *json,
+                                  const struct xl_run_request *request,
+                                  struct xl_run_end *end, struct xl_err *err)
+{
+    struct xl_evaluator *e = ctx;
+    struct exchange x = {
+        .evaluator = e,
+        .request = request,
+        .end = end,
+        .deadline_ns = xl_clock_ns() + (uint64_t)(e->options.timeout_s * 1e9)
+    };
+    enum xl_status rc = XL_OK;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
+    if (!e->is_running)
+        rc = start_child(&x, err);
+    if (rc == XL_OK && end->outcome == XL_RUN_OK)
+        send_and_read(&x, json);
+    cJSON_Delete(json);
+    return rc;
+}
+
+static cJSON *request_json(const char *op, const struct xl_params *params)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "op", op);
+    cJSON_AddItemToObject(json, "params", xl_params_to_json(params));
+    return json;
+}
+
+static enum xl_status measure(void *ctx, const struct xl_run_request *request,
+                              struct xl_run_end *end, struct xl_err *err)
+{
+    cJSON *json =
+        request_json(request->against ? "duel" : "measure", request->params);
+    if (request->against)
+        cJSON_AddItemToObject(json, "against",
+                              xl_params_to_json(request->against));
+    cJSON_AddNumberToObject(json, "first_rep", (double)request->first_rep);
+    cJSON_AddNumberToObject(json, "reps", (double)request->reps);
+    return run_request(ctx, json, request, end, err);
+}
+
+static enum xl_status judge(void *ctx, const struct xl_params *params,
+                            struct xl_run_end *end, struct xl_err *err)
+{
+    return run_request(ctx, request_json("judge", params), NULL, end, err);
+}
+
+static enum xl_status output(void *ctx, const struct xl_params *params,
+                             struct xl_run_end *end, struct xl_err *err)
+{
+    return run_request(ctx, request_json("output", params), NULL, end, err);
+}
+
+struct xl_runner xl_evaluator_runner(struct xl_evaluator *evaluator)
+{
+    return (struct xl_runner){
+        .ctx = evaluator, .measure = measure, .judge = judge, .output = output
+    };
+}
+
+/* -- life ----------------------------------------------------------------- */
+
+static char *own_program(void)
+{
+    /* The link names the file even when it was started by a relative path. */
+    return xl_strdup("/proc/self/exe");
+}
+
+enum xl_status xl_evaluator_make(struct xl_evaluator **out,
+                                 const struct xl_evaluator_options *options,
+                                 struct xl_err *err)
+{
+    *out = NULL;
+    struct xl_evaluator *e = xl_alloc_zero(1, sizeof *e);
+    if (!e)
+        return xl_fail(err, XL_ENOMEM, "out of memory for the evaluator");
+    e->options = *options;
+    if (e->options.timeout_s <= 0)
+        e->options.timeout_s = DEFAULT_TIMEOUT_S;
+    e->program = options->program ? xl_strdup(options->program) : own_program();
+    e->model_dir = xl_strdup(options->model_dir);
+    e->prompt = xl_alloc_zero(options->n_prompt + 1, sizeof *e->prompt);
+    if (!e->program || !e->model_dir || !e->prompt) {
+        xl_evaluator_free(e);
+        return xl_fail(err, XL_ENOMEM, "out of memory for the evaluator");
+    }
+    if (options->n_prompt)
+        memcpy(e->prompt, options->prompt,
+               options->n_prompt * sizeof *e->prompt);
+    *out = e;
+    return XL_OK;
+}
+
+void xl_evaluator_free(struct xl_evaluator *e)
+{
+    if (!e)
+        return;
+    if (e->is_running)
+        xl_child_end(&e->child, false, NULL, NULL);
+    xl_free(e->program);
+    xl_free(e->model_dir);
+    xl_free(e->prompt);
+    xl_free(e);
+}
+
+size_t xl_evaluator_starts(const struct xl_evaluator *evaluator)
+{
+    return evaluator->starts;
+}

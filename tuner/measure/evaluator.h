@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The evaluator: a child of this program that runs trials.
+ *
+ * The parent starts its own program as `xltune evaluate`, which loads the
+ * model once, reads requests as NDJSON on standard input and answers on
+ * standard output, one JSON object a line:
+ *
+ *   <- {"ready": true, "model_hash": "..."}
+ *   -> {"op": "workload", "prompt": [ids], "new": 64, "judge_tokens": 512}
+ *   <- {"done": true}
+ *   -> {"op": "measure", "params": {...}, "first_rep": 0, "reps": 5}
+ *   <- {"sample": {"rep": 0, "prefill_ns": ..., "decode_ns": ..., ...}}
+ *   <- {"done": true, "effective": {...}, "load_s": ...}
+ *   -> {"op": "duel", "params": {...}, "against": {...}, "reps": 9}
+ *   -> {"op": "judge", "params": {...}}
+ *   -> {"op": "output", "params": {...}}
+ *   <- {"error": {"outcome": "invalid", "message": "..."}}
+ *
+ * A crash, a hang or an exhausted memory costs one trial: the parent kills
+ * and restarts the child. The child dies with its parent.
+ */
+#ifndef XL_EVALUATOR_H
+#define XL_EVALUATOR_H
+
+#include <stdatomic.h>
+
+#include "kernel/base/err.h"
+#include "tuner/measure/runner.h"
+
+struct xl_evaluator;
+
+struct xl_evaluator_options {
+    const char *model_dir;
+    const int32_t *prompt; /* [n_prompt], copied */
+    size_t n_prompt, new_tokens;
+    size_t judge_tokens;    /* most tokens of the judge's text; 0 = all */
+    double timeout_s;       /* of one request; 0 = 600 */
+    uint64_t memory_bytes;  /* limit on address space; 0 = none */
+    const atomic_int *stop; /* not 0 = end now; set by a signal; or NULL */
+    const char *program;    /* NULL = this program */
+};
+
+/* Starts nothing yet: the child starts with the first request. */
+enum xl_status xl_evaluator_make(struct xl_evaluator **evaluator,
+                                 const struct xl_evaluator_options *options,
+                                 struct xl_err *err);
+
+/* Ends and reaps the child. */
+void xl_evaluator_free(struct xl_evaluator *evaluator);
+
+/* The face for the sweep; valid as long as the evaluator. */
+struct xl_runner xl_evaluator_runner(struct xl_evaluator *evaluator);
+
+/* How often the child had to be started. */
+size_t xl_evaluator_starts(const struct xl_evaluator *evaluator);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where configurations are run: the face between a sweep and whatever runs a
+ * trial. The real one is the evaluator child (evaluator.h); a replay table
+ * and tests bring their own.
+ *
+ * A failed trial is no error of the runner: it is an outcome with a reason.
+ * An error means that the runner itself cannot go on.
+ */
+#ifndef XL_RUNNER_H
+#define XL_RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "kernel/base/err.h"
+#include "kernel/param/param.h"
+
+enum xl_run_outcome {
+    XL_RUN_OK,
+    XL_RUN_FAILED, /* crashed or reported an error */
+    XL_RUN_TIMEOUT,
+    XL_RUN_OOM,
+    XL_RUN_WRONG,   /* ran other values than asked for, or wrong numbers */
+    XL_RUN_INVALID, /* refused before it ran */
+    XL_RUN_STOPPED, /* the callback or a signal ended it */
+};
+
+/* One repetition: the prompt through the model, then new_tokens tokens. */
+struct xl_run_sample {
+    size_t rep;
+    uint64_t prefill_ns, decode_ns;
+    size_t prompt_tokens, decode_steps;
+    bool has_foreign, has_peak_rss;
+    double foreign_cpu;
+    int64_t ctx_switches;
+    uint64_t peak_rss_bytes;
+    int side; /* of a duel: 0 or 1 */
+};
+
+/* false stops the measurement. */
+typedef bool xl_run_sample_fn(void *ctx, const struct xl_run_sample *sample);
+
+struct xl_run_request {
+    const struct xl_params *params;  /* canonical */
+    const struct xl_params *against; /* of a duel: side 1; else NULL */
+    size_t first_rep, reps;          /* reps: repetitions, or rounds */
+    xl_run_sample_fn *on_sample;
+    void *ctx;
+};
+
+enum {
+    XL_RUN_REASON = 256
+};
+
+struct xl_run_end {
+    enum xl_run_outcome outcome;
+    char reason[XL_RUN_REASON];
+    struct xl_params effective; /* valid when OK and has_effective */
+    bool has_effective;
+    double load_s; /* time to make the plan */
+    cJSON *answer; /* of judge and output; the caller's to delete */
+};
+
+struct xl_runner {
+    void *ctx;
+    /* Measures; for a duel, rounds alternate which side goes first. */
+    enum xl_status (*measure)(void *ctx, const struct xl_run_request *request,
+                              struct xl_run_end *end, struct xl_err *err);
+    /* Judges a configuration: end->answer is xl_judgement_json's object. */
+    enum xl_status (*judge)(void *ctx, const struct xl_params *params,
+                            struct xl_run_end *end, struct xl_err *err);
+    /* Greedy continuation: end->answer is {"ids": [...], "text": "..."}. */
+    enum xl_status (*output)(void *ctx, const struct xl_params *params,
+                             struct xl_run_end *end, struct xl_err *err);
+};
+
+const char *xl_run_outcome_name(enum xl_run_outcome outcome);
+
+#endif
