@@ -151,8 +151,15 @@ static enum xl_status build(struct xl_table *table,
     uint64_t *codes = xl_arena_zero(raw->arena, raw->n_rows, sizeof *codes);
     if (!codes)
         return no_memory(raw, err);
-    for (size_t p = 0; p < raw->n_params; p++)
+    for (size_t p = 0; p < raw->n_params; p++) {
+        for (size_t q = 0; q < p; q++)
+            if (strcmp(raw->params[q], raw->params[p]) == 0)
+                return xl_fail(err, XL_EFORMAT,
+                               "'%s' names the parameter "
+                               "'%s' twice",
+                               raw->name, raw->params[p]);
         XL_TRY(make_dim(table, &dims[p], raw, p, err));
+    }
     XL_TRY(sort_rows(table, raw, dims, codes, err));
     memcpy(table->objective, raw->objective, sizeof table->objective);
     table->is_max = raw->is_max;
