@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A run as its exported files tell it: what pictures and the report read.
+ *
+ *     struct xl_record record;
+ *     XL_TRY(xl_record_load(&record, "runs/parallel_20250101_120000", err));
+ *     ... record.entries[i].values[XL_COLUMN_DECODE_TOK_S] ...
+ *     xl_record_release(&record);
+ *
+ * Trials come from summary.csv, or from trials.jsonl where there is no
+ * summary; each fills what the other leaves open. samples.csv gives intervals
+ * and counts that neither has. A file that is missing is a note; a file that
+ * is damaged is an error. The record owns all its memory.
+ */
+#ifndef XL_RECORD_H
+#define XL_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernel/base/arena.h"
+#include "kernel/base/csv.h"
+#include "kernel/base/err.h"
+#include "kernel/base/json.h"
+
+enum xl_column {
+#define XL_COLUMN(id, name) XL_COLUMN_##id,
+#include "plots/column.def"
+#undef XL_COLUMN
+    XL_COLUMN_COUNT
+};
+
+enum xl_outcome {
+    XL_OUTCOME_ACCEPTED,   /* measured, and no judge objects */
+    XL_OUTCOME_REJECTED,   /* measured, but its output may not win */
+    XL_OUTCOME_FAILED,     /* no measurement */
+    XL_OUTCOME_UNFINISHED, /* still waiting or running */
+    XL_OUTCOME_COUNT
+};
+
+enum {
+    XL_RECORD_NOTES = 8
+};
+
+/* One trial. Texts are "" and numbers NaN where the files say nothing. */
+struct xl_entry {
+    const char *id, *backend, *status, *verdict, *reason;
+    double values[XL_COLUMN_COUNT];
+    double score; /* value of the objective */
+    enum xl_outcome outcome;
+    bool is_winner, is_reference;
+    const char **extras; /* [n_extras] of the record */
+};
+
+struct xl_record {
+    const char *dir, *name;   /* as given; its last part */
+    struct xl_entry *entries; /* [n_entries], in the order of the file */
+    size_t n_entries;
+    size_t counts[XL_OUTCOME_COUNT];
+    const char **extra_names; /* further columns of summary.csv */
+    size_t n_extras;
+    cJSON *meta, *best;    /* run_meta.json and best.json, or NULL */
+    struct xl_csv ratings; /* first row is the header; no rows = none */
+    const char *objective; /* its name */
+    bool is_minimised;     /* a smaller score is better */
+    const char *subtitle;  /* model, prompt, machine in one line */
+    const char *notes[XL_RECORD_NOTES]; /* [n_notes] what is missing */
+    size_t n_notes;
+    /* private */
+    struct xl_arena arena;
+};
+
+/* XL_ENOTFOUND when the folder holds no trials file at all. */
+enum xl_status xl_record_load(struct xl_record *record, const char *dir,
+                              struct xl_err *err);
+void xl_record_release(struct xl_record *record);
+
+/* The folder meant by run: a path, or a name under log_dir; NULL means the
+ * newest run there. *dir is a heap string (xl_free). */
+enum xl_status xl_record_locate(const char *run, const char *log_dir,
+                                char **dir, struct xl_err *err);
+
+/* "accepted" and the like; static storage. */
+const char *xl_outcome_name(enum xl_outcome outcome);
+
+/* The winner, the reference, or NULL. */
+const struct xl_entry *xl_record_winner(const struct xl_record *record);
+const struct xl_entry *xl_record_reference(const struct xl_record *record);
+
+#endif

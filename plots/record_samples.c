@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * samples.csv, one line a repeat. Both shapes are read: a column for each
+ * speed (prefill_tok_s, decode_tok_s), or a phase column with one tok_s. */
+#include "plots/record_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/opt.h"
+#include "plots/table.h"
+
+struct sample {
+    struct xl_entry *entry;
+    double speed;
+};
+
+struct shape {
+    size_t id, phase, speed; /* columns */
+    const char *prefix;      /* of the phase, or NULL */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct xl_entry *const *x = a, *const *y = b;
+    return strcmp((*x)->id, (*y)->id);
+}
+
+struct xl_entry **xl_record_index(struct xl_record *record)
+{
+    struct xl_entry **index = xl_arena_zero(
+        &record->arena, record->n_entries + 1, sizeof(struct xl_entry *));
+    if (!index)
+        return NULL;
+    for (size_t i = 0; i < record->n_entries; i++)
+        index[i] = &record->entries[i];
+    qsort(index, record->n_entries, sizeof(struct xl_entry *), by_id);
+    return index;
+}
+
+struct xl_entry *xl_record_by_id(struct xl_entry *const *index, size_t n,
+                                 const char *id)
+{
+    struct xl_entry probe = { .id = id };
+    const struct xl_entry *key = &probe;
+    if (*id == '\0')
+        return NULL;
+    struct xl_entry *const *hit = bsearch(&key, index, n, sizeof *index, by_id);
+    return hit ? *hit : NULL;
+}
+
+static int by_entry(const void *a, const void *b)
+{
+    const struct sample *x = a, *y = b;
+    return (x->entry > y->entry) - (x->entry < y->entry);
+}
+
+/* Column of one phase's speed, with the phase's prefix where lines name it. */
+static struct shape shape_of(const struct xl_csv *csv, const char *phase,
+                             const char *wide)
+{
+    struct shape shape = { .id = xl_record_column(csv, "id"),
+                           .phase = xl_record_column(csv, "phase"),
+                           .speed = xl_record_column(csv, wide),
+                           .prefix = phase };
+    if (shape.id == (size_t)-1)
+        shape.id = xl_record_column(csv, "trial");
+    if (shape.id == (size_t)-1)
+        shape.id = xl_record_column(csv, "trial_id");
+    if (shape.speed == (size_t)-1 && shape.phase != (size_t)-1)
+        shape.speed = xl_record_column(csv, "tok_s");
+    else
+        shape.phase = (size_t)-1;
+    return shape;
+}
+
+static size_t gather(const struct xl_csv *csv, const struct shape *shape,
+                     struct xl_entry *const *index, size_t n_entries,
+                     struct sample *out)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < csv->n_rows; i++) {
+        const char *const *fields = csv->rows[i].fields;
+        struct sample sample = { 0 };
+        if (shape->phase != (size_t)-1 &&
+            strcmp(fields[shape->phase], shape->prefix) != 0)
+            continue;
+        sample.entry = xl_record_by_id(index, n_entries, fields[shape->id]);
+        if (sample.entry && xl_parse_real(fields[shape->speed], &sample.speed))
+            out[n++] = sample;
+    }
+    qsort(out, n, sizeof *out, by_entry);
+    return n;
+}
+
+static void fill(struct xl_entry *entry, double *speeds, size_t n,
+                 enum xl_column lo, enum xl_column hi)
+{
+    struct xl_table_median middle = xl_table_median_of(speeds, n);
+    if (isnan(entry->values[lo]) && isnan(entry->values[hi])) {
+        entry->values[lo] = middle.lo;
+        entry->values[hi] = middle.hi;
+    }
+    if (isnan(entry->values[XL_COLUMN_N]))
+        entry->values[XL_COLUMN_N] = (double)n;
+}
+
+static enum xl_status fill_phase(struct xl_record *record,
+                                 const struct xl_csv *csv,
+                                 const struct shape *shape, enum xl_column lo,
+                                 enum xl_column hi, struct xl_err *err)
+{
+    struct xl_entry **index = xl_record_index(record);
+    struct sample *samples =
+        xl_arena_zero(&record->arena, csv->n_rows, sizeof *samples);
+    double *speeds = xl_arena_zero(&record->arena, csv->n_rows, sizeof *speeds);
+    if (!index || !samples || !speeds)
+        return xl_fail(err, XL_ENOMEM, "out of memory for samples");
+    size_t n = gather(csv, shape, index, record->n_entries, samples);
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        for (end = begin; end < n && samples[end].entry == samples[begin].entry;
+             end++)
+            speeds[end - begin] = samples[end].speed;
+        fill(samples[begin].entry, speeds, end - begin, lo, hi);
+    }
+    return XL_OK;
+}
+
+enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err)
+{
+    struct xl_csv csv;
+    XL_TRY(xl_record_csv(record, "samples.csv", &csv, err));
+    if (csv.n_rows < 2)
+        return XL_OK;
+    struct shape prefill = shape_of(&csv, "prefill", "prefill_tok_s");
+    struct shape decode = shape_of(&csv, "decode", "decode_tok_s");
+    if (prefill.id == (size_t)-1)
+        return XL_OK;
+    if (prefill.speed != (size_t)-1)
+        XL_TRY(fill_phase(record, &csv, &prefill, XL_COLUMN_PREFILL_LO,
+                          XL_COLUMN_PREFILL_HI, err));
+    if (decode.speed != (size_t)-1)
+        XL_TRY(fill_phase(record, &csv, &decode, XL_COLUMN_DECODE_LO,
+                          XL_COLUMN_DECODE_HI, err));
+    return XL_OK;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page from top to bottom. Everything that comes from a file goes
+ * through xl_html_text; a strict content policy stands behind that. */
+#include "plots/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "plots/html.h"
+#include "plots/plot_int.h"
+#include "plots/report_int.h"
+
+enum {
+    REASONS_SHOWN = 20,
+    DEPTH = 4,
+    KEY_ROOM = 200
+};
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+/* -- head and what was asked ---------------------------------------------- */
+
+static void write_head(const struct xl_record *record, struct xl_buf *out)
+{
+    xl_buf_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+                     "<meta charset=\"utf-8\">\n"
+                     "<meta name=\"viewport\" content=\"width=device-width, "
+                     "initial-scale=1\">\n"
+                     "<meta http-equiv=\"Content-Security-Policy\" content=\""
+                     "default-src 'none'; img-src data:; style-src "
+                     "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+                     "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                     "<link rel=\"icon\" href=\"data:,\">\n<title>");
+    xl_html_text(out, record->name);
+    xl_buf_text(out, " \xc2\xb7 xltune report</title>\n<style>\n");
+    xl_buf_text(out, xl_plot_text_page_css);
+    xl_buf_text(out, "</style>\n</head>\n<body>\n<h1>");
+    xl_html_text(out, record->name);
+    xl_buf_text(out, "</h1>\n<p class=\"soft\">");
+    xl_html_text(out, record->subtitle);
+    xl_buf_text(out, "</p>\n");
+    if (cJSON_IsTrue(member(record->meta, "synthetic")))
+        xl_buf_text(out, "<p class=\"banner\">Synthetic data: these numbers "
+                         "were made up, not measured.</p>\n");
+}
+
+static void write_fact(const char *key, const cJSON *item, struct xl_buf *out)
+{
+    xl_buf_text(out, "<dt>");
+    xl_html_text(out, key);
+    xl_buf_text(out, "</dt><dd>");
+    xl_report_scalar(item, out);
+    xl_buf_text(out, "</dd>\n");
+}
+
+/* Scalars below item, named by their path: host.cpu.model. */
+static void write_facts(const char *path, const cJSON *item, size_t depth,
+                        struct xl_buf *out)
+{
+    char key[KEY_ROOM];
+    for (const cJSON *child = item ? item->child : NULL; child;
+         child = child->next) {
+        const char *name = child->string ? child->string : "";
+        snprintf(key, sizeof key, "%s%s%s", path, *path && *name ? "." : "",
+                 name);
+        if ((cJSON_IsObject(child) || cJSON_IsArray(child)) && depth)
+            write_facts(key, child, depth - 1, out);
+        else if (!cJSON_IsNull(child))
+            write_fact(key, child, out);
+    }
+}
+
+static void write_asked(const struct xl_record *record, struct xl_buf *out)
+{
+    static const char *const keys[] = {
+        "model_path",  "prompt",     "prompt_tokens", "new",
+        "backend",     "mode",       "objective",     "trials",
+        "generations", "population", "repeats",       "time_budget",
+        "seed",
+    };
+    if (!record->meta)
+        return;
+    xl_buf_text(out, "<h2>What was asked</h2>\n<dl>\n");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const cJSON *item = member(record->meta, keys[i]);
+        if (item && !cJSON_IsNull(item))
+            write_fact(keys[i], item, out);
+    }
+    write_facts("bounds", member(record->meta, "bounds"), DEPTH, out);
+    xl_buf_text(out, "</dl>\n");
+}
+
+static void write_machine(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *host = member(record->meta, "host");
+    const cJSON *build = member(record->meta, "build");
+    if (!host && !build)
+        return;
+    xl_buf_text(out, "<h2>On which machine</h2>\n<dl>\n");
+    write_facts("", host, DEPTH, out);
+    write_facts("build", build, DEPTH, out);
+    xl_buf_text(out, "</dl>\n");
+}
+
+/* -- pictures ------------------------------------------------------------- */
+
+static void write_picture(const struct xl_report_picture *picture,
+                          struct xl_buf *out)
+{
+    xl_buf_printf(out, "<figure id=\"%s\">\n", picture->row->stem);
+    if (picture->svg) {
+        xl_buf_text(out, picture->svg);
+    } else {
+        xl_buf_text(out, "<img alt=\"");
+        xl_html_text(out, picture->row->title);
+        xl_buf_text(out, "\" src=\"data:image/png;base64,");
+        xl_html_base64(out, picture->png, picture->png_bytes);
+        xl_buf_text(out, "\">\n");
+    }
+    xl_buf_text(out, "<figcaption>");
+    xl_html_text(out, picture->row->caption);
+    xl_buf_text(out, "</figcaption>\n</figure>\n");
+}
+
+/* -- what lost and why ---------------------------------------------------- */
+
+static const char *reason_of(const struct xl_entry *entry)
+{
+    if (*entry->reason)
+        return entry->reason;
+    if (entry->outcome == XL_OUTCOME_REJECTED && *entry->verdict)
+        return entry->verdict;
+    return *entry->status ? entry->status : "no reason recorded";
+}
+
+static int by_reason(const void *a, const void *b)
+{
+    const struct xl_entry *const *x = a, *const *y = b;
+    if ((*x)->outcome != (*y)->outcome)
+        return (*x)->outcome < (*y)->outcome ? -1 : 1;
+    return strcmp(reason_of(*x), reason_of(*y));
+}
+
+static void write_reason(const struct xl_entry *entry, size_t n,
+                         struct xl_buf *out)
+{
+    xl_buf_printf(out,
+                  "<tr><td>%s</td><td class=\"num\">%zu</td>"
+                  "<td class=\"text\">",
+                  xl_outcome_name(entry->outcome), n);
+    xl_html_text(out, reason_of(entry));
+    xl_buf_text(out, "</td></tr>\n");
+}
+
+static void write_lost(const struct xl_record *record, struct xl_buf *out)
+{
+    const struct xl_entry **lost =
+        xl_alloc_zero(record->n_entries + 1, sizeof(const struct xl_entry *));
+    size_t n = 0, shown = 0;
+    if (!lost)
+        return;
+    for (size_t i = 0; i < record->n_entries; i++)
+        if (record->entries[i].outcome != XL_OUTCOME_ACCEPTED)
+            lost[n++] = &record->entries[i];
+    qsort(lost, n, sizeof(const struct xl_entry *), by_reason);
+    if (n)
+        xl_buf_text(out, "<h2>What was not accepted, and why</h2>\n"
+                         "<div class=\"wide\"><table><thead><tr>"
+                         "<th>outcome</th><th class=\"num\">trials</th>"
+                         "<th>reason</th></tr></thead><tbody>\n");
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        for (end = begin; end < n && by_reason(&lost[begin], &lost[end]) == 0;
+             end++)
+            ;
+        if (shown++ < REASONS_SHOWN)
+            write_reason(lost[begin], end - begin, out);
+    }
+    if (shown > REASONS_SHOWN)
+        xl_buf_printf(out,
+                      "<tr><td colspan=\"3\">and %zu more reasons, in "
+                      "the table of trials</td></tr>\n",
+                      shown - REASONS_SHOWN);
+    if (n)
+        xl_buf_text(out, "</tbody></table></div>\n");
+    xl_free(lost);
+}
+
+/* -- profile and commands ------------------------------------------------- */
+
+static void write_json(const char *class, const cJSON *root, struct xl_buf *out)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    xl_json_print(root, true, &text);
+    xl_buf_printf(out, "<pre%s>", class);
+    xl_html_text(out, text.data);
+    xl_buf_text(out, "</pre>\n");
+    xl_buf_release(&text);
+}
+
+/* As a shell takes it for one word. */
+static void quote_word(const char *word, struct xl_buf *out)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyz"
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:@%+,-";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        xl_buf_text(out, word);
+        return;
+    }
+    xl_buf_char(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            xl_buf_text(out, "'\\''");
+        else
+            xl_buf_char(out, *word);
+    }
+    xl_buf_char(out, '\'');
+}
+
+/* The words of a command, as one string or an array of them. */
+static void add_command(const cJSON *line, struct xl_buf *out)
+{
+    if (cJSON_IsString(line))
+        xl_buf_text(out, line->valuestring);
+    for (const cJSON *word = cJSON_IsArray(line) ? line->child : NULL; word;
+         word = word->next) {
+        if (!cJSON_IsString(word))
+            continue;
+        quote_word(word->valuestring, out);
+        xl_buf_text(out, word->next ? " " : "");
+    }
+}
+
+static void write_command(const char *title, const char *text,
+                          struct xl_buf *out)
+{
+    xl_buf_printf(out, "<p>%s</p>\n<pre class=\"copyable\">", title);
+    xl_html_text(out, text);
+    xl_buf_text(out, "</pre>\n");
+}
+
+static void write_on_run(const char *title, const char *before,
+                         const struct xl_record *record, const char *file,
+                         struct xl_buf *out)
+{
+    struct xl_buf path, text;
+    xl_buf_init(&path, 0);
+    xl_buf_init(&text, 0);
+    xl_buf_printf(&path, "%s%s", record->dir, file);
+    xl_buf_text(&text, before);
+    quote_word(path.data, &text);
+    write_command(title, text.data, out);
+    xl_buf_release(&path);
+    xl_buf_release(&text);
+}
+
+static void write_commands(const struct xl_record *record, struct xl_buf *out)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    add_command(member(record->meta, "command_line"), &text);
+    xl_buf_text(out, "<h2>Commands</h2>\n");
+    if (text.len)
+        write_command("Search again:", text.data, out);
+    if (record->best) {
+        write_on_run("Measure the winner again:", "xltune bench --config ",
+                     record, "/best.json", out);
+        write_on_run("Use the winner:",
+                     "xltune generate --prompt 'Once upon a time' --config ",
+                     record, "/best.json", out);
+    }
+    write_on_run("Draw again:", "xltune plot --run ", record, "", out);
+    xl_buf_release(&text);
+}
+
+/* -- page ----------------------------------------------------------------- */
+
+static void write_files(const struct xl_record *record, struct xl_buf *out)
+{
+    if (record->best) {
+        xl_buf_text(out, "<h2>The profile</h2>\n<p>best.json, as it can be "
+                         "copied:</p>\n");
+        write_json(" class=\"copyable\" id=\"best\"", record->best, out);
+    }
+    write_commands(record, out);
+    if (record->meta) {
+        xl_buf_text(out, "<h2>All that was recorded of the run</h2>\n"
+                         "<details><summary>run_meta.json</summary>\n");
+        write_json("", record->meta, out);
+        xl_buf_text(out, "</details>\n");
+    }
+    for (size_t i = 0; i < record->n_notes; i++) {
+        xl_buf_text(out, "<p class=\"soft\">Note: ");
+        xl_html_text(out, record->notes[i]);
+        xl_buf_text(out, ".</p>\n");
+    }
+}
+
+void xl_report_write(const struct xl_record *record,
+                     const struct xl_report_picture *pictures,
+                     size_t n_pictures, struct xl_buf *out)
+{
+    write_head(record, out);
+    xl_report_verdict(record, out);
+    write_asked(record, out);
+    write_machine(record, out);
+    xl_buf_text(out, "<h2>Pictures</h2>\n");
+    if (n_pictures < XL_PLOT_COUNT)
+        xl_buf_text(out, "<p class=\"soft\">Drawn without gnuplot; with it "
+                         "there are more.</p>\n");
+    for (size_t i = 0; i < n_pictures; i++)
+        write_picture(&pictures[i], out);
+    write_lost(record, out);
+    xl_buf_printf(out, "<h2>All %zu trials</h2>\n", record->n_entries);
+    xl_report_trials(record, out);
+    xl_report_ratings(record, out);
+    write_files(record, out);
+    xl_buf_text(out, "<script>\n");
+    xl_buf_text(out, xl_plot_text_page_js);
+    xl_buf_text(out, "</script>\n</body>\n</html>\n");
+}

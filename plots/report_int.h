@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of a report, each a section of the page. */
+#ifndef XL_REPORT_INT_H
+#define XL_REPORT_INT_H
+
+#include "plots/report.h"
+
+/* What won, by how much, with what proof. */
+void xl_report_verdict(const struct xl_record *record, struct xl_buf *out);
+
+/* Every trial as a row. */
+void xl_report_trials(const struct xl_record *record, struct xl_buf *out);
+
+/* A CSV table with its header; nothing when it has no rows. */
+void xl_report_ratings(const struct xl_record *record, struct xl_buf *out);
+
+/* A scalar as text, "" for others. */
+void xl_report_scalar(const cJSON *item, struct xl_buf *out);
+
+#endif
