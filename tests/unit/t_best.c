@@ -383,16 +383,16 @@ static enum xl_status starve(size_t allowed, struct xl_world *world,
     json_quota = &quota;
     cJSON_InitHooks(&hooks);
     xl_alloc_set_hook(refuse, &quota);
-    enum xl_status rc = xl_world_save(path, doc, &world->err);
-    if (rc == XL_OK)
-        rc = xl_best_load(&best, path, XL_BEST_FULL, XL_LAYER_MACHINE,
-                          &world->err);
+    enum xl_status rc =
+        xl_best_load(&best, path, XL_BEST_FULL, XL_LAYER_MACHINE, &world->err);
     if (rc == XL_OK) {
         xl_best_release(&best);
         rc = xl_world_resolve(world, &layers);
         if (rc == XL_OK)
             xl_layers_release(&layers);
     }
+    if (rc == XL_OK)
+        rc = xl_world_save(path, doc, &world->err);
     xl_alloc_set_hook(NULL, NULL);
     cJSON_InitHooks(NULL);
     return rc;
