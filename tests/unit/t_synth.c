@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Random checkpoints, costs and NumPy files. Parameter counts of the 7B and
+ * of the 164M model are the published ones. */
+#include "tests/harness/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/run/cost.h"
+#include "kernel/run/npy.h"
+#include "kernel/run/synth.h"
+#include "tests/unit/checkpoint.h"
+
+static bool write_synth(struct xl_test *t, const char *name, uint64_t seed,
+                        enum xl_dtype dtype, size_t shards, char hash[33])
+{
+    char dir[300];
+    struct xl_err err = { 0 };
+    struct checkpoint c;
+    snprintf(dir, sizeof dir, "%s/%s", t->dir, name);
+    struct xl_synth_options options = { .preset = "demo",
+                                        .dir = dir,
+                                        .seed = seed,
+                                        .dtype = dtype,
+                                        .shards = shards };
+    bool ok = XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_OK, &err) &&
+              XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err);
+    if (!ok)
+        return false;
+    xl_safetensors_hash(c.files, hash);
+    checkpoint_unload(&c);
+    XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_EUSAGE, &err);
+    return true;
+}
+
+static void same_seed_same_bytes(struct xl_test *t)
+{
+    char a[33], b[33], sharded[33], other[33];
+    if (!write_synth(t, "a", 7, XL_BF16, 1, a) ||
+        !write_synth(t, "b", 7, XL_BF16, 0, b) ||
+        !write_synth(t, "c", 7, XL_BF16, 3, sharded) ||
+        !write_synth(t, "d", 8, XL_BF16, 1, other))
+        return;
+    XL_CHECK_TEXT(t, b, a);
+    XL_CHECK_TEXT(t, sharded, a);
+    XL_CHECK(t, strcmp(other, a) != 0);
+    char path[300];
+    snprintf(path, sizeof path, "%s/c/model-00003-of-00003.safetensors",
+             t->dir);
+    XL_CHECK(t, xl_io_exists(path));
+}
+
+/* Mean and standard deviation of a tensor; counts its zeros. */
+static void measure(const struct xl_tensor *w, double *mean, double *spread,
+                    size_t *zeros)
+{
+    size_t n = xl_tensor_count(w);
+    float *x = xl_alloc(n * sizeof *x);
+    double sum = 0, squares = 0;
+    xl_to_f32(x, w->data, w->dtype, n);
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i];
+        *zeros += x[i] == 0.0f;
+    }
+    *mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)x[i] - *mean) * ((double)x[i] - *mean);
+    *spread = sqrt(squares / (double)n);
+    xl_free(x);
+}
+
+static void values_follow_their_laws(struct xl_test *t)
+{
+    struct checkpoint c;
+    struct xl_err err = { 0 };
+    char hash[33], dir[300];
+    double mean, spread, linear = sqrt(2.0 / (5 * 256)), out = 2 / (4 * 16.0);
+    size_t zeros = 0;
+    snprintf(dir, sizeof dir, "%s/x", t->dir);
+    if (!write_synth(t, "x", 1, XL_FP32, 1, hash) ||
+        !XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+        return;
+    const struct xl_block *b = &c.weights.blocks[2];
+    for (size_t i = 0; i < xl_safetensors_count(c.files); i++)
+        measure(xl_safetensors_at(c.files, i), &mean, &spread, &zeros);
+    XL_CHECK_EQ(t, zeros, 0);
+    const struct xl_tensor *const plain[] = { &b->q.w, &b->up.w, &b->igate.w,
+                                              &c.weights.embedding };
+    for (size_t i = 0; i < 4; i++) {
+        measure(plain[i], &mean, &spread, &zeros);
+        XL_CHECK_NEAR(t, mean, 0, linear / 20);
+        XL_CHECK_NEAR(t, spread, linear, linear / 20);
+    }
+    measure(&b->out.w, &mean, &spread, &zeros);
+    XL_CHECK_NEAR(t, spread, out, out / 50);
+    measure(&b->down.w, &mean, &spread, &zeros);
+    XL_CHECK_NEAR(t, spread, out, out / 50);
+    measure(&b->norm_ffn.w, &mean, &spread, &zeros);
+    XL_CHECK_NEAR(t, mean, 1, 0.02);
+    XL_CHECK(t, spread > 0.01 && spread < 0.1);
+    float gate[8];
+    xl_to_f32(gate, b->fgate.b.data, b->fgate.b.dtype, 8);
+    XL_CHECK_NEAR(t, gate[0], 3, 1e-6);
+    XL_CHECK_NEAR(t, gate[7], 6, 1e-6);
+    XL_CHECK_NEAR(t, gate[3], 3 + 9.0 / 7, 1e-6);
+    checkpoint_unload(&c);
+}
+
+static void presets_are_as_big_as_named(struct xl_test *t)
+{
+    static const struct {
+        const char *preset;
+        double parameters, within;
+    } rows[] = {
+        { "demo", 5.3e6, 0.1e6 },  { "125m", 125e6, 6e6 },
+        { "400m", 400e6, 20e6 },   { "1b3", 1.3e9, 0.06e9 },
+        { "7b", 6865424896.0, 0 },
+    };
+    struct xl_config c;
+    struct xl_cost cost;
+    struct xl_err err = { 0 };
+    XL_CHECK_EQ(t, xl_synth_preset_count(), 5);
+    for (size_t i = 0; i < 5; i++) {
+        XL_CHECK_TEXT(t, xl_synth_preset_name(i), rows[i].preset);
+        XL_CHECK_STATUS(t, xl_synth_config(&c, rows[i].preset, &err), XL_OK,
+                        &err);
+        XL_CHECK_STATUS(t, xl_cost_of(&cost, &c, &err), XL_OK, &err);
+        XL_CHECK_NEAR(t, cost.parameters, rows[i].parameters, rows[i].within);
+        XL_CHECK(t, c.width % c.heads == 0 && c.dv == 2 * c.dk);
+    }
+    XL_CHECK_STATUS(t, xl_synth_config(&c, "1b", &err), XL_EUSAGE, &err);
+    XL_CHECK(t, strstr(err.message, "nearest is '1b3'"));
+}
+
+static void costs_match_published_figures(struct xl_test *t)
+{
+    struct xl_config c;
+    struct xl_cost cost;
+    struct xl_err err = { 0 };
+    xl_synth_config(&c, "7b", &err);
+    XL_CHECK_STATUS(t, xl_cost_of(&cost, &c, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, cost.state_bytes, 4 * 32 * 8 * 131329);
+    XL_CHECK_NEAR(t, cost.matmul_decode, 6.66e9, 0.005e9);
+    XL_CHECK_NEAR(t, cost.matmul_prefill, 6.45e9, 0.005e9);
+    XL_CHECK_NEAR(t, cost.cell_decode_flops, 32 * 5.2e6, 32 * 0.05e6);
+    /* 159 MFLOP of cells at chunks of 64. */
+    double prefill = xl_cost_prefill_flops(&cost, &c, 64);
+    XL_CHECK_NEAR(t, prefill - 2 * (double)cost.matmul_prefill, 159e6, 1e6);
+    XL_CHECK_NEAR(t, xl_cost_decode_bytes(&cost, 2), 13.3e9 + 0.269e9, 0.03e9);
+    xl_synth_config(&c, "125m", &err);
+    c.tied = false;
+    c.ffn = 2112; /* the released 164M model */
+    XL_CHECK_STATUS(t, xl_cost_of(&cost, &c, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, cost.parameters, 164110224);
+}
+
+/* The count from a configuration against the files themselves. */
+static void costs_count_what_files_hold(struct xl_test *t)
+{
+    for (size_t i = 0; i < CHECKPOINT_MODELS; i++) {
+        struct checkpoint c;
+        struct xl_cost cost;
+        struct xl_err err = { 0 };
+        char dir[1024];
+        uint64_t held = 0;
+        checkpoint_dir(checkpoint_models[i], dir);
+        if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+            continue;
+        for (size_t k = 0; k < xl_safetensors_count(c.files); k++)
+            held += xl_tensor_count(xl_safetensors_at(c.files, k));
+        XL_CHECK_STATUS(t, xl_cost_of(&cost, &c.config, &err), XL_OK, &err);
+        XL_CHECK_EQ(t, cost.parameters, held);
+        checkpoint_unload(&c);
+    }
+}
+
+static void npy_bytes(struct xl_test *t)
+{
+    static const char dict[] =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+    static const float rows[2][3] = { { 1, -2, 0.5f }, { 4, 5, 1e-30f } };
+    unsigned char want[128 + sizeof rows];
+    struct xl_npy npy;
+    struct xl_buf got;
+    struct xl_err err = { 0 };
+    char *path = xl_io_join(t->dir, "o.npy");
+    memset(want, ' ', 128);
+    memcpy(want, "\x93NUMPY\x01\x00\x76\x00", 10); /* 118 = 128 - 10 */
+    memcpy(want + 10, dict, sizeof dict - 1);
+    want[127] = '\n';
+    memcpy(want + 128, rows, sizeof rows);
+    XL_CHECK_STATUS(t, xl_npy_open(&npy, path, 2, 3, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_npy_row(&npy, rows[0], &err), XL_OK, &err);
+    XL_CHECK(t, !xl_io_exists(path));
+    XL_CHECK_STATUS(t, xl_npy_row(&npy, rows[1], &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_npy_commit(&npy, &err), XL_OK, &err);
+    xl_npy_abandon(&npy);
+    xl_buf_init(&got, 0);
+    XL_CHECK_STATUS(t, xl_io_read(path, &got, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, got.len, sizeof want);
+    XL_CHECK(t, got.len == sizeof want &&
+                    memcmp(got.data, want, sizeof want) == 0);
+    xl_buf_release(&got);
+    xl_free(path);
+}
+
+static void npy_is_all_or_nothing(struct xl_test *t)
+{
+    static const float row[2] = { 1, 2 };
+    struct xl_npy npy;
+    struct xl_err err = { 0 };
+    char *path = xl_io_join(t->dir, "o.npy");
+    XL_CHECK_STATUS(t, xl_npy_open(&npy, path, 2, 2, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_npy_row(&npy, row, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_npy_commit(&npy, &err), XL_EFAILED, &err);
+    xl_npy_abandon(&npy);
+    XL_CHECK(t, !xl_io_exists(path));
+    xl_free(path);
+    path = xl_io_join(t->dir, "missing/o.npy");
+    XL_CHECK_STATUS(t, xl_npy_open(&npy, path, 1, 2, &err), XL_EIO, &err);
+    xl_free(path);
+}
+
+const struct xl_test_case xl_suite_synth[] = {
+    { "same_seed_same_bytes", same_seed_same_bytes },
+    { "values_follow_their_laws", values_follow_their_laws },
+    { "presets_are_as_big_as_named", presets_are_as_big_as_named },
+    { "costs_match_published_figures", costs_match_published_figures },
+    { "costs_count_what_files_hold", costs_count_what_files_hold },
+    { "npy_bytes", npy_bytes },
+    { "npy_is_all_or_nothing", npy_is_all_or_nothing },
+    { 0 },
+};
