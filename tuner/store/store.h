@@ -136,8 +136,14 @@ enum xl_status xl_store_release(struct xl_store *store,
 
 /* Takes back trials of this sweep whose owner is dead (same machine: process
  * gone or machine restarted) or whose lease ran out. Samples are kept; with
- * all attempts used up the trial is abandoned. *n_back may be NULL. */
+ * all attempts used up the trial is abandoned. This handle's own claims are
+ * left alone. *n_back may be NULL. */
 enum xl_status xl_store_reap(struct xl_store *store, size_t *n_back,
+                             struct xl_err *err);
+
+/* How many trials other handles hold under leases that still count. Works in
+ * READ mode too. */
+enum xl_status xl_store_live(struct xl_store *store, size_t *n_live,
                              struct xl_err *err);
 
 /* -- what else is known --------------------------------------------------- */

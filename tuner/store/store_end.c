@@ -308,3 +308,20 @@ enum xl_status xl_store_reap(struct xl_store *store, size_t *n_back,
         *n_back = rc == XL_OK ? n : 0;
     return rc;
 }
+
+enum xl_status xl_store_live(struct xl_store *store, size_t *n_live,
+                             struct xl_err *err)
+{
+    struct leases all = { 0 };
+    struct xl_owner self;
+    int64_t now = xl_db_now(store);
+    *n_live = 0;
+    XL_TRY(xl_db_need_sweep(store, false, err));
+    enum xl_status rc = read_leases(store, &all, err);
+    xl_owner_self(&self);
+    for (size_t i = 0; i < all.n && rc == XL_OK; i++)
+        *n_live += all.rows[i].until_ms >= now &&
+                   !xl_owner_is_dead(&all.rows[i].owner, &self);
+    xl_free(all.rows);
+    return rc;
+}

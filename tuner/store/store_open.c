@@ -129,10 +129,14 @@ static enum xl_status migrate(struct xl_store *store, struct xl_err *err)
     XL_TRY(check_kind(store, &version, err));
     if (version == SCHEMA_VERSION)
         return XL_OK;
+    if (version == 0 && store->opts.mode != XL_STORE_CREATE)
+        return xl_fail(err, XL_EFORMAT,
+                       "'%s' is empty; its sweep ended before it began",
+                       store->path);
     if (store->opts.mode == XL_STORE_READ)
         return xl_fail(err, XL_EFORMAT,
-                       "'%s' has schema %lld; 'xltune runs verify' brings it "
-                       "up to %d",
+                       "'%s' has schema %lld and this program reads %d; "
+                       "resume the run once to bring it up to date",
                        store->path, (long long)version, SCHEMA_VERSION);
     XL_TRY(xl_store_begin(store, err));
     return xl_db_leave(store, run_migrations(store, err), err);

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * runs: list, show, export, verify, resume, gc of run folders. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/cmd.h"
+#include "kernel/base/csv.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "tuner/store/export.h"
+#include "tuner/store/query.h"
+#include "tuner/store/rundir.h"
+#include "tuner/store/run_summary.h"
+
+enum {
+    OPT_LOG_DIR,
+    OPT_KEEP,
+    OPT_OLDER,
+    OPT_YES,
+    OPT_COUNT
+};
+enum {
+    SECONDS_A_DAY = 86400
+};
+
+static const struct xl_opt rows[OPT_COUNT] = {
+    [OPT_LOG_DIR] = { .name = "log-dir",
+                      .kind = XL_OPT_TEXT,
+                      .arg = "DIR",
+                      .help = "folder that holds the runs",
+                      .fallback = "runs" },
+    [OPT_KEEP] = { .name = "keep",
+                   .kind = XL_OPT_INT,
+                   .arg = "N",
+                   .help = "gc: keep the N newest runs",
+                   .lo = 0,
+                   .hi = 1e9 },
+    [OPT_OLDER] = { .name = "older-than",
+                    .kind = XL_OPT_REAL,
+                    .arg = "DAYS",
+                    .help = "gc: only runs that are older",
+                    .lo = 0,
+                    .hi = 1e6 },
+    [OPT_YES] = { .name = "yes",
+                  .kind = XL_OPT_BOOL,
+                  .help = "gc: do remove; without it gc only says what it "
+                          "would" },
+};
+
+static const char *log_dir_of(const struct xl_cmd_ctx *ctx)
+{
+    return xl_opt_text(&ctx->opts, XL_GROUP_OWN, OPT_LOG_DIR);
+}
+
+static enum xl_status print_text(struct xl_buf *text, struct xl_err *err)
+{
+    enum xl_status rc = xl_buf_check(text, "standard output", err);
+    if (rc == XL_OK && fputs(text->data, stdout) < 0)
+        rc = xl_fail(err, XL_EIO, "cannot write standard output");
+    xl_buf_release(text);
+    return rc;
+}
+
+/* Takes root, which is NULL when memory ran out. */
+static enum xl_status print_json(cJSON *root, struct xl_err *err)
+{
+    struct xl_buf text;
+    if (!root)
+        return xl_fail(err, XL_ENOMEM, "cannot print JSON: out of memory");
+    xl_buf_init(&text, 0);
+    xl_json_print(root, true, &text);
+    xl_buf_char(&text, '\n');
+    cJSON_Delete(root);
+    return print_text(&text, err);
+}
+
+/* -- list ----------------------------------------------------------------- */
+
+static void list_line(const struct xl_run_summary *run, struct xl_buf *out)
+{
+    if (run->fault.status != XL_OK) {
+        xl_buf_printf(out, "%-40s  unreadable: %s\n", run->name,
+                      run->fault.message);
+        return;
+    }
+    xl_buf_printf(out, "%-40s  %-8s %zu of %zu measured", run->name, run->mode,
+                  run->n_measured, run->n_trials);
+    if (run->n_failed)
+        xl_buf_printf(out, ", %zu failed", run->n_failed);
+    if (run->n_open)
+        xl_buf_printf(out, ", %zu open", run->n_open);
+    if (run->has_best)
+        xl_buf_printf(out, "; best %s %.4g (trial %" PRId64 ")", run->objective,
+                      run->best_value, run->best_trial);
+    xl_buf_char(out, '\n');
+}
+
+static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct xl_rundir_list list;
+    struct xl_buf text;
+    cJSON *root = cJSON_CreateObject();
+    cJSON *array = cJSON_AddArrayToObject(root, "runs");
+    enum xl_status rc = xl_rundir_list(log_dir_of(ctx), &list, err);
+
+    xl_buf_init(&text, 0);
+    for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
+        struct xl_run_summary run;
+        char *path = xl_rundir_file(log_dir_of(ctx), list.names[i]);
+        if (!path) {
+            rc = xl_fail(err, XL_ENOMEM, "cannot list runs: out of memory");
+            break;
+        }
+        xl_run_summarize(&run, path);
+        list_line(&run, &text);
+        cJSON_AddItemToArray(array, xl_run_summary_json(&run));
+        xl_free(path);
+    }
+    if (rc == XL_OK && list.n == 0 && !ctx->json && !ctx->quiet)
+        fprintf(stderr, "no run under '%s'\n", log_dir_of(ctx));
+    xl_rundir_list_release(&list);
+    if (rc == XL_OK && ctx->json) {
+        xl_buf_release(&text);
+        return print_json(root, err);
+    }
+    cJSON_Delete(root);
+    if (rc == XL_OK)
+        return print_text(&text, err);
+    xl_buf_release(&text);
+    return rc;
+}
+
+/* -- one run -------------------------------------------------------------- */
+
+struct open_run {
+    char *path;
+    struct xl_store *store;
+};
+
+static void close_run(struct open_run *run)
+{
+    xl_store_close(run->store);
+    xl_free(run->path);
+}
+
+static enum xl_status open_run(struct xl_cmd_ctx *ctx, struct open_run *run,
+                               struct xl_err *err)
+{
+    const char *name = ctx->opts.n_args > 1 ? ctx->opts.args[1] : NULL;
+    *run = (struct open_run){ 0 };
+    if (!name)
+        return xl_fail(err, XL_EUSAGE,
+                       "which run? 'runs list' names them; "
+                       "'latest' is the newest");
+    XL_TRY(xl_rundir_find(log_dir_of(ctx), name, &run->path, err));
+    char *file = xl_rundir_file(run->path, XL_RUNDIR_STORE);
+    struct xl_store_opts opts = { .mode = XL_STORE_READ };
+    enum xl_status rc =
+        file ? xl_store_open(&run->store, file, &opts, err)
+             : xl_fail(err, XL_ENOMEM, "cannot open the run: out of memory");
+    if (rc == XL_OK)
+        rc = xl_store_sweep_find(run->store, NULL, err);
+    xl_free(file);
+    if (rc != XL_OK) {
+        close_run(run);
+        *run = (struct open_run){ 0 };
+    }
+    return rc;
+}
+
+static enum xl_status show_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct open_run run;
+    struct xl_buf text;
+    cJSON *root = NULL;
+    XL_TRY(open_run(ctx, &run, err));
+    xl_buf_init(&text, 0);
+    enum xl_status rc = xl_run_describe(run.store, run.path, &root, &text, err);
+    close_run(&run);
+    if (rc == XL_OK && ctx->json) {
+        xl_buf_release(&text);
+        return print_json(root, err);
+    }
+    cJSON_Delete(root);
+    if (rc == XL_OK)
+        return print_text(&text, err);
+    xl_buf_release(&text);
+    return rc;
+}
+
+static enum xl_status export_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct open_run run;
+    XL_TRY(open_run(ctx, &run, err));
+    enum xl_status rc = xl_export_run(run.store, run.path, err);
+    if (rc == XL_OK && ctx->json) {
+        cJSON *root = cJSON_CreateObject();
+        xl_json_add_text(root, "run", run.path, strlen(run.path));
+        rc = print_json(root, err);
+    } else if (rc == XL_OK) {
+        printf("%s: trials.jsonl, summary.csv and samples.csv written\n",
+               run.path);
+    }
+    close_run(&run);
+    return rc;
+}
+
+static enum xl_status verify_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct open_run run;
+    size_t n = 0;
+    XL_TRY(open_run(ctx, &run, err));
+    enum xl_status rc = xl_run_verify(run.store, run.path, &n, err);
+    if (rc == XL_OK && ctx->json) {
+        cJSON *root = cJSON_CreateObject();
+        xl_json_add_text(root, "run", run.path, strlen(run.path));
+        xl_json_add_real(root, "trials", (double)n);
+        cJSON_AddBoolToObject(root, "ok", true);
+        rc = print_json(root, err);
+    } else if (rc == XL_OK) {
+        printf("%s: %zu trials, store sound, exported files agree\n", run.path,
+               n);
+    }
+    close_run(&run);
+    return rc;
+}
+
+/* A word as a shell reads it back. */
+static void add_word(struct xl_buf *out, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz0123456789-_.+=/";
+    if (word[strspn(word, plain)] == '\0') {
+        xl_buf_text(out, word);
+        return;
+    }
+    xl_buf_char(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            xl_buf_text(out, "'\\''");
+        else
+            xl_buf_char(out, *word);
+    }
+    xl_buf_char(out, '\'');
+}
+
+static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct open_run run;
+    struct xl_buf text;
+    size_t counts[XL_TRIAL_STATE_COUNT], n_live = 0;
+    XL_TRY(open_run(ctx, &run, err));
+    enum xl_status rc = xl_query_counts(run.store, counts, err);
+    if (rc == XL_OK)
+        rc = xl_store_live(run.store, &n_live, err);
+    xl_buf_init(&text, 1 << 16);
+    xl_buf_text(&text, "xltune sweep --resume ");
+    if (rc == XL_OK)
+        add_word(&text, run.path);
+    close_run(&run);
+    if (rc == XL_OK && n_live && !ctx->quiet)
+        fprintf(stderr, "a sweep is measuring in this run right now\n");
+    if (rc == XL_OK && ctx->json) {
+        cJSON *root = cJSON_CreateObject();
+        xl_json_add_text(root, "command", text.data, text.len);
+        for (size_t i = 0; i < XL_TRIAL_STATE_COUNT; i++)
+            xl_json_add_real(root, xl_trial_state_name((enum xl_trial_state)i),
+                             (double)counts[i]);
+        xl_json_add_real(root, "live", (double)n_live);
+        xl_buf_release(&text);
+        return print_json(root, err);
+    }
+    xl_buf_char(&text, '\n');
+    if (rc == XL_OK)
+        return print_text(&text, err);
+    xl_buf_release(&text);
+    return rc;
+}
+
+/* -- gc ------------------------------------------------------------------- */
+
+/* Why a run stays, or NULL. */
+static const char *why_kept(struct xl_cmd_ctx *ctx, const char *path,
+                            const char *name, size_t n_newer)
+{
+    const struct xl_opts *opts = &ctx->opts;
+    int64_t began = 0;
+    struct xl_run_summary run;
+    bool by_count = xl_opt_given(opts, XL_GROUP_OWN, OPT_KEEP);
+    bool by_age = xl_opt_given(opts, XL_GROUP_OWN, OPT_OLDER);
+    double days = xl_opt_real(opts, XL_GROUP_OWN, OPT_OLDER);
+
+    if (by_count && (int64_t)n_newer < xl_opt_int(opts, XL_GROUP_OWN, OPT_KEEP))
+        return "among the newest";
+    if (by_age && !xl_rundir_time(name, &began))
+        return "no stamp in its name";
+    if (by_age && difftime(time(NULL), (time_t)began) < days * SECONDS_A_DAY)
+        return "not that old";
+    xl_run_summarize(&run, path);
+    return run.n_live ? "a sweep is measuring in it" : NULL;
+}
+
+static enum xl_status collect(struct xl_cmd_ctx *ctx, cJSON *removed,
+                              struct xl_buf *text, struct xl_err *err)
+{
+    struct xl_rundir_list list;
+    bool yes = xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_YES);
+    enum xl_status rc = xl_rundir_list(log_dir_of(ctx), &list, err);
+    for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
+        char *path = xl_rundir_file(log_dir_of(ctx), list.names[i]);
+        if (!path) {
+            rc = xl_fail(err, XL_ENOMEM, "cannot list runs: out of memory");
+            break;
+        }
+        const char *why = why_kept(ctx, path, list.names[i], list.n - 1 - i);
+        if (!why && yes)
+            rc = xl_rundir_remove(path, err);
+        if (!why && rc == XL_OK) {
+            xl_buf_printf(text, "%s %s\n", yes ? "removed" : "would remove",
+                          path);
+            cJSON_AddItemToArray(removed, cJSON_CreateString(path));
+        } else if (why && !ctx->quiet && !ctx->json) {
+            fprintf(stderr, "keeps %s: %s\n", path, why);
+        }
+        xl_free(path);
+    }
+    xl_rundir_list_release(&list);
+    return rc;
+}
+
+static enum xl_status gc_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct xl_buf text;
+    bool yes = xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_YES);
+    if (!xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_KEEP) &&
+        !xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_OLDER))
+        return xl_fail(err, XL_EUSAGE,
+                       "runs gc needs --keep N, --older-than DAYS or both");
+    cJSON *root = cJSON_CreateObject();
+    cJSON *removed = cJSON_AddArrayToObject(root, "runs");
+    cJSON_AddBoolToObject(root, "removed", yes);
+    xl_buf_init(&text, 0);
+    enum xl_status rc = collect(ctx, removed, &text, err);
+    /* What was removed before a fault is told all the same. */
+    if (ctx->json) {
+        xl_buf_release(&text);
+        enum xl_status printed = print_json(root, rc == XL_OK ? err : NULL);
+        return rc == XL_OK ? printed : rc;
+    }
+    cJSON_Delete(root);
+    if (!yes && text.len && !ctx->quiet)
+        fprintf(stderr, "nothing was removed; --yes does it\n");
+    enum xl_status printed = print_text(&text, rc == XL_OK ? err : NULL);
+    return rc == XL_OK ? printed : rc;
+}
+
+/* -- the command ---------------------------------------------------------- */
+
+static const struct action {
+    const char *name;
+    bool takes_run;
+    enum xl_status (*run)(struct xl_cmd_ctx *ctx, struct xl_err *err);
+} actions[] = {
+    { "list", false, list_runs },   { "show", true, show_run },
+    { "export", true, export_run }, { "verify", true, verify_run },
+    { "resume", true, resume_run }, { "gc", false, gc_runs },
+};
+enum {
+    N_ACTIONS = sizeof actions / sizeof *actions
+};
+
+static enum xl_status run_action(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const char *names[N_ACTIONS];
+    char hint[80];
+    size_t n_args = ctx->opts.n_args;
+    const char *word = n_args ? ctx->opts.args[0] : "list";
+    for (size_t i = 0; i < N_ACTIONS; i++) {
+        names[i] = actions[i].name;
+        if (strcmp(word, actions[i].name) != 0)
+            continue;
+        size_t most = actions[i].takes_run ? 2 : 1;
+        if (n_args > most)
+            return xl_fail(
+                err, XL_EUSAGE, "'runs %s' takes %s; '%s' is too much", word,
+                most == 2 ? "one run" : "no run", ctx->opts.args[most]);
+        return actions[i].run(ctx, err);
+    }
+    return xl_fail(err, XL_EUSAGE,
+                   "unknown action '%s'%s; list, show, export, verify, resume "
+                   "and gc are there",
+                   word,
+                   xl_cmd_hint(word, names, N_ACTIONS, hint, sizeof hint));
+}
+
+const struct xl_cmd xl_cmd_runs = {
+    .name = "runs",
+    .summary = "list, show, export, verify, resume, gc of run folders",
+    .usage = "[list | show RUN | export RUN | verify RUN | resume RUN | gc]",
+    .example = "xltune runs show latest",
+    .details = "RUN is a folder, a name under --log-dir, or 'latest'. export "
+               "writes trials.jsonl, summary.csv and samples.csv from "
+               "trials.db. verify checks the store and that these files agree "
+               "with it (exit code 5 when not). resume prints the command "
+               "that goes on with a run.",
+    .rows = rows,
+    .n_rows = OPT_COUNT,
+    .run = run_action,
+};
