@@ -124,7 +124,10 @@ static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
     struct xl_err err = { 0 };
     struct xl_buf line;
     size_t n = groups_of(program, cmd, groups);
-    struct xl_cmd_ctx ctx = { .cmd = cmd, .services = program->services };
+    struct xl_cmd_ctx ctx = { .cmd = cmd,
+                              .services = program->services,
+                              .argc = argc,
+                              .argv = (const char *const *)argv };
 
     enum xl_status rc = xl_opts_parse(&ctx.opts, groups, n, argc,
                                       (const char *const *)argv, &err);

@@ -53,6 +53,8 @@ struct xl_cmd_ctx {
     bool json;  /* one JSON document on standard output, nothing else */
     bool quiet; /* no progress */
     const char *command_line; /* all words, for records */
+    int argc;                 /* the words after the command's name */
+    const char *const *argv;
 };
 
 struct xl_cmd {

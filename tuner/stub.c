@@ -1,1 +1,0 @@
-typedef int xl_tuner_stub;

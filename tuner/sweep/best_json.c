@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * best.json of a run: tunables, the speeds of the duel's rounds (fresh ones:
+ * those of the search are biased upwards by having been selected), the
+ * verdict, the key, where it all comes from. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "tuner/profile/best.h"
+#include "tuner/profile/find.h"
+#include "tuner/profile/home.h"
+#include "tuner/sweep/finish_int.h"
+
+static void add_estimate(cJSON *to, const char *name,
+                         const struct xl_estimate *e)
+{
+    char key[40];
+    xl_json_add_real(to, name, e->median);
+    snprintf(key, sizeof key, "%s_ci", name);
+    if (!isfinite(e->lo) || !isfinite(e->hi)) {
+        cJSON_AddNullToObject(to, key);
+        return;
+    }
+    const double ends[] = { e->lo, e->hi };
+    cJSON_AddItemToObject(to, key, cJSON_CreateDoubleArray(ends, 2));
+}
+
+static cJSON *metrics_json(const struct xl_trial_figures *f,
+                           enum xl_objective objective)
+{
+    cJSON *metrics = cJSON_CreateObject();
+    add_estimate(metrics, "prefill_tok_s", &f->prefill_tok_s);
+    add_estimate(metrics, "decode_tok_s", &f->decode_tok_s);
+    add_estimate(metrics, "prefill_s", &f->prefill_s);
+    add_estimate(metrics, "decode_s", &f->decode_s);
+    cJSON_AddNumberToObject(metrics, "n", (double)f->prefill_tok_s.n);
+    cJSON_AddStringToObject(metrics, "objective", xl_objective_name(objective));
+    xl_json_add_real(metrics, "value", f->value);
+    return metrics;
+}
+
+static void add_ratio(cJSON *to, const char *name, const struct xl_estimate *e)
+{
+    cJSON *o = cJSON_AddObjectToObject(to, name);
+    xl_json_add_real(o, "median", e->median);
+    xl_json_add_real(o, "lo", e->lo);
+    xl_json_add_real(o, "hi", e->hi);
+    cJSON_AddNumberToObject(o, "n", (double)e->n);
+}
+
+static cJSON *provenance_json(const struct xl_finish *finish,
+                              const struct xl_contender *winner,
+                              const struct xl_verdicts *v)
+{
+    cJSON *from = cJSON_CreateObject();
+    const char *slash = strrchr(finish->run_dir, '/');
+    const char *name = slash ? slash + 1 : finish->run_dir;
+    xl_json_add_text(from, "run", name, strlen(name));
+    cJSON_AddNumberToObject(from, "trial", (double)winner->trial);
+    cJSON *versus = cJSON_AddObjectToObject(from, "versus");
+    cJSON_AddItemToObject(versus, "params", xl_params_to_json(finish->base));
+    cJSON_AddBoolToObject(versus, "proved", v->proved);
+    cJSON_AddStringToObject(versus, "why", v->why);
+    if (!v->is_default) {
+        add_ratio(versus, "prefill_ratio", &v->prefill_ratio);
+        add_ratio(versus, "decode_ratio", &v->decode_ratio);
+        add_ratio(versus, "objective_ratio", &v->value_ratio);
+    }
+    return from;
+}
+
+static enum xl_status write_and_publish(const struct xl_finish *finish,
+                                        const struct xl_best_doc *doc,
+                                        bool publish, struct xl_err *err)
+{
+    struct xl_profile_paths paths = { 0 };
+    char *path = xl_io_join(finish->run_dir, "best.json");
+    enum xl_status rc = path ? xl_best_save(path, doc, err)
+                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    if (rc != XL_OK || !publish)
+        return rc;
+    rc = xl_home_paths(&paths, err);
+    if (rc == XL_OK)
+        rc = xl_profile_publish(&paths, doc, err);
+    xl_profile_paths_release(&paths);
+    return rc;
+}
+
+enum xl_status xl_finish_best(const struct xl_finish *finish,
+                              const struct xl_contender *winner,
+                              const struct xl_verdicts *v, struct xl_err *err)
+{
+    cJSON *metrics = metrics_json(&v->figures, finish->sweep->objective);
+    cJSON *provenance = provenance_json(finish, winner, v);
+    struct xl_best_doc doc = {
+        .params = &v->params, .key = finish->key, .metrics = metrics,
+        .quality = winner->judgement, .provenance = provenance,
+    };
+    /* A winner that is not proved stays in its run. */
+    bool publish = finish->publish && (v->proved || v->is_default);
+    enum xl_status rc = write_and_publish(finish, &doc, publish, err);
+    cJSON_Delete(metrics);
+    cJSON_Delete(provenance);
+    return rc;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "tuner/measure/evaluator.h"
+#include "tuner/profile/home.h"
+#include "tuner/simulate/simulate.h"
+#include "tuner/store/rundir.h"
+#include "tuner/sweep/finish.h"
+#include "tuner/sweep/setup.h"
+
+/* The signal that asked for the end, 0 while there is none: set by a signal
+ * handler, so it has to live here. */
+static atomic_int stop_signal;
+
+static void on_signal(int number)
+{
+    atomic_store(&stop_signal, number);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+/* A sweep on its way. */
+struct job {
+    struct xl_cmd_ctx *ctx;
+    struct xl_opts words;  /* a resumed run's own; else unused */
+    const char **word_list;
+    cJSON *meta;           /* run_meta.json of the run */
+    struct xl_setup setup;
+    char *run_dir;
+    struct xl_store *store;
+    struct xl_evaluator *evaluator;
+    struct xl_key key;
+    uint64_t start_ns;
+    bool live; /* progress goes to a terminal */
+};
+
+/* -- progress ------------------------------------------------------------- */
+
+static const char *short_params(const struct job *job,
+                                const struct xl_params *params,
+                                char *out, size_t room)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    const struct xl_space *space = xl_param_space_space(job->setup.space);
+    for (size_t d = 0; d < xl_space_n_dims(space) && used < room; d++) {
+        char text[XL_VALUE_ROOM];
+        enum xl_param id = xl_param_space_param(job->setup.space, d);
+        if (xl_space_dim(space, d)->n < 2)
+            continue;
+        int n = snprintf(out + used, room - used, "%s%s=%s", used ? " " : "",
+                         xl_param_row(id)->name,
+                         xl_param_format(id, params->value[id], text));
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return out;
+}
+
+static void on_news(void *ctx, const struct xl_sweep_news *news)
+{
+    const struct job *job = ctx;
+    char params[200];
+    double elapsed = (double)(xl_clock_ns() - job->start_ns) / 1e9;
+    if (job->ctx->quiet || (news->from_store && news->done % 50))
+        return;
+    fprintf(stderr, "%s%3zu/%zu  ", job->live ? "\r\033[K" : "", news->done,
+            news->budget);
+    if (news->outcome == XL_RUN_OK)
+        fprintf(stderr, "%9.1f prefill %8.1f decode tok/s  best %.1f",
+                news->figures.prefill_tok_s.median,
+                news->figures.decode_tok_s.median, news->best);
+    else
+        fprintf(stderr, "%s: %s", xl_run_outcome_name(news->outcome),
+                news->reason);
+    fprintf(stderr, "  %s", short_params(job, news->params, params,
+                                         sizeof params));
+    if (!news->from_store && news->budget > news->done && !job->live)
+        fprintf(stderr, "  %.0f s left",
+                elapsed / (double)news->done *
+                    (double)(news->budget - news->done));
+    fputs(job->live ? "" : "\n", stderr);
+    fflush(stderr);
+}
+
+static void on_talk(void *ctx, const char *line)
+{
+    const struct job *job = ctx;
+    if (!job->ctx->quiet)
+        fprintf(stderr, "%s%s\n", job->live ? "\r\033[K" : "", line);
+}
+
+/* -- opening the run ------------------------------------------------------ */
+
+static enum xl_status parse_words(struct job *job, struct xl_err *err)
+{
+    const cJSON *words = cJSON_GetObjectItemCaseSensitive(job->meta, "words");
+    int n = cJSON_GetArraySize(words), at = 0;
+    job->word_list = xl_alloc_zero((size_t)n + 1, sizeof *job->word_list);
+    if (!job->word_list)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    for (const cJSON *w = words ? words->child : NULL; w; w = w->next)
+        job->word_list[at++] = cJSON_IsString(w) ? w->valuestring : "";
+    return xl_opts_parse(&job->words, job->ctx->opts.groups,
+                         job->ctx->opts.n_groups, at, job->word_list, err);
+}
+
+static enum xl_status open_resumed(struct job *job, const char *run,
+                                   struct xl_err *err)
+{
+    const char *log_dir =
+        xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_LOG_DIR);
+    XL_TRY(xl_rundir_find(log_dir, run, &job->run_dir, err));
+    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
+    enum xl_status rc =
+        path ? xl_json_load(path, XL_JSON_LARGE, &job->meta, err)
+             : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    if (rc == XL_OK)
+        rc = parse_words(job, err);
+    if (rc == XL_OK)
+        rc = xl_setup_make(&job->setup, job->ctx, &job->words, job->meta, err);
+    return rc;
+}
+
+static enum xl_status create_run(struct job *job, struct xl_err *err)
+{
+    struct xl_rundir_name name = {
+        .log_dir = xl_setup_text(&job->setup, XL_SWEEP_LOG_DIR),
+        .backend = xl_setup_backend(&job->setup),
+        .tag = xl_setup_text(&job->setup, XL_SWEEP_TAG),
+    };
+    XL_TRY(xl_rundir_create(&name, &job->run_dir, err));
+    job->meta = xl_setup_meta(&job->setup, job->ctx);
+    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
+    enum xl_status rc = path ? xl_json_save(path, job->meta, err)
+                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    return rc;
+}
+
+static enum xl_status open_store(struct job *job, struct xl_err *err)
+{
+    struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
+    struct xl_buf space, sampler;
+    const char *slash = strrchr(job->run_dir, '/');
+    char *path = xl_rundir_file(job->run_dir, XL_RUNDIR_STORE);
+    cJSON *json = xl_param_space_json(job->setup.space);
+    enum xl_status rc;
+    xl_buf_init(&space, 0);
+    xl_buf_init(&sampler, 0);
+    xl_json_print(json, false, &space);
+    xl_buf_printf(&sampler, "{\"mode\":\"%s\",\"seed\":%lld}",
+                  xl_setup_text(&job->setup, XL_SWEEP_MODE),
+                  (long long)xl_setup_int(&job->setup, XL_SWEEP_SEED));
+    struct xl_store_sweep sweep = {
+        .name = slash ? slash + 1 : job->run_dir,
+        .space = space.data,
+        .sampler = sampler.data,
+        .objective = xl_objective_name(job->setup.objective),
+        .build_id = "xltune",
+        .model_hash = xl_model_hash(job->setup.session.model),
+        .class_id = "",
+    };
+    rc = path ? xl_store_open(&job->store, path, &opts, err)
+              : xl_fail(err, XL_ENOMEM, "out of memory");
+    if (rc == XL_OK)
+        rc = xl_store_sweep_begin(job->store, &sweep, err);
+    xl_free(path);
+    cJSON_Delete(json);
+    xl_buf_release(&space);
+    xl_buf_release(&sampler);
+    return rc;
+}
+
+static void note_facts(struct job *job, const char *scope, const cJSON *facts)
+{
+    for (const cJSON *item = facts ? facts->child : NULL; item;
+         item = item->next) {
+        char *text = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
+        struct xl_store_fact fact = {
+            .scope = scope, .key = item->string,
+            .value = text ? text : cJSON_GetStringValue(item),
+        };
+        if (fact.value)
+            xl_store_set_fact(job->store, &fact, NULL);
+        cJSON_free(text);
+    }
+}
+
+static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
+{
+    struct xl_evaluator_options options = {
+        .model_dir = job->setup.session.model_dir,
+        .prompt = job->setup.prompt.data,
+        .n_prompt = job->setup.prompt.n,
+        .new_tokens = (size_t)xl_setup_int(&job->setup, XL_SWEEP_NEW),
+        .judge_tokens =
+            (size_t)xl_setup_int(&job->setup, XL_SWEEP_JUDGE_TOKENS),
+        .timeout_s = xl_opt_real(job->setup.opts, XL_GROUP_OWN,
+                                 XL_SWEEP_TIMEOUT),
+        .memory_bytes =
+            (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY) << 20,
+        .stop = &stop_signal,
+    };
+    return xl_evaluator_make(&job->evaluator, &options, err);
+}
+
+static enum xl_status open_run(struct job *job, struct xl_err *err)
+{
+    const char *resume =
+        xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_RESUME);
+    if (resume) {
+        XL_TRY(open_resumed(job, resume, err));
+    } else {
+        XL_TRY(xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL,
+                             err));
+        XL_TRY(create_run(job, err));
+    }
+    XL_TRY(open_store(job, err));
+    note_facts(job, "host",
+               cJSON_GetObjectItemCaseSensitive(job->meta, "host"));
+    note_facts(job, "build",
+               cJSON_GetObjectItemCaseSensitive(job->meta, "build"));
+    xl_home_key(&job->key, job->setup.session.model, job->setup.prompt.n);
+    return start_evaluator(job, err);
+}
+
+/* -- printing the end ----------------------------------------------------- */
+
+static void print_speed(const char *name, const struct xl_estimate *speed,
+                        const struct xl_estimate *ratio)
+{
+    if (speed->n == 0)
+        return;
+    printf("  %-8s %9.1f tok/s [%.1f, %.1f] n=%zu", name, speed->median,
+           speed->lo, speed->hi, speed->n);
+    if (ratio->n)
+        printf("   %.2f x the defaults [%.2f, %.2f]", ratio->median, ratio->lo,
+               ratio->hi);
+    putchar('\n');
+}
+
+static void print_end(const struct job *job, const struct xl_verdicts *v,
+                      enum xl_sweep_end end)
+{
+    char params[400];
+    printf("%zu configurations measured, %zu failed; %zu passed the judge; "
+           "%s\n", v->n_ok, v->n_failed, v->n_passed, xl_sweep_end_text(end));
+    if (!v->winner) {
+        printf("no winner: %s\nrun      %s\n", v->why, job->run_dir);
+        return;
+    }
+    printf("winner   %s\n", short_params(job, &v->params, params,
+                                         sizeof params));
+    printf("         %s\n", v->why);
+    print_speed("prefill", &v->figures.prefill_tok_s, &v->prefill_ratio);
+    print_speed("decode", &v->figures.decode_tok_s, &v->decode_ratio);
+    printf("quality  %s (tier %s)%s%s\n", v->verdict, v->tier,
+           v->reason[0] ? ": " : "", v->reason);
+    printf("run      %s\n", job->run_dir);
+    printf("profile  %s/best.json%s\n", job->run_dir,
+           v->proved || v->is_default ? ", applied by every later run on this "
+                                        "machine" : "");
+    printf("next     xltune judge --run %s && xltune plot --run %s\n",
+           job->run_dir, job->run_dir);
+}
+
+static void add_ratio(cJSON *to, const char *name, const struct xl_estimate *e)
+{
+    cJSON *o = cJSON_AddObjectToObject(to, name);
+    xl_json_add_real(o, "median", e->n ? e->median : (double)NAN);
+    xl_json_add_real(o, "lo", e->n ? e->lo : (double)NAN);
+    xl_json_add_real(o, "hi", e->n ? e->hi : (double)NAN);
+    cJSON_AddNumberToObject(o, "n", (double)e->n);
+}
+
+static void print_end_json(const struct job *job, const struct xl_verdicts *v,
+                           enum xl_sweep_end end)
+{
+    struct xl_buf out;
+    cJSON *o = cJSON_CreateObject();
+    xl_json_add_text(o, "run", job->run_dir, strlen(job->run_dir));
+    cJSON_AddStringToObject(o, "end", xl_sweep_end_text(end));
+    cJSON_AddNumberToObject(o, "measured", (double)v->n_ok);
+    cJSON_AddNumberToObject(o, "failed", (double)v->n_failed);
+    cJSON_AddNumberToObject(o, "passed", (double)v->n_passed);
+    cJSON_AddBoolToObject(o, "proved", v->proved);
+    cJSON_AddBoolToObject(o, "defaults_kept", v->is_default);
+    cJSON_AddStringToObject(o, "why", v->why);
+    if (v->winner) {
+        cJSON_AddNumberToObject(o, "trial", (double)v->winner);
+        cJSON_AddItemToObject(o, "params", xl_params_to_json(&v->params));
+        add_ratio(o, "prefill_tok_s", &v->figures.prefill_tok_s);
+        add_ratio(o, "decode_tok_s", &v->figures.decode_tok_s);
+        add_ratio(o, "prefill_ratio", &v->prefill_ratio);
+        add_ratio(o, "decode_ratio", &v->decode_ratio);
+        cJSON_AddStringToObject(o, "verdict", v->verdict);
+        cJSON_AddStringToObject(o, "tier", v->tier);
+    } else {
+        cJSON_AddNullToObject(o, "trial");
+    }
+    xl_buf_init(&out, 0);
+    xl_json_print(o, false, &out);
+    printf("%s\n", out.data);
+    cJSON_Delete(o);
+    xl_buf_release(&out);
+}
+
+/* -- the sweep ------------------------------------------------------------ */
+
+static void to_params(void *ctx, const uint32_t *point,
+                      struct xl_params *params)
+{
+    xl_param_space_params(ctx, point, params);
+}
+
+static enum xl_status stopped(const struct job *job, struct xl_err *err)
+{
+    int number = atomic_load(&stop_signal);
+    return xl_fail(err, number == SIGTERM ? XL_ETERMINATED : XL_EINTERRUPTED,
+                   "stopped; what was measured is kept. Go on with: xltune "
+                   "sweep --resume %s", job->run_dir);
+}
+
+static enum xl_status run_job(struct job *job, struct xl_err *err)
+{
+    double budget_s = xl_opt_real(job->setup.opts, XL_GROUP_OWN,
+                                  XL_SWEEP_TIME_BUDGET);
+    struct xl_params base = job->setup.base;
+    struct xl_verdicts verdicts;
+    enum xl_sweep_end end = XL_END_BUDGET;
+    struct xl_sweep sweep = {
+        .store = job->store,
+        .strategy = job->setup.strategy,
+        .runner = xl_evaluator_runner(job->evaluator),
+        .config = xl_model_config(job->setup.session.model),
+        .objective = job->setup.objective,
+        .repeats = (size_t)xl_setup_int(&job->setup, XL_SWEEP_REPEATS),
+        .deadline_ns = budget_s > 0
+            ? job->start_ns + (uint64_t)(budget_s * 1e9) : 0,
+        .stop = &stop_signal,
+        .to_params = to_params, .params_ctx = job->setup.space,
+        .news = on_news, .news_ctx = job,
+    };
+    xl_plan_canonical(sweep.config, &base);
+    struct xl_finish finish = {
+        .sweep = &sweep, .run_dir = job->run_dir, .base = &base,
+        .key = &job->key, .publish = true,
+        .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS),
+        .prompt_tokens = job->setup.prompt.n,
+        .talk = on_talk, .talk_ctx = job,
+    };
+    XL_TRY(xl_sweep_search(&sweep, &end, err));
+    if (end == XL_END_STOPPED)
+        return stopped(job, err);
+    enum xl_status rc = xl_finish_run(&finish, &verdicts, err);
+    if (rc == XL_EINTERRUPTED)
+        return stopped(job, err);
+    XL_TRY(rc);
+    if (job->ctx->json)
+        print_end_json(job, &verdicts, end);
+    else
+        print_end(job, &verdicts, end);
+    if (xl_opt_bool(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_STRICT) &&
+        !verdicts.proved)
+        return xl_fail(err, XL_EUNPROVED, "%s", verdicts.why);
+    return XL_OK;
+}
+
+static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct job job = { .ctx = ctx, .start_ns = xl_clock_ns(),
+                       .live = isatty(STDERR_FILENO) };
+    catch_signals();
+    enum xl_status rc = open_run(&job, err);
+    if (rc == XL_OK) {
+        if (!ctx->quiet)
+            fprintf(stderr, "run %s: prompt of %zu tokens, %lld new, up to "
+                    "%llu configurations\n", job.run_dir, job.setup.prompt.n,
+                    (long long)xl_setup_int(&job.setup, XL_SWEEP_NEW),
+                    (unsigned long long)xl_strategy_budget(
+                        job.setup.strategy));
+        rc = run_job(&job, err);
+    }
+    xl_evaluator_free(job.evaluator);
+    xl_store_close(job.store);
+    xl_setup_release(&job.setup);
+    xl_opts_release(&job.words);
+    xl_free(job.word_list);
+    cJSON_Delete(job.meta);
+    xl_free(job.run_dir);
+    return rc;
+}
+
+static enum xl_status dry_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct xl_setup setup;
+    struct xl_buf out;
+    xl_buf_init(&out, 0);
+    enum xl_status rc = xl_setup_make(&setup, ctx, &ctx->opts, NULL, err);
+    if (rc == XL_OK && ctx->json) {
+        cJSON *json = xl_param_space_json(setup.space);
+        xl_json_print(json, false, &out);
+        xl_buf_char(&out, '\n');
+        cJSON_Delete(json);
+    } else if (rc == XL_OK) {
+        xl_param_space_print(setup.space, &out);
+    }
+    if (rc == XL_OK)
+        rc = xl_buf_check(&out, "the space", err);
+    if (rc == XL_OK)
+        fputs(out.data, stdout);
+    xl_buf_release(&out);
+    xl_setup_release(&setup);
+    return rc;
+}
+
+/* -- replay --------------------------------------------------------------- */
+
+static enum xl_status print_event(void *ctx,
+                                  const struct xl_simulate_event *event,
+                                  struct xl_err *err)
+{
+    struct xl_buf *line = ctx;
+    xl_buf_clear(line);
+    xl_simulate_line(event, line);
+    XL_TRY(xl_buf_check(line, "a line", err));
+    fputs(line->data, stdout);
+    return XL_OK;
+}
+
+static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
+                               struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    bool sized = xl_opt_given(o, XL_GROUP_OWN, XL_SWEEP_POPULATION);
+    struct xl_simulate_options options = {
+        .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
+        .trials = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_TRIALS),
+        .seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
+        .population = sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN,
+                                                 XL_SWEEP_POPULATION) : 0,
+    };
+    struct xl_table *table;
+    struct xl_buf line;
+    XL_TRY(xl_table_load(&table, path, err));
+    xl_buf_init(&line, 0);
+    enum xl_status rc =
+        xl_simulate_run(table, &options, print_event, &line, err);
+    xl_buf_release(&line);
+    xl_table_free(table);
+    return rc;
+}
+
+static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const char *table = xl_opt_text(&ctx->opts, XL_GROUP_OWN,
+                                    XL_SWEEP_SIMULATE);
+    if (table)
+        return simulate(ctx, table, err);
+    if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_DRY_RUN))
+        return dry_run(ctx, err);
+    return run_sweep(ctx, err);
+}
+
+const struct xl_cmd xl_cmd_sweep = {
+    .name = "sweep",
+    .summary = "searches for the fastest configuration that is harmless",
+    .usage = "[--mode NAME] [--backend NAME|all] [OPTIONS]",
+    .example = "xltune sweep --backend all --prompt-file prompt.txt",
+    .details =
+        "Measures configurations on one prompt, keeps every sample in the run\n"
+        "folder, judges what each configuration writes, and lets the best meet\n"
+        "the defaults in a duel. The winner is applied by later runs. Ctrl-C\n"
+        "keeps what was measured and says how to go on.",
+    .rows = xl_sweep_rows,
+    .n_rows = XL_SWEEP_OPTS,
+    .takes_model = true,
+    .run = run,
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From measured trials to a winner: every configuration is judged, the best
+ * that passes meets the defaults in a duel of interleaved rounds, and only if
+ * it is faster beyond doubt does it replace them in best.json.
+ */
+#ifndef XL_FINISH_H
+#define XL_FINISH_H
+
+#include "tuner/profile/key.h"
+#include "tuner/sweep/sweep.h"
+
+/* What the end of a sweep found. */
+struct xl_verdicts {
+    size_t n_ok, n_failed;      /* trials measured; trials that failed */
+    size_t n_passed, n_refused; /* by the judge */
+    int64_t winner;             /* trial id; 0 = none passed */
+    struct xl_params params;    /* of best.json */
+    bool is_default;            /* the defaults were kept */
+    bool proved;                /* the winner beat them beyond doubt */
+    char why[200];              /* one sentence about that */
+    struct xl_trial_figures figures; /* fresh, from the duel's rounds */
+    struct xl_estimate prefill_ratio, decode_ratio, value_ratio;
+    char tier[16], verdict[16], reason[256]; /* of the judge */
+};
+
+struct xl_finish {
+    const struct xl_sweep *sweep;
+    const char *run_dir;
+    const struct xl_params *base; /* the defaults it must beat, canonical */
+    const struct xl_key *key;
+    size_t rounds;        /* of the duel */
+    size_t prompt_tokens; /* noted beside outputs */
+    bool publish;         /* put the winner into this machine's profiles */
+    void (*talk)(void *ctx, const char *line); /* progress, or NULL */
+    void *talk_ctx;
+};
+
+/* Writes scores into the store, outputs/ and best.json into the run folder,
+ * and exports it. XL_EINTERRUPTED when stopped: everything so far is kept. */
+enum xl_status xl_finish_run(const struct xl_finish *finish,
+                             struct xl_verdicts *verdicts,
+                             struct xl_err *err);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order matters: the prompt's length decides which machine profile fits,
+ * the profile gives the base values, the base values are the space's home. */
+#include "tuner/sweep/setup.h"
+
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+
+#define PROMPT_SHIPPED "runs/prompts/demo.txt"
+#define PROMPT_KEPT ((size_t)64 << 10)
+#define PROMPT_MAX ((size_t)256 << 20)
+
+const struct xl_opt xl_sweep_rows[XL_SWEEP_OPTS] = {
+#define XL_SWEEP_OPT(id, name_, kind_, arg_, fallback_, lo_, hi_, help_)       \
+    [XL_SWEEP_##id] = { .name = name_,                                         \
+                        .kind = XL_OPT_##kind_,                                \
+                        .arg = arg_,                                           \
+                        .help = help_,                                         \
+                        .fallback = fallback_,                                 \
+                        .lo = lo_,                                             \
+                        .hi = hi_ },
+#include "tuner/sweep/option.def"
+#undef XL_SWEEP_OPT
+};
+
+int64_t xl_setup_int(const struct xl_setup *setup, enum xl_sweep_opt opt)
+{
+    return xl_opt_int(setup->opts, XL_GROUP_OWN, opt);
+}
+
+const char *xl_setup_text(const struct xl_setup *setup, enum xl_sweep_opt opt)
+{
+    return xl_opt_text(setup->opts, XL_GROUP_OWN, opt);
+}
+
+const char *xl_setup_backend(const struct xl_setup *setup)
+{
+    const char *given = xl_setup_text(setup, XL_SWEEP_BACKEND);
+    if (given)
+        return strchr(given, ',') ? "several" : given;
+    const struct xl_param_row *row = xl_param_row(XL_PARAM_BACKEND);
+    return row->choices[setup->base.value[XL_PARAM_BACKEND]];
+}
+
+/* -- prompt --------------------------------------------------------------- */
+
+static enum xl_status read_prompt_text(struct xl_setup *setup,
+                                       struct xl_buf *text, struct xl_err *err)
+{
+    const char *given = xl_setup_text(setup, XL_SWEEP_PROMPT);
+    const char *file = xl_setup_text(setup, XL_SWEEP_PROMPT_FILE);
+    if (given && file)
+        return xl_fail(err, XL_EUSAGE, "--prompt and --prompt-file exclude "
+                       "each other");
+    if (given) {
+        xl_buf_text(text, given);
+        return xl_buf_check(text, "the prompt", err);
+    }
+    if (file)
+        return xl_io_read(file, text, err);
+    char *shipped = xl_session_shipped(PROMPT_SHIPPED);
+    if (!shipped)
+        return xl_fail(err, XL_ENOTFOUND, "the bundled prompt is not where it "
+                       "was installed; name one with --prompt-file");
+    enum xl_status rc = xl_io_read(shipped, text, err);
+    xl_free(shipped);
+    return rc;
+}
+
+static enum xl_status make_prompt(struct xl_setup *setup, struct xl_err *err)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, PROMPT_MAX);
+    enum xl_status rc = read_prompt_text(setup, &text, err);
+    if (rc == XL_OK)
+        rc = xl_session_encode(&setup->session, text.data, text.len, true,
+                               &setup->prompt, err);
+    if (rc == XL_OK && setup->prompt.n == 0)
+        rc = xl_fail(err, XL_EUSAGE, "the prompt has no tokens");
+    if (rc == XL_OK && text.len <= PROMPT_KEPT)
+        setup->prompt_text = xl_strndup(text.data, text.len);
+    xl_buf_release(&text);
+    return rc;
+}
+
+static enum xl_status recall_prompt(struct xl_setup *setup,
+                                    const cJSON *resumed, struct xl_err *err)
+{
+    const cJSON *ids = cJSON_GetObjectItemCaseSensitive(resumed, "prompt_ids");
+    const char *text = NULL;
+    for (const cJSON *id = ids ? ids->child : NULL; id; id = id->next)
+        XL_TRY(xl_ids_add(&setup->prompt, (int32_t)id->valuedouble, err));
+    if (setup->prompt.n == 0)
+        return xl_fail(err, XL_EFORMAT, "run_meta.json has no 'prompt_ids'; "
+                       "this run cannot be resumed");
+    if (xl_json_get_text(resumed, "prompt", &text, NULL) == XL_OK)
+        setup->prompt_text = xl_strdup(text);
+    return xl_session_check_ids(&setup->session, &setup->prompt, err);
+}
+
+/* -- base, space, strategy ------------------------------------------------ */
+
+static enum xl_status make_base(struct xl_setup *setup,
+                                const struct xl_cmd_ctx *ctx,
+                                const cJSON *resumed, struct xl_err *err)
+{
+    const cJSON *base = resumed
+        ? cJSON_GetObjectItemCaseSensitive(resumed, "base") : NULL;
+    if (!resumed)
+        return ctx->services->resolve(setup->opts,
+                                      xl_model_config(setup->session.model),
+                                      setup->prompt.n, &setup->base, err);
+    xl_params_init(&setup->base);
+    XL_TRY(xl_params_from_json(&setup->base, base, XL_LAYER_MACHINE,
+                               "run_meta.json", err));
+    /* Flags keep their origin: what is given by flag is not swept. */
+    const struct xl_opt_value *pairs =
+        &setup->opts->values[XL_GROUP_MODEL][XL_MODEL_PARAM];
+    return xl_params_from_flags(&setup->base, setup->opts, XL_GROUP_TUNABLES,
+                                pairs->texts, pairs->n_texts, err);
+}
+
+static enum xl_status make_space(struct xl_setup *setup, struct xl_err *err)
+{
+    struct xl_cpu cpu;
+    const struct xl_config *config = xl_model_config(setup->session.model);
+    unsigned phases = xl_objective_phases(setup->objective);
+    xl_cpu_read(&cpu);
+    struct xl_param_space_options options = {
+        .base = &setup->base,
+        .rules = { config, xl_plan_inert, xl_plan_canonical, xl_plan_check },
+        .heads = config->heads,
+        .cores = cpu.cores,
+        .backends = xl_setup_text(setup, XL_SWEEP_BACKEND),
+        .file = xl_setup_text(setup, XL_SWEEP_SPACE),
+        .phases = phases,
+        .bounds = {
+            [XL_BOUND_HEADS_PER_BAND] = {
+                xl_setup_int(setup, XL_SWEEP_HEADS_MIN),
+                xl_setup_int(setup, XL_SWEEP_HEADS_MAX) },
+            [XL_BOUND_CHUNK_SIZE] = {
+                xl_setup_int(setup, XL_SWEEP_CHUNKS_MIN),
+                xl_setup_int(setup, XL_SWEEP_CHUNKS_MAX) },
+            [XL_BOUND_WORKERS] = {
+                xl_setup_int(setup, XL_SWEEP_WORKERS_MIN),
+                xl_setup_int(setup, XL_SWEEP_WORKERS_MAX) },
+        },
+    };
+    struct xl_workload workload = {
+        .prompt_tokens = setup->prompt.n,
+        .new_tokens = (size_t)xl_setup_int(setup, XL_SWEEP_NEW),
+        .phases = phases,
+    };
+    XL_TRY(xl_param_space_make(&setup->space, &options, err));
+    return xl_param_space_exercise(setup->space, &workload, err);
+}
+
+/* The defaults are measured first, when the space holds them. */
+static enum xl_status suggest_base(struct xl_setup *setup, struct xl_err *err)
+{
+    uint32_t point[XL_SPACE_DIMS];
+    struct xl_params base = setup->base;
+    xl_plan_canonical(xl_model_config(setup->session.model), &base);
+    if (!xl_param_space_point(setup->space, &base, point))
+        return XL_OK;
+    return xl_strategy_suggest(setup->strategy, point, err);
+}
+
+static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
+{
+    size_t population = (size_t)xl_setup_int(setup, XL_SWEEP_POPULATION);
+    size_t generations = (size_t)xl_setup_int(setup, XL_SWEEP_GENERATIONS);
+    bool is_ga = strcmp(xl_setup_text(setup, XL_SWEEP_MODE), "ga") == 0;
+    bool has_trials = xl_opt_given(setup->opts, XL_GROUP_OWN, XL_SWEEP_TRIALS);
+    struct xl_strategy_options options = {
+        .seed = (uint64_t)xl_setup_int(setup, XL_SWEEP_SEED),
+        .population = population,
+        .generations = generations,
+    };
+    if (!is_ga || has_trials)
+        options.budget = (size_t)xl_setup_int(setup, XL_SWEEP_TRIALS);
+    XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
+                            xl_param_space_space(setup->space), &options,
+                            err));
+    return suggest_base(setup, err);
+}
+
+enum xl_status xl_setup_make(struct xl_setup *setup,
+                             const struct xl_cmd_ctx *ctx,
+                             const struct xl_opts *opts, const cJSON *resumed,
+                             struct xl_err *err)
+{
+    struct xl_cmd_ctx with_opts = *ctx;
+    *setup = (struct xl_setup){ .opts = opts };
+    with_opts.opts = *opts; /* a resumed run has its own words */
+    XL_TRY(xl_objective_parse(xl_setup_text(setup, XL_SWEEP_OBJECTIVE),
+                              &setup->objective, err));
+    XL_TRY(xl_strategy_choose(&setup->kind,
+                              xl_setup_text(setup, XL_SWEEP_MODE), err));
+    XL_TRY(xl_session_open(&setup->session, &with_opts, err));
+    XL_TRY(resumed ? recall_prompt(setup, resumed, err)
+                   : make_prompt(setup, err));
+    XL_TRY(make_base(setup, &with_opts, resumed, err));
+    XL_TRY(make_space(setup, err));
+    return make_strategy(setup, err);
+}
+
+void xl_setup_release(struct xl_setup *setup)
+{
+    xl_strategy_free(setup->strategy);
+    xl_param_space_free(setup->space);
+    xl_session_close(&setup->session);
+    xl_ids_release(&setup->prompt);
+    xl_free(setup->prompt_text);
+    *setup = (struct xl_setup){ 0 };
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sweep: ask, claim, measure, record, tell, until the budget is spent.
+ *
+ * Everything the loop needs is handed in, so that tests put a fake runner and
+ * a fake clock under it. A sweep that was killed goes on from its store: the
+ * strategy is asked again from the start, told what is already measured, and
+ * so arrives at the same next point.
+ */
+#ifndef XL_SWEEP_H
+#define XL_SWEEP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/base/err.h"
+#include "kernel/model/config.h"
+#include "kernel/param/param.h"
+#include "tuner/measure/runner.h"
+#include "tuner/measure/stats.h"
+#include "tuner/store/store.h"
+#include "tuner/strategy/strategy.h"
+#include "tuner/sweep/objective.h"
+
+/* Medians of one trial, as the search sees them. */
+struct xl_trial_figures {
+    struct xl_estimate prefill_tok_s, decode_tok_s, prefill_s, decode_s;
+    double value; /* of the objective; NaN = unknown */
+};
+
+/* Told after every trial, for progress. */
+struct xl_sweep_news {
+    size_t done, budget;   /* trials so far, trials at most (0 = unknown) */
+    const struct xl_params *params;
+    enum xl_run_outcome outcome;
+    const char *reason;    /* when it is not OK */
+    bool from_store;       /* measured by an earlier start of this sweep */
+    struct xl_trial_figures figures;
+    double best;           /* value so far; NaN = none */
+};
+
+struct xl_sweep {
+    struct xl_store *store;
+    struct xl_strategy *strategy;
+    struct xl_runner runner;
+    const struct xl_config *config;
+    enum xl_objective objective;
+    size_t repeats;
+    uint64_t deadline_ns;    /* on xl_clock_ns; 0 = none */
+    const atomic_int *stop;  /* not 0 = end after the sample in flight */
+    /* Turns a point into tunables; ctx is params_ctx. */
+    void (*to_params)(void *ctx, const uint32_t *point,
+                      struct xl_params *params);
+    void *params_ctx;
+    void (*news)(void *ctx, const struct xl_sweep_news *news); /* or NULL */
+    void *news_ctx;
+};
+
+enum xl_sweep_end {
+    XL_END_BUDGET,  /* all trials of the budget are done */
+    XL_END_SPACE,   /* the whole space is measured */
+    XL_END_TIME,    /* the deadline passed */
+    XL_END_STOPPED, /* a signal */
+};
+const char *xl_sweep_end_text(enum xl_sweep_end end);
+
+enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
+                               enum xl_sweep_end *end, struct xl_err *err);
+
+/* Medians and intervals of the samples that a trial has in the store. */
+enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
+                                enum xl_objective objective,
+                                struct xl_trial_figures *figures,
+                                struct xl_err *err);
+
+/* The canonical tunables of a trial from its stored text. */
+enum xl_status xl_sweep_params(const char *cfg, struct xl_params *params,
+                               struct xl_err *err);
+
+#endif
