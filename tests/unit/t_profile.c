@@ -297,6 +297,16 @@ static void backend_in_effect_chooses_golden(struct xl_test *t)
     XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_CHUNK_SIZE, XL_LAYER_GOLDEN),
                 33);
     /* A golden profile cannot change the backend that chose it. */
+    world.in.no_best = true;
+    xl_world_flags(&world, 0, NULL);
+    xl_world_write(t, "golden/parallel.json",
+                   "{\"schema\":\"xltune-profile/1\",\"params\":"
+                   "{\"backend\":\"native\",\"heads_per_band\":16}}");
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_BACKEND, XL_LAYER_DEFAULT), 2);
+    XL_CHECK_EQ(t,
+                value_of(t, &world, XL_PARAM_HEADS_PER_BAND, XL_LAYER_DEFAULT),
+                0); /* the model has 4 */
+    xl_world_flags(&world, 2, serial);
     XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_BACKEND, XL_LAYER_FLAG), 1);
     xl_world_release(&world);
 }
