@@ -8,6 +8,25 @@
 
 #include <utf8proc.h>
 
+/* Ascending. */
+static const struct range {
+    uint32_t first, last;
+    bool is_word;
+} newcomers[] = {
+#define XL_NEW_L(first, last) { 0x##first, 0x##last, true },
+#define XL_NEW_D(first, last) { 0x##first, 0x##last, true },
+#define XL_NEW_N(first, last) { 0x##first, 0x##last, false },
+#define XL_NEW_M(first, last) { 0x##first, 0x##last, true },
+#include "kernel/text/unicode.def"
+#undef XL_NEW_L
+#undef XL_NEW_D
+#undef XL_NEW_N
+#undef XL_NEW_M
+};
+enum {
+    NEWCOMERS = sizeof newcomers / sizeof *newcomers
+};
+
 enum {
     FIRST_BORROWED = 0x100,
     BORROWED = 68
@@ -94,8 +113,31 @@ bool xl_is_space(uint32_t cp)
            cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
 }
 
+static const struct range *find_newcomer(uint32_t cp)
+{
+    size_t low = 0, high = NEWCOMERS;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (cp > newcomers[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == NEWCOMERS || cp < newcomers[low].first)
+        return NULL;
+    return &newcomers[low];
+}
+
+bool xl_is_newcomer(uint32_t cp)
+{
+    return cp >= newcomers[0].first && find_newcomer(cp);
+}
+
 bool xl_is_word(uint32_t cp)
 {
+    const struct range *newcomer = find_newcomer(cp);
+    if (newcomer)
+        return newcomer->is_word;
     switch (utf8proc_category((utf8proc_int32_t)cp)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:

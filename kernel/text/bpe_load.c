@@ -23,7 +23,7 @@ enum {
 struct loader {
     struct xl_bpe *bpe;
     struct xl_words added; /* contents of added tokens so far */
-    size_t added_bytes;
+    const cJSON *rows;     /* of added_tokens, linked by next */
     int32_t next_id; /* of an added token that the vocabulary does not have */
     struct xl_err *err;
 };
@@ -263,33 +263,27 @@ struct added_row {
     bool normalized, special;
 };
 
-static enum xl_status read_added(struct loader *l, const cJSON *item,
-                                 struct added_row *row)
+static enum xl_status read_added(const cJSON *item, struct added_row *row,
+                                 struct xl_err *err)
 {
     static const char *const keys[] = {
         "id",     "content",    "single_word", "lstrip",
         "rstrip", "normalized", "special",
     };
-    XL_TRY(XL_CHECK_KEYS(item, "added_tokens", keys, l->err));
+    XL_TRY(XL_CHECK_KEYS(item, "added_tokens", keys, err));
     if (xl_json_get_text(item, "content", &row->text, NULL) != XL_OK ||
         !row->text[0])
-        return xl_fail(l->err, XL_EFORMAT,
+        return xl_fail(err, XL_EFORMAT,
                        "'added_tokens': 'content' must be "
                        "a string that is not empty");
     row->n = strlen(row->text);
-    l->added_bytes += row->n;
-    if (l->added_bytes > MAX_ADDED_BYTES)
-        return xl_fail(l->err, XL_EFORMAT,
-                       "'added_tokens' hold more than %d "
-                       "bytes of text",
-                       (int)MAX_ADDED_BYTES);
-    XL_TRY(get_id(xl_bpe_get(item, "id"), row->text, &row->id, l->err));
-    XL_TRY(xl_bpe_flag(item, "single_word", &row->token.single_word, l->err));
-    XL_TRY(xl_bpe_flag(item, "lstrip", &row->token.lstrip, l->err));
-    XL_TRY(xl_bpe_flag(item, "rstrip", &row->token.rstrip, l->err));
-    XL_TRY(xl_bpe_flag(item, "normalized", &row->normalized, l->err));
+    XL_TRY(get_id(xl_bpe_get(item, "id"), row->text, &row->id, err));
+    XL_TRY(xl_bpe_flag(item, "single_word", &row->token.single_word, err));
+    XL_TRY(xl_bpe_flag(item, "lstrip", &row->token.lstrip, err));
+    XL_TRY(xl_bpe_flag(item, "rstrip", &row->token.rstrip, err));
+    XL_TRY(xl_bpe_flag(item, "normalized", &row->normalized, err));
     row->token.id = row->id;
-    return xl_bpe_flag(item, "special", &row->special, l->err);
+    return xl_bpe_flag(item, "special", &row->special, err);
 }
 
 /* A token of the vocabulary keeps its id; others are numbered from the size
@@ -313,109 +307,133 @@ static enum xl_status check_added_id(struct loader *l,
     return xl_words_add(&l->added, row->text, row->n, id, l->err);
 }
 
-static enum xl_status put_pattern(struct loader *l, const struct added_row *row)
+/* The text a token is found by, and gives when decoded: in form C for tokens
+ * that are looked for in normalised text. */
+static enum xl_status write_pattern(const struct loader *l,
+                                    const struct added_row *row,
+                                    struct xl_buf *out)
 {
-    struct xl_bpe *bpe = l->bpe;
-    struct xl_buf pattern;
-    if (!row->normalized || !bpe->nfc)
-        return xl_added_put(row->normalized ? &bpe->normal : &bpe->raw,
-                            row->text, row->n, &row->token, l->err);
-    xl_buf_init(&pattern, 0);
-    enum xl_status rc = xl_nfc(row->text, row->n, &pattern, l->err);
-    if (rc == XL_OK)
-        rc = xl_added_put(&bpe->normal, pattern.data, pattern.len, &row->token,
-                          l->err);
-    xl_buf_release(&pattern);
-    return rc;
+    xl_buf_clear(out);
+    if (row->normalized && l->bpe->nfc)
+        return xl_nfc(row->text, row->n, out, l->err);
+    xl_buf_add(out, row->text, row->n);
+    return xl_buf_check(out, "an added token", l->err);
 }
 
-static enum xl_status load_added(struct loader *l, const cJSON *root)
+static enum xl_status check_added(struct loader *l)
 {
-    const cJSON *list = xl_bpe_get(root, "added_tokens");
     struct added_row row = { 0 };
-    if (list && !cJSON_IsArray(list))
-        return xl_fail(l->err, XL_EFORMAT, "'added_tokens' must be an array");
-    const cJSON *first = list ? list->child : NULL;
-    for (const cJSON *item = first; item; item = item->next) {
-        XL_TRY(read_added(l, item, &row));
+    size_t total = 0;
+    for (const cJSON *item = l->rows; item; item = item->next) {
+        XL_TRY(read_added(item, &row, l->err));
         XL_TRY(check_added_id(l, &row));
+        total += row.n;
+        if (total > MAX_ADDED_BYTES)
+            return xl_fail(l->err, XL_EFORMAT,
+                           "'added_tokens' hold more than %d bytes of text",
+                           (int)MAX_ADDED_BYTES);
     }
-    /* Special ones first: of two patterns that are equal in form C the first
-     * one is found. */
-    for (int special = 1; special >= 0; special--) {
-        for (const cJSON *item = first; item; item = item->next) {
-            XL_TRY(read_added(l, item, &row));
-            if (row.special == special)
-                XL_TRY(put_pattern(l, &row));
-        }
+    return XL_OK;
+}
+
+/* Special ones first: of two patterns that are equal in form C the first one
+ * is found. */
+static enum xl_status put_patterns(struct loader *l, bool special,
+                                   struct xl_buf *pattern)
+{
+    struct added_row row = { 0 };
+    for (const cJSON *item = l->rows; item; item = item->next) {
+        XL_TRY(read_added(item, &row, l->err));
+        if (row.special != special)
+            continue;
+        XL_TRY(write_pattern(l, &row, pattern));
+        XL_TRY(xl_added_put(row.normalized ? &l->bpe->normal : &l->bpe->raw,
+                            pattern->data, pattern->len, &row.token, l->err));
     }
     return XL_OK;
 }
 
 /* -- ids to bytes --------------------------------------------------------- */
 
-static enum xl_status set_token(struct loader *l, const struct xl_word *word,
-                                struct xl_buf *bytes)
+static enum xl_status make_table(struct loader *l)
 {
-    struct xl_bpe_token *token = &l->bpe->tokens[word->id];
+    struct xl_bpe *bpe = l->bpe;
+    int32_t most = -1;
+    for (size_t i = 0; i < bpe->vocab.room; i++)
+        if (bpe->vocab.slots[i].text && bpe->vocab.slots[i].id > most)
+            most = bpe->vocab.slots[i].id;
+    if (l->rows && l->next_id - 1 > most)
+        most = l->next_id - 1;
+    if (most < 0)
+        return xl_fail(l->err, XL_EFORMAT, "there are no tokens");
+    bpe->n_tokens = (size_t)most + 1;
+    bpe->tokens = xl_alloc_zero(bpe->n_tokens, sizeof *bpe->tokens);
+    return bpe->tokens ? XL_OK : xl_fail(l->err, XL_ENOMEM, "out of memory");
+}
+
+static enum xl_status set_token(struct loader *l, int32_t id, const char *text,
+                                size_t n, struct xl_buf *bytes)
+{
+    struct xl_bpe_token *token = &l->bpe->tokens[id];
     if (token->bytes)
         return xl_fail(l->err, XL_EFORMAT,
-                       "two tokens have the id %d, one is "
-                       "'%.60s'",
-                       (int)word->id, word->text);
+                       "two tokens have the id %d, one is '%.60s'", (int)id,
+                       text);
     xl_buf_clear(bytes);
-    xl_letters_to_bytes(word->text, word->n, bytes);
+    xl_letters_to_bytes(text, n, bytes);
     XL_TRY(xl_buf_check(bytes, "a token", l->err));
     token->n = bytes->len;
     token->bytes = xl_arena_text(&l->bpe->arena, bytes->data, bytes->len);
     return token->bytes ? XL_OK : xl_fail(l->err, XL_ENOMEM, "out of memory");
 }
 
-static enum xl_status set_tokens(struct loader *l, const struct xl_words *words,
-                                 const struct xl_words *but,
-                                 struct xl_buf *bytes)
+static enum xl_status set_words(struct loader *l, struct xl_buf *bytes)
 {
-    for (size_t i = 0; i < words->room; i++) {
-        const struct xl_word *word = &words->slots[i];
-        if (word->text && xl_words_find(but, word->text, word->n) < 0)
-            XL_TRY(set_token(l, word, bytes));
+    const struct xl_words *vocab = &l->bpe->vocab;
+    for (size_t i = 0; i < vocab->room; i++) {
+        const struct xl_word *word = &vocab->slots[i];
+        if (word->text)
+            XL_TRY(set_token(l, word->id, word->text, word->n, bytes));
     }
     return XL_OK;
 }
 
-static void raise_to(int32_t *most, const struct xl_words *words)
+static enum xl_status set_added(struct loader *l, struct xl_buf *pattern,
+                                struct xl_buf *bytes)
 {
-    for (size_t i = 0; i < words->room; i++)
-        if (words->slots[i].text && words->slots[i].id > *most)
-            *most = words->slots[i].id;
+    struct added_row row = { 0 };
+    for (const cJSON *item = l->rows; item; item = item->next) {
+        XL_TRY(read_added(item, &row, l->err));
+        XL_TRY(write_pattern(l, &row, pattern));
+        struct xl_bpe_token *token = &l->bpe->tokens[row.id];
+        if (xl_words_find(&l->bpe->vocab, row.text, row.n) >= 0)
+            token->bytes = NULL;
+        XL_TRY(set_token(l, row.id, pattern->data, pattern->len, bytes));
+        token->special = row.special;
+    }
+    return XL_OK;
 }
 
-static enum xl_status make_tokens(struct loader *l, const cJSON *root)
+static enum xl_status load_tokens(struct loader *l, const cJSON *root)
 {
-    static const struct xl_words none;
-    struct xl_bpe *bpe = l->bpe;
-    struct xl_buf bytes;
-    int32_t most = -1;
-    raise_to(&most, &bpe->vocab);
-    raise_to(&most, &l->added);
-    if (most < 0)
-        return xl_fail(l->err, XL_EFORMAT, "there are no tokens");
-    bpe->n_tokens = (size_t)most + 1;
-    bpe->tokens = xl_alloc_zero(bpe->n_tokens, sizeof *bpe->tokens);
-    if (!bpe->tokens)
-        return xl_fail(l->err, XL_ENOMEM, "out of memory");
-    xl_buf_init(&bytes, MAX_ADDED_BYTES);
-    enum xl_status rc = set_tokens(l, &bpe->vocab, &none, &bytes);
-    if (rc == XL_OK)
-        rc = set_tokens(l, &l->added, &bpe->vocab, &bytes);
-    xl_buf_release(&bytes);
     const cJSON *list = xl_bpe_get(root, "added_tokens");
-    const cJSON *item = list && rc == XL_OK ? list->child : NULL;
-    for (; item; item = item->next) {
-        struct added_row row = { 0 };
-        XL_TRY(read_added(l, item, &row));
-        bpe->tokens[row.id].special = row.special;
-    }
+    struct xl_buf pattern, bytes;
+    if (list && !cJSON_IsArray(list))
+        return xl_fail(l->err, XL_EFORMAT, "'added_tokens' must be an array");
+    l->rows = list ? list->child : NULL;
+    XL_TRY(check_added(l));
+    XL_TRY(make_table(l));
+    xl_buf_init(&pattern, 0);
+    xl_buf_init(&bytes, 0);
+    enum xl_status rc = put_patterns(l, true, &pattern);
+    if (rc == XL_OK)
+        rc = put_patterns(l, false, &pattern);
+    if (rc == XL_OK)
+        rc = set_words(l, &bytes);
+    if (rc == XL_OK)
+        rc = set_added(l, &pattern, &bytes);
+    xl_buf_release(&bytes);
+    xl_buf_release(&pattern);
     return rc;
 }
 
@@ -427,8 +445,7 @@ static enum xl_status load_root(struct loader *l, const cJSON *root)
         return xl_fail(l->err, XL_EFORMAT, "the file must hold an object");
     XL_TRY(xl_bpe_config(l->bpe, root, l->err));
     XL_TRY(load_model(l, xl_bpe_get(root, "model")));
-    XL_TRY(load_added(l, root));
-    return make_tokens(l, root);
+    return load_tokens(l, root);
 }
 
 /* The parser ends a string at an escaped NUL, so a file that has one is not

@@ -124,6 +124,13 @@ static enum xl_status compose(struct points *p, const char *text, size_t n,
     return XL_OK;
 }
 
+/* Does the code point stand for itself whatever is around it, but for a mark
+ * that may join it from behind? */
+static bool is_settled(uint32_t cp)
+{
+    return cp < FIRST_CHANGING || xl_is_newcomer(cp);
+}
+
 enum xl_status xl_nfc(const char *text, size_t n, struct xl_buf *out,
                       struct xl_err *err)
 {
@@ -132,8 +139,10 @@ enum xl_status xl_nfc(const char *text, size_t n, struct xl_buf *out,
     size_t length, plain = 0, last = 0, i = 0;
 
     while (i < n) {
-        if (xl_code_point(text + i, &length) < FIRST_CHANGING) {
-            last = i;
+        uint32_t cp = xl_code_point(text + i, &length);
+        if (is_settled(cp)) {
+            /* Nothing joins a newcomer, not even from behind. */
+            last = cp < FIRST_CHANGING ? i : i + length;
             i += length;
             continue;
         }
@@ -141,7 +150,7 @@ enum xl_status xl_nfc(const char *text, size_t n, struct xl_buf *out,
          * one that joins nothing. */
         size_t start = i > plain ? last : i;
         xl_buf_add(out, text + plain, start - plain);
-        while (i < n && xl_code_point(text + i, &length) >= FIRST_CHANGING)
+        while (i < n && !is_settled(xl_code_point(text + i, &length)))
             i += length;
         XL_TRY_DONE(rc, compose(&p, text + start, i - start, out, err));
         plain = i;

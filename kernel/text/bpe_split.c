@@ -24,11 +24,36 @@ const char xl_split_gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|"
 #define SPACE    "\\p{White_Space}"
 #define NO_SPACE "\\P{White_Space}"
 
+/* Members of a character class: \p{L} and \p{N} of the reference. */
+#define CLASS_RANGE(first, last) "\\x{" #first "}-\\x{" #last "}"
+#define NOTHING(first, last)
+static const char letters[] = "\\p{L}"
+#define XL_NEW_L CLASS_RANGE
+#define XL_NEW_D NOTHING
+#define XL_NEW_N NOTHING
+#define XL_NEW_M NOTHING
+#include "kernel/text/unicode.def"
+    ;
+#undef XL_NEW_L
+#undef XL_NEW_D
+#undef XL_NEW_N
+static const char numbers[] = "\\p{N}"
+#define XL_NEW_L NOTHING
+#define XL_NEW_D CLASS_RANGE
+#define XL_NEW_N CLASS_RANGE
+#include "kernel/text/unicode.def"
+    ;
+#undef XL_NEW_L
+#undef XL_NEW_D
+#undef XL_NEW_N
+#undef XL_NEW_M
+
+/* In ours, @L and @N stand for the two strings above. */
 static const struct {
     const char *theirs, *ours;
 } patterns[] = {
-    { xl_split_gpt2, "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" SPACE
-                     "\\p{L}\\p{N}]+|" SPACE "+(?!" NO_SPACE ")|" SPACE "+" },
+    { xl_split_gpt2, "'(?:[stmd]|re|ve|ll)| ?[@L]+| ?[@N]+| ?[^" SPACE
+                     "@L@N]+|" SPACE "+(?!" NO_SPACE ")|" SPACE "+" },
 };
 
 struct xl_split {
@@ -56,6 +81,18 @@ static enum xl_status fail_code(const char *what, int code, struct xl_err *err)
         text[0] = '\0';
     return xl_fail(err, code == PCRE2_ERROR_NOMEMORY ? XL_ENOMEM : XL_EFAILED,
                    "cannot %s: %s", what, (const char *)text);
+}
+
+static void expand(const char *pattern, struct xl_buf *out)
+{
+    for (const char *at = pattern; *at; at++) {
+        if (*at != '@') {
+            xl_buf_char(out, *at);
+            continue;
+        }
+        at++;
+        xl_buf_text(out, *at == 'L' ? letters : numbers);
+    }
 }
 
 static enum xl_status compile(struct xl_split *split, const char *pattern,
@@ -98,7 +135,13 @@ enum xl_status xl_split_make(struct xl_split **split, const char *pattern,
     struct xl_split *made = xl_alloc_zero(1, sizeof *made);
     if (!made)
         return xl_fail(err, XL_ENOMEM, "out of memory");
-    enum xl_status rc = compile(made, ours, err);
+    struct xl_buf expanded;
+    xl_buf_init(&expanded, 0);
+    expand(ours, &expanded);
+    enum xl_status rc = xl_buf_check(&expanded, "a pattern", err);
+    if (rc == XL_OK)
+        rc = compile(made, expanded.data, err);
+    xl_buf_release(&expanded);
     if (rc != XL_OK)
         xl_split_free(made);
     else

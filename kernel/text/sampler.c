@@ -145,10 +145,10 @@ static void fill_heap(struct xl_sampler *s)
         sift_down(s, i);
 }
 
-/* The i-th candidate; those before it have been taken. */
-static int32_t take(struct xl_sampler *s, size_t i)
+/* Takes the next candidate. */
+static int32_t take(struct xl_sampler *s)
 {
-    assert(s->n_heap == s->vocab - i);
+    assert(s->n_heap > 0);
     int32_t top = s->heap[0];
     s->heap[0] = s->heap[--s->n_heap];
     s->heap[s->n_heap] = top;
@@ -157,7 +157,7 @@ static int32_t take(struct xl_sampler *s, size_t i)
     return top;
 }
 
-/* The i-th candidate once more. */
+/* The i-th candidate that was taken, from 0. */
 static int32_t taken(const struct xl_sampler *s, size_t i)
 {
     return s->heap[s->vocab - 1 - i];
@@ -186,14 +186,14 @@ static int32_t find_cut(struct xl_sampler *s, float most)
         return -1;
     fill_heap(s);
     for (i = 0; i < k; i++)
-        total += weight_of(s->logits[take(s, i)], most, 1);
+        total += weight_of(s->logits[take(s)], most, 1);
     if (!by_p)
         return taken(s, k - 1);
     for (i = 0; i < s->vocab && !k; i++)
         total += weight_of(s->logits[i], most, 1);
     size_t n = k ? k : s->vocab;
     for (i = 0; i < n; i++) {
-        int32_t id = k ? taken(s, i) : take(s, i);
+        int32_t id = k ? taken(s, i) : take(s);
         sum += weight_of(s->logits[id], most, 1);
         if (sum >= p * total)
             return id;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the byte-level BPE tokenizer, in the order text meets them:
- * added tokens are cut out (bpe_added.c), the rest is normalised (bpe_normalize.c)
- * and cut into words (bpe_split.c), words become symbols and symbols are merged
- * (bpe_merge.c). bpe.c joins the parts, bpe_load.c makes them from
- * tokenizer.json, bpe_table.c has the hash tables.
+ * added tokens are cut out (bpe_added.c), the rest is normalised
+ * (bpe_normalize.c) and cut into words (bpe_split.c), words become symbols and
+ * symbols are merged (bpe_merge.c). bpe.c joins the parts, bpe_load.c makes
+ * them from tokenizer.json, bpe_table.c has the hash tables.
  */
 #ifndef XL_TEXT_INT_H
 #define XL_TEXT_INT_H
@@ -18,7 +18,8 @@
 #include "kernel/base/err.h"
 #include "kernel/text/tokenizer.h"
 
-/* -- bpe_table.c -------------------------------------------------------------- */
+/* -- bpe_table.c --------------------------------------------------------------
+ */
 
 /* Numbers to numbers. {0} is empty; the key UINT64_MAX is not allowed. */
 struct xl_pairs {
@@ -52,7 +53,8 @@ enum xl_status xl_words_add(struct xl_words *words, const char *text, size_t n,
 int32_t xl_words_find(const struct xl_words *words, const char *text, size_t n);
 void xl_words_release(struct xl_words *words);
 
-/* -- bpe_letters.c: byte-level alphabet and classes of code points ------------ */
+/* -- bpe_letters.c: byte-level alphabet and classes of code points ------------
+ */
 
 /* The letter that stands for a byte, as UTF-8 in out; its length, 1 or 2. */
 size_t xl_letter_of_byte(unsigned char byte, char out[2]);
@@ -66,17 +68,22 @@ uint32_t xl_code_point(const char *text, size_t *length);
 /* The start of the code point that ends before at > 0. */
 size_t xl_code_point_before(const char *text, size_t at);
 
+/* Is it in unicode.def, newer than the reference's normaliser? */
+bool xl_is_newcomer(uint32_t cp);
+
 /* White_Space, and what regular expressions call a word character. */
 bool xl_is_space(uint32_t cp);
 bool xl_is_word(uint32_t cp);
 
-/* -- bpe_normalize.c ---------------------------------------------------------- */
+/* -- bpe_normalize.c ----------------------------------------------------------
+ */
 
 /* Appends text[0..n), valid UTF-8, in normalisation form C. */
 enum xl_status xl_nfc(const char *text, size_t n, struct xl_buf *out,
                       struct xl_err *err);
 
-/* -- bpe_added.c -------------------------------------------------------------- */
+/* -- bpe_added.c --------------------------------------------------------------
+ */
 
 struct xl_added_token {
     int32_t id;
@@ -105,7 +112,8 @@ typedef enum xl_status xl_added_piece(void *ctx, const char *text, size_t n,
 enum xl_status xl_added_cut(const struct xl_added *added, const char *text,
                             size_t n, xl_added_piece *piece, void *ctx);
 
-/* -- bpe_split.c -------------------------------------------------------------- */
+/* -- bpe_split.c --------------------------------------------------------------
+ */
 
 struct xl_split; /* a compiled pattern; immutable */
 
@@ -123,7 +131,8 @@ enum xl_status xl_split_run(const struct xl_split *split, const char *text,
                             size_t n, xl_split_word *word, void *ctx,
                             struct xl_err *err);
 
-/* -- bpe_merge.c -------------------------------------------------------------- */
+/* -- bpe_merge.c --------------------------------------------------------------
+ */
 
 /* Scratch of the merge loop, for one word at a time. {0} is empty. */
 struct xl_merge {
