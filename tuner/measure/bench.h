@@ -31,7 +31,7 @@ struct xl_bench_result {
 struct xl_bench_job {
     struct xl_plan *plan;
     const struct xl_model *model;
-    struct xl_workload workload;
+    struct xl_trial_load workload;
     size_t repeats;
     double load_s;
 };

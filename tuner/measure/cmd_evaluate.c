@@ -44,7 +44,7 @@ struct server {
     struct xl_session session;
     struct xl_state state;
     struct xl_ids prompt;
-    struct xl_workload workload;
+    struct xl_trial_load workload;
     size_t judge_tokens;
     struct xl_judge *judge; /* made by the first judge request */
 };
@@ -135,7 +135,7 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
     for (const cJSON *id = prompt ? prompt->child : NULL; id; id = id->next)
         XL_TRY(xl_ids_add(&s->prompt, (int32_t)id->valuedouble, err));
     XL_TRY(xl_session_check_ids(&s->session, &s->prompt, err));
-    s->workload = (struct xl_workload){ .prompt = s->prompt.data,
+    s->workload = (struct xl_trial_load){ .prompt = s->prompt.data,
                                         .n_prompt = s->prompt.n,
                                         .new_tokens = (size_t)new_tokens };
     s->judge_tokens = (size_t)judge_tokens;

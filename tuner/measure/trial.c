@@ -15,7 +15,7 @@ enum {
 
 enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             struct xl_state *state,
-                            const struct xl_workload *workload,
+                            const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err)
 {
     struct xl_generate_options options = {
@@ -49,7 +49,7 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
 enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 const struct xl_model *model,
                                 struct xl_state *state,
-                                const struct xl_workload *workload,
+                                const struct xl_trial_load *workload,
                                 struct xl_err *err)
 {
     struct xl_run_sample discarded;

@@ -14,7 +14,7 @@
 #include "kernel/model/plan.h"
 #include "tuner/measure/runner.h"
 
-struct xl_workload {
+struct xl_trial_load {
     const int32_t *prompt;       /* [n_prompt] */
     size_t n_prompt, new_tokens; /* 0 new tokens = prefill alone */
 };
@@ -22,7 +22,7 @@ struct xl_workload {
 /* Runs it once; fills everything of sample but rep and side. */
 enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             struct xl_state *state,
-                            const struct xl_workload *workload,
+                            const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err);
 
 /* Discards repetitions at the measured shapes: at least one, then until 100 ms
@@ -30,7 +30,7 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
 enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 const struct xl_model *model,
                                 struct xl_state *state,
-                                const struct xl_workload *workload,
+                                const struct xl_trial_load *workload,
                                 struct xl_err *err);
 
 /* Tokens a second of a sample; NaN when the phase was not run. */
