@@ -339,8 +339,7 @@ static const char *score_label(const struct xl_record *record,
     else
         snprintf(text, sizeof text, "objective '%.60s'%s", name,
                  record->is_minimised ? " (less is better)" : "");
-    const char *label = xl_arena_text(arena, text, strlen(text));
-    return label ? label : "";
+    return xl_arena_text(arena, text, strlen(text));
 }
 
 enum xl_status xl_chart_history(struct xl_chart_history *chart,
@@ -358,6 +357,8 @@ enum xl_status xl_chart_history(struct xl_chart_history *chart,
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     sort_scores(chart, record);
     chart->y_label = score_label(record, arena);
+    if (!chart->y_label)
+        return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     unused = none;
     widen_all(&unused, &chart->y, &chart->accepted);
     widen_all(&unused, &chart->y, &chart->rejected);

@@ -30,7 +30,7 @@ struct xl_series {
 
 enum {
     XL_CHART_PANELS = 2,
-    XL_CHART_GROUPS = 16
+    XL_CHART_GROUPS = 12
 };
 
 /* Speed by one tunable: panel 0 decode, panel 1 prefill. */

@@ -268,6 +268,8 @@ static enum xl_status draw_one(struct job *job, enum xl_plot plot,
         XL_TRY_DONE(rc, keep_picture(job, row, &svg, false, err));
     }
 done:
+    if (rc != XL_OK) /* no half-drawn picture */
+        remove_old(job, row);
     xl_arena_release(&arena);
     xl_buf_release(&data);
     xl_buf_release(&svg);

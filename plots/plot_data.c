@@ -12,7 +12,8 @@
 
 enum {
     MARK_FIELDS = 6,
-    GROUP_FIELDS = 10
+    GROUP_FIELDS = 10,
+    TICKS = 10
 };
 
 static void add_number(struct xl_buf *out, double value, char end)
@@ -24,8 +25,9 @@ static void add_number(struct xl_buf *out, double value, char end)
     xl_buf_char(out, end);
 }
 
-/* Control bytes and what is no UTF-8 become blanks; a double quote, which
- * would open a quoted field, becomes two primes. */
+/* Control bytes and what is no UTF-8 become blanks. A double quote, which
+ * would open a quoted field, becomes a double prime; a backslash, with which
+ * gnuplot breaks lines, the set minus that looks like it. */
 static void add_text(struct xl_buf *out, const char *text, char end)
 {
     size_t n = strlen(text);
@@ -37,6 +39,8 @@ static void add_text(struct xl_buf *out, const char *text, char end)
             xl_buf_char(out, ' ');
         else if (text[i] == '"')
             xl_buf_text(out, "\xe2\x80\xb3");
+        else if (text[i] == '\\')
+            xl_buf_text(out, "\xe2\x88\x96");
         else
             xl_buf_add(out, text + i, len);
         i += len ? len : 1;
@@ -138,12 +142,15 @@ static void add_range(struct xl_buf *out, const struct xl_range *range)
 void xl_plot_data_scatter(const struct xl_chart_scatter *chart,
                           const struct xl_record *record, struct xl_buf *out)
 {
-    begin_block(out, "x_lo x_hi y_lo y_hi accepted rejected failed subtitle");
+    begin_block(out, "x_lo x_hi y_lo y_hi accepted rejected failed has_default "
+                     "has_winner subtitle");
     add_range(out, &chart->x);
     add_range(out, &chart->y);
     add_number(out, (double)chart->accepted.n, '\t');
     add_number(out, (double)chart->rejected.n, '\t');
     add_number(out, (double)record->counts[XL_OUTCOME_FAILED], '\t');
+    add_number(out, (double)chart->reference.n, '\t');
+    add_number(out, (double)chart->winner.n, '\t');
     add_text(out, record->subtitle, '\n');
     add_series(out, "accepted", &chart->accepted);
     add_series(out, "rejected", &chart->rejected);
@@ -157,13 +164,15 @@ void xl_plot_data_history(const struct xl_chart_history *chart,
                           const struct xl_record *record, struct xl_buf *out)
 {
     begin_block(out, "x_lo x_hi y_lo y_hi reference accepted rejected failed "
-                     "y_label subtitle");
+                     "has_winner step y_label subtitle");
     add_range(out, &chart->x);
     add_range(out, &chart->y);
     add_number(out, chart->reference, '\t');
     add_number(out, (double)chart->accepted.n, '\t');
     add_number(out, (double)chart->rejected.n, '\t');
     add_number(out, (double)chart->failed.n, '\t');
+    add_number(out, (double)chart->winner.n, '\t');
+    add_number(out, xl_chart_step(chart->y.hi - chart->y.lo, TICKS), '\t');
     add_text(out, chart->y_label, '\t');
     add_text(out, record->subtitle, '\n');
     add_series(out, "accepted", &chart->accepted);

@@ -40,6 +40,8 @@ const char *xl_record_text(struct xl_record *record, const char *fmt, ...)
     vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     const char *text = xl_arena_text(&record->arena, line, strlen(line));
+    if (!text)
+        record->lacks_memory = true;
     return text ? text : "";
 }
 
@@ -395,6 +397,9 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
         add_note(record, "ratings.csv is missing");
     XL_TRY(xl_record_samples(record, err));
     xl_record_interpret(record);
+    if (record->lacks_memory)
+        return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'",
+                       record->dir);
     return XL_OK;
 }
 

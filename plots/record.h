@@ -67,6 +67,7 @@ struct xl_record {
     const char *notes[XL_RECORD_NOTES]; /* [n_notes] what is missing */
     size_t n_notes;
     /* private */
+    bool lacks_memory; /* a text could not be kept */
     struct xl_arena arena;
 };
 

@@ -26,7 +26,8 @@ void xl_record_interpret(struct xl_record *record);
 /* Column of a header by name, or (size_t)-1. */
 size_t xl_record_column(const struct xl_csv *csv, const char *name);
 
-/* A text of the record's memory made like printf; "" without memory. */
+/* A text of the record's memory made like printf; "" without memory, which
+ * the record remembers. */
 const char *xl_record_text(struct xl_record *record, const char *fmt, ...)
     XL_PRINTF(2, 3);
 

@@ -33,6 +33,10 @@ static enum xl_outcome outcome_of(const struct xl_entry *entry)
 #undef XL_VERDICT_WORD
     };
     enum xl_outcome outcome = XL_OUTCOME_FAILED;
+    if (*entry->status == '\0' &&
+        isnan(entry->values[XL_COLUMN_PREFILL_TOK_S]) &&
+        isnan(entry->values[XL_COLUMN_DECODE_TOK_S]))
+        return outcome;
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (strcmp(statuses[i].word, entry->status) == 0)
             outcome = statuses[i].outcome;
@@ -156,6 +160,8 @@ static void make_subtitle(struct xl_record *record)
     if (cJSON_IsObject(cpu))
         cpu = cJSON_GetObjectItemCaseSensitive(cpu, "model");
     add_fact(&line, "", cpu);
+    if (!xl_buf_ok(&line))
+        record->lacks_memory = true;
     record->subtitle = xl_record_text(
         record, "%.*s", (int)cut(line.data, SUBTITLE_SHOWN), line.data);
     xl_buf_release(&line);

@@ -163,8 +163,10 @@ static void write_lost(const struct xl_record *record, struct xl_buf *out)
     const struct xl_entry **lost =
         xl_alloc_zero(record->n_entries + 1, sizeof(const struct xl_entry *));
     size_t n = 0, shown = 0;
-    if (!lost)
+    if (!lost) {
+        out->failed = true;
         return;
+    }
     for (size_t i = 0; i < record->n_entries; i++)
         if (record->entries[i].outcome != XL_OUTCOME_ACCEPTED)
             lost[n++] = &record->entries[i];
@@ -193,6 +195,13 @@ static void write_lost(const struct xl_record *record, struct xl_buf *out)
 
 /* -- profile and commands ------------------------------------------------- */
 
+/* A page with a part missing must not look whole. */
+static void pass_failure(const struct xl_buf *part, struct xl_buf *out)
+{
+    if (!xl_buf_ok(part))
+        out->failed = true;
+}
+
 static void write_json(const char *class, const cJSON *root, struct xl_buf *out)
 {
     struct xl_buf text;
@@ -201,6 +210,7 @@ static void write_json(const char *class, const cJSON *root, struct xl_buf *out)
     xl_buf_printf(out, "<pre%s>", class);
     xl_html_text(out, text.data);
     xl_buf_text(out, "</pre>\n");
+    pass_failure(&text, out);
     xl_buf_release(&text);
 }
 
@@ -257,6 +267,8 @@ static void write_on_run(const char *title, const char *before,
     xl_buf_text(&text, before);
     quote_word(path.data, &text);
     write_command(title, text.data, out);
+    pass_failure(&path, out);
+    pass_failure(&text, out);
     xl_buf_release(&path);
     xl_buf_release(&text);
 }
@@ -277,6 +289,7 @@ static void write_commands(const struct xl_record *record, struct xl_buf *out)
                      record, "/best.json", out);
     }
     write_on_run("Draw again:", "xltune plot --run ", record, "", out);
+    pass_failure(&text, out);
     xl_buf_release(&text);
 }
 

@@ -84,11 +84,11 @@ static void write_ratio(const cJSON *ratio, struct xl_buf *out)
         word = "no difference proved";
     }
     xl_buf_printf(out,
-                  "<p><b>%.3g" TIMES "</b> the default <span class=\"%s\">"
+                  "<p><b>%#.3g" TIMES "</b> the default <span class=\"%s\">"
                   "%s</span><br><small>",
                   median, class, word);
     if (!isnan(lo) && !isnan(hi))
-        xl_buf_printf(out, "95%% interval %.3g" DASH "%.3g", lo, hi);
+        xl_buf_printf(out, "95%% interval %#.3g" DASH "%#.3g", lo, hi);
     if (!isnan(n))
         xl_buf_printf(out, "%sn = %.0f pairs", isnan(lo) ? "" : ", ", n);
     xl_buf_text(out, "</small></p>\n");
@@ -283,8 +283,10 @@ static void write_row(const struct xl_record *record, size_t i,
 void xl_report_trials(const struct xl_record *record, struct xl_buf *out)
 {
     bool *varied = xl_alloc_zero(record->n_extras + 1, sizeof *varied);
-    if (!varied)
+    if (!varied) {
+        out->failed = true;
         return;
+    }
     for (size_t e = 0; e < record->n_extras; e++)
         varied[e] = is_varied(record, e);
     xl_buf_text(out, "<div class=\"wide\"><table class=\"sortable\" "

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pictures, the report, and the child that draws them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "plots/gnuplot.h"
+#include "plots/html.h"
+#include "plots/plot.h"
+#include "tests/harness/test.h"
+#include "tests/unit/run_fixture.h"
+
+/* Draws the case's folder and releases the result; files may be NULL. */
+static enum xl_status draw(struct xl_test *t, bool no_gnuplot, size_t *files,
+                           struct xl_err *err)
+{
+    struct xl_plot_result result;
+    struct xl_plot_options options = { .dir = t->dir,
+                                       .no_gnuplot = no_gnuplot };
+    enum xl_status rc = xl_plot_run(&options, &result, err);
+    if (rc != XL_OK)
+        return rc;
+    if (files)
+        *files = result.n_files;
+    xl_plot_result_release(&result);
+    return rc;
+}
+
+static bool has_gnuplot(void)
+{
+    char program[4096];
+    return xl_gnuplot_find(NULL, program, sizeof program);
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void missing_run_is_named(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_ENOTFOUND, &err);
+    XL_CHECK(t, strstr(err.message, "summary.csv") != NULL);
+}
+
+static bool fail_nth(void *ctx, size_t nbytes)
+{
+    size_t *left = ctx;
+    (void)nbytes;
+    return *left ? (--*left, false) : true;
+}
+
+static void lack_of_memory_is_told(struct xl_test *t)
+{
+    bool is_drawn = false;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 12 });
+    for (size_t n = 0; n < 4000 && !is_drawn; n += 1 + n / 12) {
+        struct xl_err err = { 0 };
+        size_t left = n;
+        xl_alloc_set_hook(fail_nth, &left);
+        enum xl_status rc = draw(t, true, NULL, &err);
+        xl_alloc_set_hook(NULL, NULL);
+        XL_CHECK(t, rc == XL_OK || err.message[0] != '\0');
+        is_drawn = rc == XL_OK;
+    }
+    XL_CHECK(t, is_drawn);
+}
+
+/* -- pictures ------------------------------------------------------------- */
+
+/* Field `column` of line `row` in block `block` of a data file, as text. */
+static void data_field(const char *data, size_t block, size_t row,
+                       size_t column, char *out, size_t room)
+{
+    for (; block; block--)
+        data = strstr(data, "\n\n\n") + 3;
+    for (;; data = strchr(data, '\n') + 1)
+        if (*data != '#' && row-- == 0)
+            break;
+    for (; column; column--)
+        data = strchr(data, '\t') + 1;
+    snprintf(out, room, "%.*s", (int)strcspn(data, "\t\n"), data);
+}
+
+static void data_files_hold_the_groups(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf data;
+    char field[64];
+    xl_case_text(t, "summary.csv",
+                 "backend,workers,heads_per_band,chunk_size,prefill_tok_s,"
+                 "decode_tok_s,prefill_s,decode_s,decode_tok_s_lo,"
+                 "decode_tok_s_hi,verdict\n"
+                 "parallel,2,4,64,100,10,5,6,9,11,pass\n"
+                 "parallel,2,2,64,300,20,5,6,18,22,pass\n"
+                 "parallel,,2,64,900,90,5,6,80,99,fail\n"
+                 "parallel,1,2,16,50,30,5,6,29,31,pass\n");
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "plots/max_decode_by_chunk_size.dat", &data);
+    static const char *const decode_64[] = { "1",  "64", "2",   "20", "18",
+                                             "22", "15", "NaN", "NaN" };
+    for (size_t c = 0; c < sizeof decode_64 / sizeof *decode_64; c++) {
+        data_field(data.data, 1, 1, c, field, sizeof field);
+        XL_CHECK_TEXT(t, field, decode_64[c]);
+    }
+    data_field(data.data, 0, 0, 1, field, sizeof field); /* top of decode */
+    XL_CHECK_TEXT(t, field, "90");
+    data_field(data.data, 3, 0, 3, field, sizeof field); /* rejected */
+    XL_CHECK_TEXT(t, field, "90");
+    xl_buf_release(&data);
+    xl_case_read(t, "plots/prefill_vs_decode.dat", &data);
+    data_field(data.data, 3, 0, 0, field, sizeof field); /* front, leftmost */
+    XL_CHECK_TEXT(t, field, "50");
+    data_field(data.data, 3, 1, 0, field, sizeof field);
+    XL_CHECK_TEXT(t, field, "300");
+    xl_buf_release(&data);
+}
+
+static void every_kind_of_run_is_drawn(struct xl_test *t)
+{
+    static const struct xl_run_fixture rows[] = {
+        { .n_trials = 0 },
+        { .n_trials = 1 },
+        { .n_trials = 3 },
+        { .n_trials = 40, .empty_workers = true },
+        { .n_trials = 300, .wide_space = true },
+        { .n_trials = 5, .all_failed = true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xl_err err = { 0 };
+        size_t files = 0;
+        xl_case_run(t, &rows[i]);
+        XL_CHECK_STATUS(t, draw(t, true, &files, &err), XL_OK, &err);
+        XL_CHECK_EQ(t, files, 4);
+        if (!has_gnuplot())
+            continue;
+        XL_CHECK_STATUS(t, draw(t, false, &files, &err), XL_OK, &err);
+        XL_CHECK_EQ(t, files, XL_PLOT_COUNT + 1);
+        XL_CHECK(t, xl_case_has(t, "max_decode_by_workers.png"));
+        XL_CHECK(
+            t, !xl_case_has(t, "convergence.svg")); /* of the drawing before */
+    }
+}
+
+static void bare_summary_is_drawn(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 40, .bare = true });
+    XL_CHECK_STATUS(t, draw(t, !has_gnuplot(), NULL, &err), XL_OK, &err);
+    XL_CHECK(t, xl_case_has(t, "report.html"));
+}
+
+static void hostile_names_stay_data(struct xl_test *t)
+{
+    static const char hostile[] =
+        "a`touch PWNED`\"$(touch PWNED)'; !touch PWNED\n<script>alert(1)"
+        "</script><img src=x onerror=alert(1)> _x_{y}^z \\n @m \xff "
+        "\xc3\xbc\t</pre>";
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    xl_case_run(t,
+                &(struct xl_run_fixture){ .n_trials = 40, .hostile = hostile });
+    XL_CHECK_STATUS(t, draw(t, !has_gnuplot(), NULL, &err), XL_OK, &err);
+    XL_CHECK(t, !xl_case_has(t, "PWNED") && !xl_case_has(t, "plots/PWNED"));
+    if (has_gnuplot()) {
+        xl_case_read(t, "plots/convergence.gp", &text);
+        XL_CHECK(t, !strstr(text.data, "touch"));
+        xl_buf_release(&text);
+    }
+    xl_case_read(t, "plots/convergence.dat", &text);
+    for (size_t i = 0; i < text.len;
+         i += xl_utf8_length(text.data + i, text.len - i))
+        if (!XL_CHECK(t, xl_utf8_length(text.data + i, text.len - i)))
+            break;
+    xl_buf_release(&text);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "&lt;script&gt;alert(1)") != NULL);
+    XL_CHECK_EQ(t, count_of(text.data, "<script>"), 1);
+    XL_CHECK_EQ(t, count_of(text.data, "<img src=x"), 0);
+    XL_CHECK(t, !strstr(text.data, "\xff"));
+    xl_buf_release(&text);
+}
+
+/* -- report --------------------------------------------------------------- */
+
+static void report_stands_alone(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 40 });
+    for (int no_gnuplot = has_gnuplot() ? 0 : 1; no_gnuplot < 2; no_gnuplot++) {
+        XL_CHECK_STATUS(t, draw(t, no_gnuplot, NULL, &err), XL_OK, &err);
+        xl_case_read(t, "report.html", &text);
+        XL_CHECK_EQ(t, count_of(text.data, "http:"), 0);
+        XL_CHECK_EQ(t, count_of(text.data, "https:"), 0);
+        XL_CHECK_EQ(t, count_of(text.data, "//www."), 0);
+        XL_CHECK_EQ(t, count_of(text.data, "<link"),
+                    count_of(text.data, "href=\"data:"));
+        XL_CHECK_EQ(t, count_of(text.data, " src=\""),
+                    count_of(text.data, " src=\"data:"));
+        XL_CHECK_EQ(t, count_of(text.data, "<figure"),
+                    no_gnuplot ? 3 : XL_PLOT_COUNT);
+        XL_CHECK_EQ(t, count_of(text.data, "<svg"), no_gnuplot ? 3 : 0);
+        XL_CHECK(t, strstr(text.data, "quality: pass, tier exact") != NULL);
+        XL_CHECK(t, strstr(text.data, "n = 9 pairs") != NULL);
+        XL_CHECK(t, strstr(text.data, "Synthetic data") != NULL);
+        const char *body = strstr(text.data, "id=\"trials\"");
+        XL_CHECK(t, body && count_of(body, "<tr class=\"") == 40);
+        XL_CHECK_EQ(t, count_of(text.data, "<tr"),
+                    count_of(text.data, "</tr>"));
+        XL_CHECK_EQ(t, count_of(text.data, "<td"),
+                    count_of(text.data, "</td>"));
+        xl_buf_release(&text);
+    }
+}
+
+static void report_admits_what_is_missing(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 5, .no_best = true });
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "No winner") != NULL);
+    XL_CHECK(t, strstr(text.data, "best.json is missing") != NULL);
+    xl_buf_release(&text);
+    xl_case_text(t, "best.json", "{\"metrics\":{\"decode_tok_s\":5}}");
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "quality: not judged") != NULL);
+    XL_CHECK(t, strstr(text.data, "no interval recorded") != NULL);
+    XL_CHECK(t, strstr(text.data, "not compared with the default") != NULL);
+    xl_buf_release(&text);
+}
+
+static void text_is_escaped(struct xl_test *t)
+{
+    struct xl_buf out;
+    xl_buf_init(&out, 0);
+    xl_html_text(&out, "<a href=\"x\">&'\x01\xc0\xc3\xa9");
+    XL_CHECK_TEXT(t, out.data,
+                  "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
+                  "\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9");
+    xl_buf_release(&out);
+}
+
+static void base64_is_right(struct xl_test *t)
+{
+    static const char *const rows[][2] = {
+        /* RFC 4648, section 10 */
+        { "", "" },
+        { "f", "Zg==" },
+        { "fo", "Zm8=" },
+        { "foo", "Zm9v" },
+        { "foob", "Zm9vYg==" },
+        { "fooba", "Zm9vYmE=" },
+        { "foobar", "Zm9vYmFy" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xl_buf out;
+        xl_buf_init(&out, 0);
+        xl_html_base64(&out, rows[i][0], strlen(rows[i][0]));
+        XL_CHECK_TEXT(t, out.data, rows[i][1]);
+        xl_buf_release(&out);
+    }
+}
+
+/* -- the child ------------------------------------------------------------ */
+
+static void svg_stands_in_for_gnuplot(struct xl_test *t)
+{
+    char program[256];
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    size_t files = 0;
+    const char *path = getenv("PATH");
+    char *kept = path ? xl_strdup(path) : NULL;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 40 });
+    setenv("PATH", "", 1);
+    XL_CHECK(t, !xl_gnuplot_find(NULL, program, sizeof program));
+    XL_CHECK_STATUS(t, draw(t, false, &files, &err), XL_OK, &err);
+    if (kept)
+        setenv("PATH", kept, 1);
+    xl_free(kept);
+    XL_CHECK_EQ(t, files, 4);
+    XL_CHECK(t, !xl_case_has(t, "prefill_vs_decode.png"));
+    xl_case_read(t, "prefill_vs_decode.svg", &text);
+    XL_CHECK(t, strncmp(text.data, "<?xml", 5) == 0);
+    XL_CHECK(t, !strstr(text.data, "nan") && !strstr(text.data, "inf"));
+    /* A dot for each accepted trial, again for each on the front, and one
+     * each in the legend. */
+    XL_CHECK_EQ(t, count_of(text.data, "<circle class=\"acc\""), 32 + 1);
+    XL_CHECK_EQ(t, count_of(text.data, "<path class=\"rej\""), 5 + 1);
+    xl_buf_release(&text);
+}
+
+/* Runs a stand-in for gnuplot: a shell script of one line. */
+static enum xl_status run_stand_in(struct xl_test *t, const char *line,
+                                   unsigned limit_ms, struct xl_err *err)
+{
+    char program[512], text[256];
+    struct xl_gnuplot_job job = { .program = program,
+                                  .dir = t->dir,
+                                  .script = "x y.gp",
+                                  .limit_ms = limit_ms };
+    snprintf(text, sizeof text, "#!/bin/sh\n%s\n", line);
+    xl_case_text(t, "stand-in", text);
+    snprintf(program, sizeof program, "%s/stand-in", t->dir);
+    XL_CHECK(t, chmod(program, 0700) == 0);
+    return xl_gnuplot_run(&job, err);
+}
+
+static void child_is_held_to_its_word(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(t, run_stand_in(t, "test \"$1 $2\" = '-d x y.gp'", 0, &err),
+                    XL_OK, &err);
+    XL_CHECK_STATUS(
+        t, run_stand_in(t, "echo 'no  such\nfile' >&2; exit 3", 0, &err),
+        XL_EFAILED, &err);
+    XL_CHECK(t, strstr(err.message, "no such file") != NULL);
+    XL_CHECK_STATUS(t, run_stand_in(t, "kill -9 $$", 0, &err), XL_EFAILED,
+                    &err);
+    XL_CHECK(t, strstr(err.message, "signal 9") != NULL);
+    XL_CHECK_STATUS(t, run_stand_in(t, "exec sleep 600", 50, &err), XL_ETIMEOUT,
+                    &err);
+    XL_CHECK_STATUS(t, run_stand_in(t, "exec 2>&-; sleep 600", 50, &err),
+                    XL_ETIMEOUT, &err);
+}
+
+static void bad_pictures_are_refused(struct xl_test *t)
+{
+    static const char *const lines[] = {
+        "exit 0",
+        ": >prefill_vs_decode.png",
+        "printf '\\211PNG\\r\\n\\032\\nhalf of a picture' "
+        ">prefill_vs_decode.png",
+    };
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 3 });
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char program[512];
+        struct xl_err err = { 0 };
+        struct xl_plot_result result;
+        run_stand_in(t, lines[i], 0, NULL);
+        snprintf(program, sizeof program, "%s/stand-in", t->dir);
+        struct xl_plot_options options = { .dir = t->dir, .gnuplot = program };
+        XL_CHECK_STATUS(t, xl_plot_run(&options, &result, &err), XL_EFAILED,
+                        &err);
+        XL_CHECK(t, strstr(err.message, "prefill_vs_decode") != NULL);
+        XL_CHECK(t, !xl_case_has(t, "prefill_vs_decode.png"));
+    }
+}
+
+static void unknown_gnuplot_is_an_error(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_plot_result result;
+    struct xl_plot_options options = { .dir = t->dir,
+                                       .gnuplot = "/no/such/gnuplot" };
+    XL_CHECK_STATUS(t, xl_plot_run(&options, &result, &err), XL_EUSAGE, &err);
+}
+
+const struct xl_test_case xl_suite_report[] = {
+    { "missing_run_is_named", missing_run_is_named },
+    { "lack_of_memory_is_told", lack_of_memory_is_told },
+    { "data_files_hold_the_groups", data_files_hold_the_groups },
+    { "every_kind_of_run_is_drawn", every_kind_of_run_is_drawn },
+    { "bare_summary_is_drawn", bare_summary_is_drawn },
+    { "hostile_names_stay_data", hostile_names_stay_data },
+    { "report_stands_alone", report_stands_alone },
+    { "report_admits_what_is_missing", report_admits_what_is_missing },
+    { "text_is_escaped", text_is_escaped },
+    { "base64_is_right", base64_is_right },
+    { "svg_stands_in_for_gnuplot", svg_stands_in_for_gnuplot },
+    { "child_is_held_to_its_word", child_is_held_to_its_word },
+    { "bad_pictures_are_refused", bad_pictures_are_refused },
+    { "unknown_gnuplot_is_an_error", unknown_gnuplot_is_an_error },
+    { 0 },
+};
