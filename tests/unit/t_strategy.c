@@ -478,7 +478,7 @@ static void suggestions_come_first(struct xl_test *t)
     XL_CHECK_EQ(t, xl_strategy_ask(s, &ask, NULL), XL_OK);
     XL_CHECK_EQ(t, ask.code, xl_space_code(space, b));
     XL_CHECK_TEXT(t, ask.how, "suggested");
-    struct xl_outcome bad = ok_value(NAN);
+    struct xl_outcome bad = ok_value((double)NAN);
     XL_CHECK_EQ(t, xl_strategy_tell(s, b, &bad, NULL), XL_OK);
     size_t n = 1;
     for (;; n++) {

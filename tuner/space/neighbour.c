@@ -160,7 +160,7 @@ bool xl_space_repair(const struct xl_space *space, struct xl_rng *rng,
 {
     uint32_t drawn[XL_SPACE_DIMS], best[XL_SPACE_DIMS];
     size_t bytes = xl_space_n_dims(space) * sizeof *drawn;
-    double least = INFINITY;
+    double least = (double)INFINITY;
     if (xl_space_canonical(space, point) || draw_adjacent(space, rng, point) ||
         draw_hamming(space, rng, point))
         return true;

@@ -14,9 +14,7 @@
 #include "kernel/base/rng.h"
 #include "tuner/strategy/strategy.h"
 
-enum {
-    XL_SEARCH_UNKNOWN = UINT32_MAX
-};
+#define XL_SEARCH_UNKNOWN UINT32_MAX /* no such record */
 
 /* One known point. */
 struct xl_record {
