@@ -231,6 +231,13 @@ static enum xl_status look_at(struct xl_candidates *found, char *path,
     return XL_OK;
 }
 
+/* Names of the same machine and model differ after the last dash. */
+static bool is_own(const char *name, const char *own)
+{
+    size_t n = (size_t)(strrchr(own, '-') - own) + 1;
+    return strncmp(name, own, n) == 0;
+}
+
 static enum xl_status look_in_store(struct xl_candidates *found,
                                     const struct xl_find *find,
                                     struct xl_err *err)
@@ -246,8 +253,7 @@ static enum xl_status look_in_store(struct xl_candidates *found,
         rc = look_at(found, path_of(store, names.items[i], ".json"), true, find,
                      err);
         if (rc == XL_OK && found->n > before &&
-            !found->items[before].is_readable &&
-            strcmp(names.items[i], own) == 0)
+            !found->items[before].is_readable && is_own(names.items[i], own))
             rc = xl_fail(err, XL_EUSAGE,
                          "the profile of this machine and "
                          "model is damaged: %s; remove it, or leave it out "

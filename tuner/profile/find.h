@@ -63,9 +63,9 @@ struct xl_find {
     int64_t backend;          /* preferred; -1 = any */
 };
 
-/* Reads every profile of the store and of the runs. A file under this key's
- * own name in the store that cannot be read is an error; others are listed
- * with the reason. */
+/* Reads every profile of the store and of the runs. A file of the store that
+ * by its name is for this machine and model and cannot be read is an error;
+ * others are listed with the fault. */
 enum xl_status xl_profile_find(struct xl_candidates *found,
                                const struct xl_find *find, struct xl_err *err);
 void xl_candidates_release(struct xl_candidates *found);
