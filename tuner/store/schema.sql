@@ -69,7 +69,8 @@ CREATE TABLE trial (
   ended_ms       INTEGER,
   generation     INTEGER,
   cfg_hash       TEXT    NOT NULL,
-  cfg            TEXT    NOT NULL, -- canonical parameters, JSON object
+  cfg            TEXT    NOT NULL -- canonical parameters, JSON object
+                 CHECK (cfg LIKE '{%}'),
   inert          TEXT,             -- tunables not read, 'a,b'
   origin         TEXT,             -- why it was proposed
   parents        TEXT,             -- trial ids, JSON array

@@ -80,7 +80,8 @@ static enum xl_status check_same(struct xl_store *store,
                            "run, or give the options it began with",
                            or_empty(sweep->name), store->path, rows[i].what);
     }
-    if (store->at.minimise != sweep->minimise)
+    bool minimise = xl_db_int(store, XL_STMT_SWEEP_FIND, 2) != 0;
+    if (minimise != sweep->minimise)
         return xl_fail(err, XL_EUSAGE,
                        "sweep '%s' in '%s' has another direction of its "
                        "objective; start a new run",
@@ -93,21 +94,21 @@ static enum xl_status take_up(struct xl_store *store, const char *name,
                               const struct xl_store_sweep *same,
                               struct xl_err *err)
 {
+    const enum xl_stmt id = XL_STMT_SWEEP_FIND;
     bool is_row = false;
     struct xl_cell in[] = { xl_cell_text(name) };
-    enum xl_status rc = xl_db_start(store, XL_STMT_SWEEP_FIND, in, 1, err);
+    enum xl_status rc = xl_db_start(store, id, in, 1, err);
     if (rc == XL_OK)
-        rc = xl_db_step(store, XL_STMT_SWEEP_FIND, &is_row, err);
-    if (rc == XL_OK && is_row) {
-        store->at.sweep = xl_db_int(store, XL_STMT_SWEEP_FIND, 0);
-        store->at.class_id = xl_db_int(store, XL_STMT_SWEEP_FIND, 1);
-        store->at.minimise = xl_db_int(store, XL_STMT_SWEEP_FIND, 2) != 0;
-        if (same)
-            rc = check_same(store, same, err);
-    }
-    xl_db_end(store, XL_STMT_SWEEP_FIND);
-    if (rc != XL_OK)
-        store->at.sweep = 0;
+        rc = xl_db_step(store, id, &is_row, err);
+    if (rc == XL_OK && is_row && same)
+        rc = check_same(store, same, err);
+    if (rc == XL_OK && is_row)
+        store->at = (struct xl_store_place){
+            .sweep = xl_db_int(store, id, 0),
+            .class_id = xl_db_int(store, id, 1),
+            .minimise = xl_db_int(store, id, 2) != 0,
+        };
+    xl_db_end(store, id);
     return rc == XL_OK && !is_row ? XL_ENOTFOUND : rc;
 }
 
@@ -136,7 +137,6 @@ enum xl_status xl_store_sweep_begin(struct xl_store *store,
                                     struct xl_err *err)
 {
     XL_TRY(xl_store_begin(store, err));
-    store->at.worker = 0; /* its class may be another */
     enum xl_status rc = take_up(store, or_empty(sweep->name), sweep, err);
     if (rc == XL_OK || rc == XL_ENOTFOUND) {
         bool is_new = rc == XL_ENOTFOUND;
@@ -150,7 +150,6 @@ enum xl_status xl_store_sweep_begin(struct xl_store *store,
 enum xl_status xl_store_sweep_find(struct xl_store *store, const char *name,
                                    struct xl_err *err)
 {
-    store->at.worker = 0;
     enum xl_status rc = take_up(store, name, NULL, err);
     if (rc == XL_ENOTFOUND && name)
         return xl_fail(err, rc, "no sweep '%s' in '%s'", name, store->path);

@@ -67,7 +67,8 @@ void xl_store_close(struct xl_store *store);
 /* -- the sweep that all other calls are about ----------------------------- */
 
 /* Creates the sweep, or takes up the one of this name; XL_EUSAGE when that
- * one differs in space, sampler, objective or model. */
+ * one differs in space, sampler, objective or model. A call that fails leaves
+ * what was taken up before. */
 enum xl_status xl_store_sweep_begin(struct xl_store *store,
                                     const struct xl_store_sweep *sweep,
                                     struct xl_err *err);
