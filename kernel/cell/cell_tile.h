@@ -112,13 +112,13 @@ static inline size_t block_side(size_t n, size_t most)
 /* out += A B for rows x width outputs. */
 static inline void tile_product(const struct product *p, size_t rows)
 {
-    size_t vectors = p->width / XL_LANES, r, v;
-    for (size_t row = 0; row < rows; row += r) {
-        for (size_t at = 0; at < vectors; at += v) {
-            v = block_side(vectors, TILE_VECTORS);
-            r = block_side(rows - row, BLOCK_MOST);
-            while (r * v > XL_VEC_BLOCK)
-                *(r >= 2 * v ? &r : &v) /= 2;
+    size_t vectors = p->width / XL_LANES, v;
+    for (size_t at = 0; at < vectors; at += v) {
+        v = block_side(vectors - at, rows < 8 ? TILE_VECTORS : 2);
+        while (v > XL_VEC_BLOCK)
+            v /= 2;
+        for (size_t row = 0, r; row < rows; row += r) {
+            r = block_side(rows - row, XL_VEC_BLOCK / v);
             run_block(p, row, at * XL_LANES, r, v);
         }
     }

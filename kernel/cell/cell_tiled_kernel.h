@@ -407,15 +407,15 @@ XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, float *C,
     for (size_t x = 0; x < io->dv; x += XL_LANES) {
         size_t n = least(io->dv - x, XL_LANES);
         struct xl_vec value = xl_vec_load_n(v + x, n);
-        struct xl_vec sum = xl_vec_load_n(h + x, n);
+        struct xl_vec part = xl_vec_set1(0.0f);
         for (size_t r = 0; r < rows; r++) {
             float *at = C + (a + r) * io->dv + x;
             struct xl_vec old = xl_vec_mul(xl_vec_load_n(at, n), keep);
             struct xl_vec now = xl_vec_fma(ka[r], value, old);
             xl_vec_store_n(at, now, n);
-            sum = xl_vec_fma(qa[r], now, sum);
+            part = xl_vec_fma(qa[r], now, part);
         }
-        xl_vec_store_n(h + x, sum, n);
+        xl_vec_store_n(h + x, xl_vec_add(xl_vec_load_n(h + x, n), part), n);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The registry: one pointer a row of gemm.def. The vector engine has faster
- * variants for some processors; the first that is usable stands in for it. */
+ * The registry: one pointer a row of gemm.def. Some engines have faster
+ * variants for some processors; the first that is usable stands in. */
 #include "kernel/gemm/gemm.h"
 
 #include "kernel/gemm/gemm_int.h"
@@ -12,20 +12,29 @@ static const struct xl_gemm *const engines[] = {
 #undef XL_GEMM
 };
 
-/* Fastest first, NULL at the end. */
-static const struct xl_gemm *const vectors[] = {
 #ifdef XL_X86_VARIANTS
-    &xl_gemm_vector_avx512,
-    &xl_gemm_vector_avx2,
+#define VARIANTS(avx512, avx2)                                                 \
+    {                                                                          \
+        avx512, avx2, NULL                                                     \
+    }
+#else
+#define VARIANTS(avx512, avx2)                                                 \
+    {                                                                          \
+        NULL                                                                   \
+    }
 #endif
-    NULL,
+
+/* What may stand in for an engine: fastest first, NULL at the end. */
+static const struct xl_gemm *const variants[][3] = {
+    [XL_GEMM_VECTOR] = VARIANTS(&xl_gemm_vector_avx512, &xl_gemm_vector_avx2),
+    [XL_GEMM_WIDE] = VARIANTS(&xl_gemm_wide_avx512, &xl_gemm_wide_avx2),
+    [XL_GEMM_COUNT] = { NULL },
 };
 
 const struct xl_gemm *xl_gemm_get(enum xl_gemm_id id)
 {
-    if (id == XL_GEMM_VECTOR)
-        for (size_t i = 0; vectors[i]; i++)
-            if (!vectors[i]->why_not())
-                return vectors[i];
+    for (size_t i = 0; variants[id][i]; i++)
+        if (!variants[id][i]->why_not())
+            return variants[id][i];
     return engines[id];
 }

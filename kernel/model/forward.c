@@ -25,6 +25,7 @@ struct product {
     const struct xl_matrix *w;
     float *y;
     size_t ldy;
+    const struct xl_gemm *gemm; /* NULL = the stage's */
 };
 
 /* What every stage function sees. */
@@ -81,19 +82,20 @@ static void run_products(const struct stage *s, const struct product_list *list,
         end = end < here ? end * COLUMN_STEP : p->w->out;
         if (begin >= end)
             continue;
-        gemm->run(
-            &(struct xl_gemm_job){ .m = list->rows,
-                                   .k = p->w->in,
-                                   .n_begin = begin,
-                                   .n_end = end,
-                                   .x = list->x,
-                                   .ldx = p->w->in,
-                                   .w = p->w->w,
-                                   .w_dtype = p->w->dtype,
-                                   .bias = p->w->bias,
-                                   .y = p->y,
-                                   .ldy = p->ldy,
-                                   .scratch = plan->scratch.gemm[worker] });
+        (p->gemm ? p->gemm : gemm)
+            ->run(
+                &(struct xl_gemm_job){ .m = list->rows,
+                                       .k = p->w->in,
+                                       .n_begin = begin,
+                                       .n_end = end,
+                                       .x = list->x,
+                                       .ldx = p->w->in,
+                                       .w = p->w->w,
+                                       .w_dtype = p->w->dtype,
+                                       .bias = p->w->bias,
+                                       .y = p->y,
+                                       .ldy = p->ldy,
+                                       .scratch = plan->scratch.gemm[worker] });
     }
 }
 
@@ -117,18 +119,19 @@ static void project_in(const struct stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    run_products(s,
-                 &(struct product_list){
-                     .x = m->y,
-                     .rows = s->rows,
-                     .n = 6,
-                     .products = { { &b->q, m->q, b->q.out },
-                                   { &b->k, m->k, b->k.out },
-                                   { &b->v, m->v, b->v.out },
-                                   { &b->o, m->o, b->o.out },
-                                   { &b->igate, m->igate, b->igate.out },
-                                   { &b->fgate, m->fgate, b->fgate.out } } },
-                 worker);
+    run_products(
+        s,
+        &(struct product_list){
+            .x = m->y,
+            .rows = s->rows,
+            .n = 6,
+            .products = { { &b->q, m->q, b->q.out, s->plan->gemm_keys },
+                          { &b->k, m->k, b->k.out, s->plan->gemm_keys },
+                          { &b->v, m->v, b->v.out, NULL },
+                          { &b->o, m->o, b->o.out, NULL },
+                          { &b->igate, m->igate, b->igate.out, NULL },
+                          { &b->fgate, m->fgate, b->fgate.out, NULL } } },
+        worker);
 }
 
 static void cap_gates(const struct stage *s, size_t worker)
@@ -187,13 +190,14 @@ static void gate_heads(const struct stage *s, size_t worker)
 static void project_out(const struct stage *s, size_t worker)
 {
     const struct xl_matrix *out = &block_of(s)->out;
-    run_products(s,
-                 &(struct product_list){
-                     .x = s->plan->scratch.h,
-                     .rows = s->rows,
-                     .n = 1,
-                     .products = { { out, s->plan->scratch.z, out->out } } },
-                 worker);
+    run_products(
+        s,
+        &(struct product_list){
+            .x = s->plan->scratch.h,
+            .rows = s->rows,
+            .n = 1,
+            .products = { { out, s->plan->scratch.z, out->out, NULL } } },
+        worker);
 }
 
 /* x += z, then y = norm(x) for the next layer; norm NULL = none follows. */
@@ -223,14 +227,14 @@ static void expand(const struct stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    run_products(
-        s,
-        &(struct product_list){ .x = m->y,
-                                .rows = s->rows,
-                                .n = 2,
-                                .products = { { &b->gate, m->g, b->gate.out },
-                                              { &b->up, m->u, b->up.out } } },
-        worker);
+    run_products(s,
+                 &(struct product_list){
+                     .x = m->y,
+                     .rows = s->rows,
+                     .n = 2,
+                     .products = { { &b->gate, m->g, b->gate.out, NULL },
+                                   { &b->up, m->u, b->up.out, NULL } } },
+                 worker);
 }
 
 static void activate(const struct stage *s, size_t worker)
@@ -244,13 +248,14 @@ static void activate(const struct stage *s, size_t worker)
 static void contract(const struct stage *s, size_t worker)
 {
     const struct xl_matrix *down = &block_of(s)->down;
-    run_products(s,
-                 &(struct product_list){
-                     .x = s->plan->scratch.g,
-                     .rows = s->rows,
-                     .n = 1,
-                     .products = { { down, s->plan->scratch.z, down->out } } },
-                 worker);
+    run_products(
+        s,
+        &(struct product_list){
+            .x = s->plan->scratch.g,
+            .rows = s->rows,
+            .n = 1,
+            .products = { { down, s->plan->scratch.z, down->out, NULL } } },
+        worker);
 }
 
 static void add_ffn(const struct stage *s, size_t worker)
@@ -266,13 +271,13 @@ static void head(const struct stage *s, size_t worker)
     const struct xl_plan *plan = s->plan;
     const struct xl_matrix *w = &plan->weights->head;
     const float *x = plan->scratch.y + s->first_logit * plan->config->width;
-    run_products(
-        s,
-        &(struct product_list){ .x = x,
-                                .rows = s->n_logits,
-                                .n = 1,
-                                .products = { { w, s->logits, w->out } } },
-        worker);
+    run_products(s,
+                 &(struct product_list){
+                     .x = x,
+                     .rows = s->n_logits,
+                     .n = 1,
+                     .products = { { w, s->logits, w->out, NULL } } },
+                 worker);
 }
 
 static void cap_logits(const struct stage *s, size_t worker)

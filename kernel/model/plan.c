@@ -141,9 +141,14 @@ enum xl_status xl_plan_check(const struct xl_config *config,
 
 /* -- make ----------------------------------------------------------------- */
 
+/* A query nearly orthogonal to all keys leaves a state readout that is all
+ * cancellation, and the head norm blows its rounding up. With weights in full
+ * precision, queries and keys are therefore summed in double. */
 static void choose_engines(struct xl_plan *plan)
 {
     int64_t gemm = plan->params.value[XL_PARAM_GEMM];
+    if (plan->weights->dtype == XL_FP32)
+        plan->gemm_keys = xl_gemm_get(XL_GEMM_WIDE);
     if (gemm > 0) {
         plan->gemm_many = plan->gemm_few =
             xl_gemm_get((enum xl_gemm_id)(gemm - 1));

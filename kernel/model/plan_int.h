@@ -30,6 +30,7 @@ struct xl_plan {
     const struct xl_prepared *weights;
     struct xl_params params;                    /* effective */
     const struct xl_gemm *gemm_many, *gemm_few; /* by rows of a pass */
+    const struct xl_gemm *gemm_keys; /* of queries and keys; NULL = as above */
     const struct xl_chunk_backend *backend;
     struct xl_chunk_spec spec;
     struct xl_pool *pool;

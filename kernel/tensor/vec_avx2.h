@@ -36,6 +36,8 @@ XL_INLINE struct xl_vec xl_vec_load(const float *from)
 
 XL_INLINE struct xl_vec xl_vec_load_n(const float *from, size_t n)
 {
+    if (n == XL_LANES)
+        return xl_vec_load(from);
     float lanes[XL_LANES] = { 0 };
     memcpy(lanes, from, n * sizeof *lanes);
     return xl_vec_load(lanes);
@@ -61,6 +63,10 @@ XL_INLINE void xl_vec_store(float *to, struct xl_vec a)
 
 XL_INLINE void xl_vec_store_n(float *to, struct xl_vec a, size_t n)
 {
+    if (n == XL_LANES) {
+        xl_vec_store(to, a);
+        return;
+    }
     float lanes[XL_LANES];
     xl_vec_store(lanes, a);
     memcpy(to, lanes, n * sizeof *lanes);

@@ -92,7 +92,8 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
 XL_INLINE struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
                                           float least)
 {
-    __mmask16 keep = _mm512_cmp_ps_mask(x.x, _mm512_set1_ps(least), _CMP_NLT_UQ);
+    __mmask16 keep =
+        _mm512_cmp_ps_mask(x.x, _mm512_set1_ps(least), _CMP_NLT_UQ);
     return (struct xl_vec){ _mm512_maskz_mov_ps(keep, a.x) };
 }
 

@@ -45,6 +45,8 @@ XL_INLINE struct xl_vec xl_vec_load(const float *from)
 
 XL_INLINE struct xl_vec xl_vec_load_n(const float *from, size_t n)
 {
+    if (n == XL_LANES)
+        return xl_vec_load(from);
     struct xl_vec out = xl_vec_zero();
     memcpy(out.x, from, n * sizeof *from);
     return out;
@@ -65,6 +67,10 @@ XL_INLINE void xl_vec_store(float *to, struct xl_vec a)
 
 XL_INLINE void xl_vec_store_n(float *to, struct xl_vec a, size_t n)
 {
+    if (n == XL_LANES) {
+        xl_vec_store(to, a);
+        return;
+    }
     memcpy(to, a.x, n * sizeof *to);
 }
 
