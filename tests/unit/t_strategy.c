@@ -539,6 +539,39 @@ static void large_spaces_need_little(struct xl_test *t)
     }
 }
 
+static bool fail_nth(void *ctx, size_t nbytes)
+{
+    size_t *left = ctx;
+    (void)nbytes;
+    return (*left)-- == 0;
+}
+
+/* Either a fault is reported or the run is the one without a fault. */
+static void survives_failed_allocations(struct xl_test *t)
+{
+    static struct trace whole, cut;
+    struct xl_space *space = make_space(t, 6);
+    for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+        struct run run = { .kind = xl_strategy_kind_at(i),
+                           .space = space,
+                           .f = sphere,
+                           .budget = 5000 };
+        bool done = false;
+        run_one(&run, &whole);
+        for (size_t n = 0; n < 100 && !done; n++) {
+            size_t left = n;
+            xl_alloc_set_hook(fail_nth, &left);
+            run_one(&run, &cut);
+            xl_alloc_set_hook(NULL, NULL);
+            done = !cut.is_fault;
+        }
+        XL_CHECK(t, done && cut.n == whole.n);
+        XL_CHECK(t, memcmp(cut.codes, whole.codes,
+                           whole.n * sizeof *whole.codes) == 0);
+    }
+    xl_space_free(space);
+}
+
 static void names_are_found(struct xl_test *t)
 {
     const struct xl_strategy_kind *kind;
@@ -564,6 +597,7 @@ const struct xl_test_case xl_suite_strategy[] = {
     { "default budget is fifty", default_budget_is_fifty },
     { "suggestions come first", suggestions_come_first },
     { "large spaces need little", large_spaces_need_little },
+    { "survives failed allocations", survives_failed_allocations },
     { "names are found", names_are_found },
     { 0 },
 };

@@ -361,13 +361,11 @@ static bool is_legal(void *ctx, const uint32_t *point)
 {
     struct xl_param_space *ps = ctx;
     load_values(ps, point, ps->scratch.value);
-    if (ps->rules.check &&
-        ps->rules.check(ps->rules.config, &ps->scratch, NULL) != XL_OK)
-        return false;
     for (size_t i = 0; i < ps->n_constraints; i++)
         if (!xl_expr_holds(ps->constraints[i], xl_constraint_value, ps))
             return false;
-    return true;
+    return !ps->rules.check ||
+           ps->rules.check(ps->rules.config, &ps->scratch, NULL) == XL_OK;
 }
 
 /* -- life ----------------------------------------------------------------- */
@@ -401,6 +399,7 @@ static enum xl_status make_space(struct xl_param_space *ps, struct xl_err *err)
         &ps->space,
         &(struct xl_space_options){ .dims = dims,
                                     .n_dims = ps->n_sweeps,
+                                    .walk = WALK,
                                     .rules = { .ctx = ps,
                                                .legal = is_legal,
                                                .canonical = make_canonical } },

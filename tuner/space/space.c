@@ -15,7 +15,7 @@
 #include "kernel/base/alloc.h"
 
 enum {
-    WALK_BITS = 24,  /* largest product that is walked when made */
+    WALK = 1 << 24,  /* largest product that is walked when made */
     BLOCK_WORDS = 8, /* words of bits between two counts */
     TRIES = 1 << 20,
     ESTIMATE_DRAWS = 1 << 16,
@@ -332,7 +332,7 @@ static enum xl_status find_members(struct xl_space *space,
         space->count = space->raw;
     } else {
         space->rules = options->rules;
-        if (space->raw <= (uint64_t)1 << WALK_BITS)
+        if (space->raw <= (options->walk ? options->walk : WALK))
             XL_TRY(hold_bits(space, err));
         else
             estimate(space);

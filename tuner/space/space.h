@@ -19,6 +19,7 @@
  *
  * Spaces of up to 2^24 points are counted exactly when made, with one bit a
  * point; larger ones with rules are only estimated and drawn by rejection.
+ * Where rules are slow, `walk` lowers that size.
  * One thread at a time: rules may keep scratch.
  */
 #ifndef XL_SPACE_H
@@ -69,6 +70,7 @@ struct xl_space_options {
     const uint64_t *members; /* [n_members] codes, any order, each once: the
                                 members themselves, in place of rules */
     size_t n_members;
+    uint64_t walk; /* largest product that is walked; 0 = 2^24 */
 };
 
 struct xl_space;
