@@ -336,6 +336,8 @@ static const char *score_label(const struct xl_record *record,
     char text[160];
     if (strcmp(name, "decode") == 0 || strcmp(name, "prefill") == 0)
         snprintf(text, sizeof text, "%s (tok/s)", name);
+    else if (strcmp(name, "balanced") == 0)
+        snprintf(text, sizeof text, "geometric mean of both (tok/s)");
     else
         snprintf(text, sizeof text, "objective '%.60s'%s", name,
                  record->is_minimised ? " (less is better)" : "");

@@ -188,6 +188,17 @@ static enum xl_status set_field(struct xl_record *record,
                    row, record->dir, name, field);
 }
 
+/* Columns of no use to a reader. */
+static bool is_hidden(const char *name)
+{
+    static const char *const names[] = { "prefill_s_lo", "prefill_s_hi",
+                                         "decode_s_lo", "decode_s_hi", "hash" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Names of the columns that are none of ours, in their order. */
 static enum xl_status find_extras(struct xl_record *record,
                                   const struct xl_csv *csv, struct xl_err *err)
@@ -202,7 +213,7 @@ static enum xl_status find_extras(struct xl_record *record,
     for (size_t i = 0; i < n; i++) {
         const char *name = csv->rows[0].fields[i];
         if (column_of(name) == XL_COLUMN_COUNT && !text_of(&probe, name) &&
-            !is_role(name))
+            !is_role(name) && !is_hidden(name))
             record->extra_names[record->n_extras++] = name;
     }
     return XL_OK;
@@ -285,6 +296,32 @@ static void keep_interval(struct xl_entry *entry, enum xl_column lo,
     keep_number(&entry->values[hi], pair->child->next);
 }
 
+/* Do the trial's tunables have the values of the reference? */
+static bool is_same_point(const cJSON *params, const cJSON *reference)
+{
+    if (!cJSON_IsObject(params) || !cJSON_IsObject(reference) || !params->child)
+        return false;
+    for (const cJSON *item = params->child; item; item = item->next) {
+        const cJSON *other =
+            cJSON_GetObjectItemCaseSensitive(reference, item->string);
+        if (!other || !cJSON_Compare(item, other, true))
+            return false;
+    }
+    return true;
+}
+
+/* What the winner was compared with: named by best.json, else the values
+ * that the sweep started from. */
+static const cJSON *reference_params(const struct xl_record *record)
+{
+    const cJSON *from =
+        cJSON_GetObjectItemCaseSensitive(record->best, "provenance");
+    const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
+    const cJSON *params = cJSON_GetObjectItemCaseSensitive(versus, "params");
+    return params ? params
+                  : cJSON_GetObjectItemCaseSensitive(record->meta, "base");
+}
+
 static void merge_line(struct xl_record *record, struct xl_entry *entry,
                        const cJSON *line)
 {
@@ -301,6 +338,9 @@ static void merge_line(struct xl_record *record, struct xl_entry *entry,
             is_reference_role(item->valuestring))
             entry->is_reference = true;
     }
+    if (is_same_point(cJSON_GetObjectItemCaseSensitive(line, "params"),
+                      reference_params(record)))
+        entry->is_reference = true;
     keep_interval(entry, XL_COLUMN_PREFILL_LO, XL_COLUMN_PREFILL_HI,
                   cJSON_GetObjectItemCaseSensitive(ci, "prefill_tok_s"));
     keep_interval(entry, XL_COLUMN_DECODE_LO, XL_COLUMN_DECODE_HI,
@@ -381,6 +421,8 @@ done:
 static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
 {
     bool has_summary = false, has_lines = false;
+    XL_TRY(load_json(record, "run_meta.json", &record->meta, err));
+    XL_TRY(load_json(record, "best.json", &record->best, err));
     XL_TRY(load_summary(record, &has_summary, err));
     XL_TRY(load_lines(record, has_summary, &has_lines, err));
     if (!has_summary && !has_lines)
@@ -390,8 +432,6 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
                        record->dir);
     if (!has_summary)
         add_note(record, "summary.csv is missing; trials.jsonl was read");
-    XL_TRY(load_json(record, "run_meta.json", &record->meta, err));
-    XL_TRY(load_json(record, "best.json", &record->best, err));
     XL_TRY(xl_record_csv(record, "ratings.csv", &record->ratings, err));
     if (record->ratings.n_rows == 0)
         add_note(record, "ratings.csv is missing");

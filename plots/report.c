@@ -59,6 +59,19 @@ static void write_fact(const char *key, const cJSON *item, struct xl_buf *out)
     xl_buf_text(out, "</dd>\n");
 }
 
+/* The scalars of an array in one line. */
+static void write_list(const char *key, const cJSON *list, struct xl_buf *out)
+{
+    xl_buf_text(out, "<dt>");
+    xl_html_text(out, key);
+    xl_buf_text(out, "</dt><dd>");
+    for (const cJSON *item = list->child; item; item = item->next) {
+        xl_report_scalar(item, out);
+        xl_buf_text(out, item->next ? ", " : "");
+    }
+    xl_buf_text(out, "</dd>\n");
+}
+
 /* Scalars below item, named by their path: host.cpu.model. */
 static void write_facts(const char *path, const cJSON *item, size_t depth,
                         struct xl_buf *out)
@@ -69,7 +82,9 @@ static void write_facts(const char *path, const cJSON *item, size_t depth,
         const char *name = child->string ? child->string : "";
         snprintf(key, sizeof key, "%s%s%s", path, *path && *name ? "." : "",
                  name);
-        if ((cJSON_IsObject(child) || cJSON_IsArray(child)) && depth)
+        if (cJSON_IsArray(child))
+            write_list(key, child, out);
+        else if (cJSON_IsObject(child) && depth)
             write_facts(key, child, depth - 1, out);
         else if (!cJSON_IsNull(child))
             write_fact(key, child, out);

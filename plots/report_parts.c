@@ -141,6 +141,18 @@ static void write_quality(const cJSON *quality, struct xl_buf *out)
     xl_buf_text(out, "</span></p>\n");
 }
 
+/* The duel's own words on what it proved. */
+static void write_proof(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *from = member(record->best, "provenance");
+    const cJSON *why = member(member(from, "versus"), "why");
+    if (!cJSON_IsString(why) || !*why->valuestring)
+        return;
+    xl_buf_text(out, "<p>");
+    xl_html_text(out, why->valuestring);
+    xl_buf_text(out, "</p>\n");
+}
+
 static void write_no_winner(const struct xl_record *record, struct xl_buf *out)
 {
     xl_buf_text(out, "<h2>No winner</h2>\n<p>The run holds no best.json.");
@@ -171,6 +183,7 @@ void xl_report_verdict(const struct xl_record *record, struct xl_buf *out)
         for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
             write_card(record, &speeds[i], out);
         xl_buf_text(out, "</div>\n");
+        write_proof(record, out);
     } else {
         write_no_winner(record, out);
     }

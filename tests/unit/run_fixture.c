@@ -116,6 +116,16 @@ static void write_summary(const struct xl_run_fixture *fixture, size_t i,
     xl_csv_end(out);
 }
 
+static cJSON *make_params(const struct trial *trial)
+{
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddStringToObject(params, "backend", trial->backend);
+    cJSON_AddNumberToObject(params, "chunk_size", (double)trial->chunk);
+    cJSON_AddNumberToObject(params, "heads_per_band", (double)trial->heads);
+    cJSON_AddNumberToObject(params, "workers", (double)trial->workers);
+    return params;
+}
+
 static void write_line(const struct xl_run_fixture *fixture, size_t i,
                        const struct trial *trial, struct xl_buf *out)
 {
@@ -134,6 +144,7 @@ static void write_line(const struct xl_run_fixture *fixture, size_t i,
     cJSON_AddStringToObject(quality, "verdict", trial->verdict);
     cJSON_AddItemToObject(line, "quality", quality);
     xl_json_add_text(line, "reason", trial->reason, strlen(trial->reason));
+    cJSON_AddItemToObject(line, "params", make_params(trial));
     xl_json_print(line, false, out);
     xl_buf_char(out, '\n');
     cJSON_Delete(line);
@@ -195,6 +206,9 @@ static cJSON *make_meta(const struct xl_run_fixture *fixture)
     cJSON *host = cJSON_AddObjectToObject(meta, "host");
     cJSON_AddStringToObject(host, "cpu", "Example CPU at 2.5 GHz");
     cJSON_AddNumberToObject(host, "cores", 4);
+    cJSON *isa = cJSON_AddArrayToObject(host, "isa");
+    cJSON_AddItemToArray(isa, cJSON_CreateString("avx2"));
+    cJSON_AddItemToArray(isa, cJSON_CreateString("fma"));
     cJSON *build = cJSON_AddObjectToObject(meta, "build");
     cJSON_AddStringToObject(build, "compiler", "gcc 12");
     return meta;
@@ -222,11 +236,7 @@ static cJSON *make_best(const struct trial *best, size_t index,
                         const struct trial *first)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON *params = cJSON_AddObjectToObject(root, "params");
-    cJSON_AddStringToObject(params, "backend", best->backend);
-    cJSON_AddNumberToObject(params, "chunk_size", (double)best->chunk);
-    cJSON_AddNumberToObject(params, "heads_per_band", (double)best->heads);
-    cJSON_AddNumberToObject(params, "workers", (double)best->workers);
+    cJSON_AddItemToObject(root, "params", make_params(best));
     cJSON *metrics = cJSON_AddObjectToObject(root, "metrics");
     add_speed(metrics, "prefill_tok_s", best->prefill);
     add_speed(metrics, "decode_tok_s", best->decode);
@@ -237,7 +247,8 @@ static cJSON *make_best(const struct trial *best, size_t index,
     cJSON *from = cJSON_AddObjectToObject(root, "provenance");
     cJSON_AddNumberToObject(from, "trial", (double)(index + 1));
     cJSON *versus = cJSON_AddObjectToObject(from, "versus");
-    cJSON_AddNumberToObject(versus, "trial", 1);
+    cJSON_AddItemToObject(versus, "params", make_params(first));
+    cJSON_AddStringToObject(versus, "why", "faster in every round");
     add_ratio(versus, "prefill_ratio", best->prefill / first->prefill);
     add_ratio(versus, "decode_ratio", best->decode / first->decode);
     return root;

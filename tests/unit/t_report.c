@@ -213,6 +213,8 @@ static void report_stands_alone(struct xl_test *t)
         XL_CHECK(t, strstr(text.data, "quality: pass, tier exact") != NULL);
         XL_CHECK(t, strstr(text.data, "n = 9 pairs") != NULL);
         XL_CHECK(t, strstr(text.data, "Synthetic data") != NULL);
+        XL_CHECK(t, strstr(text.data, "<dd>avx2, fma</dd>") != NULL);
+        XL_CHECK(t, strstr(text.data, "faster in every round") != NULL);
         const char *body = strstr(text.data, "id=\"trials\"");
         XL_CHECK(t, body && count_of(body, "<tr class=\"") == 40);
         XL_CHECK_EQ(t, count_of(text.data, "<tr"),
