@@ -7,6 +7,7 @@
 
 #include "kernel/base/buf.h"
 #include "tests/harness/test.h"
+#include "tests/unit/uniform.h"
 #include "tuner/space/expr.h"
 #include "tuner/space/space.h"
 
@@ -124,20 +125,6 @@ static void members_agree_with_brute_force(struct xl_test *t)
     }
 }
 
-/* Chi-square of n counts with the same expectation, as a normal deviate. */
-static double deviate(const size_t *counts, size_t n)
-{
-    double total = 0, chi = 0, df = (double)(n - 1), w = 2 / (9 * df);
-    for (size_t i = 0; i < n; i++)
-        total += (double)counts[i];
-    double expected = total / (double)n;
-    for (size_t i = 0; i < n; i++) {
-        double off = (double)counts[i] - expected;
-        chi += off * off / expected;
-    }
-    return (cbrt(chi / df) - (1 - w)) / sqrt(w);
-}
-
 static void samples_are_uniform(struct xl_test *t)
 {
     static size_t counts[4096];
@@ -151,7 +138,7 @@ static void samples_are_uniform(struct xl_test *t)
         XL_CHECK(t, xl_space_sample(space, &rng, point));
         counts[xl_space_index(space, point)]++;
     }
-    XL_CHECK(t, fabs(deviate(counts, n)) < 4);
+    XL_CHECK(t, fabs(xl_test_deviate(counts, n)) < 4);
     /* Drawing raw points and making them canonical is not uniform. */
     memset(counts, 0, sizeof counts);
     for (size_t i = 0; i < 100 * n;) {
@@ -161,7 +148,7 @@ static void samples_are_uniform(struct xl_test *t)
         counts[xl_space_index(space, point)]++;
         i++;
     }
-    XL_CHECK(t, deviate(counts, n) > 4);
+    XL_CHECK(t, xl_test_deviate(counts, n) > 4);
     xl_space_free(space);
 }
 

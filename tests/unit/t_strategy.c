@@ -8,6 +8,7 @@
 
 #include "kernel/base/alloc.h"
 #include "tests/harness/test.h"
+#include "tests/unit/uniform.h"
 #include "tuner/strategy/search.h"
 
 enum {
@@ -356,22 +357,6 @@ static void replayed_tells_resume(struct xl_test *t)
     xl_space_free(space);
 }
 
-/* Chi-square of n counts with the same expectation, as a normal deviate
- * (Wilson and Hilferty). */
-static double deviate(const size_t *counts, size_t n)
-{
-    double total = 0, chi = 0, df = (double)(n - 1);
-    for (size_t i = 0; i < n; i++)
-        total += (double)counts[i];
-    double expected = total / (double)n;
-    for (size_t i = 0; i < n; i++) {
-        double off = (double)counts[i] - expected;
-        chi += off * off / expected;
-    }
-    double w = 2 / (9 * df);
-    return (cbrt(chi / df) - (1 - w)) / sqrt(w);
-}
-
 /* The member proposed at a place of the order is uniform over seeds, early,
  * just before half and in the list of the rest. */
 static void random_order_is_uniform(struct xl_test *t)
@@ -395,11 +380,11 @@ static void random_order_is_uniform(struct xl_test *t)
         }
     }
     for (int i = 0; i < 3; i++)
-        XL_CHECK(t, fabs(deviate(counts[i], n)) < 4);
+        XL_CHECK(t, fabs(xl_test_deviate(counts[i], n)) < 4);
     /* Half the members drawn twice as often would be seen. */
     for (size_t i = 0; i < n / 2; i++)
         counts[0][i] *= 2;
-    XL_CHECK(t, deviate(counts[0], n) > 4);
+    XL_CHECK(t, xl_test_deviate(counts[0], n) > 4);
     xl_space_free(space);
 }
 

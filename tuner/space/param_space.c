@@ -14,7 +14,10 @@
 #include "kernel/base/alloc.h"
 #include "tuner/space/param_space_int.h"
 
+/* The plan's rules take microseconds a point, or more: a product larger than
+ * WALK is not walked but drawn from. */
 enum {
+    WALK = 1 << 20,
     WIDEST_STEP = 16,
     FEWEST_STEPS = 3,
     ROUNDS = 4
