@@ -29,18 +29,19 @@ struct xl_drift {
     size_t vocab, n;
     const int32_t *tokens; /* [n], borrowed */
     size_t rows, nonfinite, hard_flips, first_flip;
-    double max_dlogit, sum_squares;
-    double *kl, *dloss, *dp, *same; /* [n] each, one allocation at kl */
+    double sum_squares;
+    /* [n] each, one allocation at kl */
+    double *kl, *dmax, *dloss, *dp, *same;
 };
 
 enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
                              const int32_t *tokens, size_t n,
                              struct xl_err *err)
 {
-    size_t four = 0;
+    size_t room = 0;
     struct xl_drift *d = xl_alloc_zero(1, sizeof *d);
-    if (d && xl_mul_size(n, 4, &four))
-        d->kl = xl_alloc_zero(four, sizeof *d->kl);
+    if (d && xl_mul_size(n, 5, &room))
+        d->kl = xl_alloc_zero(room, sizeof *d->kl);
     if (!d || !d->kl) {
         xl_free(d);
         return xl_fail(err, XL_ENOMEM, "out of memory judging %zu tokens", n);
@@ -48,7 +49,8 @@ enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
     d->vocab = vocab;
     d->n = n;
     d->tokens = tokens;
-    d->dloss = d->kl + n;
+    d->dmax = d->kl + n;
+    d->dloss = d->dmax + n;
     d->dp = d->dloss + n;
     d->same = d->dp + n;
     xl_drift_clear(d);
@@ -70,7 +72,6 @@ void xl_drift_clear(struct xl_drift *drift)
     drift->nonfinite = 0;
     drift->hard_flips = 0;
     drift->first_flip = drift->n;
-    drift->max_dlogit = 0;
     drift->sum_squares = 0;
 }
 
@@ -101,14 +102,16 @@ static double margin_of(const float *row, size_t vocab, size_t best)
     return (double)row[best] - (double)second;
 }
 
-static void add_logits(struct xl_drift *d, const float *a, const float *b)
+static void add_logits(struct xl_drift *d, size_t at, const float *a,
+                       const float *b)
 {
-    double squares = 0;
+    double squares = 0, most = 0;
     for (size_t i = 0; i < d->vocab; i++) {
         double diff = (double)b[i] - (double)a[i];
         squares += diff * diff;
-        d->max_dlogit = fmax(d->max_dlogit, fabs(diff));
+        most = fmax(most, fabs(diff));
     }
+    d->dmax[at] = most;
     d->sum_squares += squares;
 }
 
@@ -150,7 +153,7 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
     }
     double lse_a = xl_log_sum_exp(reference, drift->vocab);
     double lse_b = xl_log_sum_exp(candidate, drift->vocab);
-    add_logits(drift, reference, candidate);
+    add_logits(drift, at, reference, candidate);
     add_best(drift, at, reference, candidate);
     drift->kl[at] =
         divergence(reference, candidate, drift->vocab, lse_a, lse_b);
@@ -171,18 +174,18 @@ static int compare_reals(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* The 99.9th percentile by rank; the largest of fewer than 1000. */
-static enum xl_status set_extremes(const struct xl_drift *d,
-                                   struct xl_score *p999, struct xl_score *max,
-                                   struct xl_err *err)
+/* The value that one in `tail` of x [n] exceeds, by rank, and the largest;
+ * both are the largest when n < tail. */
+static enum xl_status set_extremes(const double *x, size_t n, size_t tail,
+                                   struct xl_score *percentile,
+                                   struct xl_score *max, struct xl_err *err)
 {
-    size_t n = d->rows;
     double *sorted = xl_alloc_zero(n, sizeof *sorted);
     if (!sorted)
         return xl_fail(err, XL_ENOMEM, "out of memory judging %zu tokens", n);
-    memcpy(sorted, d->kl, n * sizeof *sorted);
+    memcpy(sorted, x, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, compare_reals);
-    *p999 = xl_score_point(sorted[n - 1 - n / 1000], n);
+    *percentile = xl_score_point(sorted[n - 1 - n / tail], n);
     *max = xl_score_point(sorted[n - 1], n);
     xl_free(sorted);
     return XL_OK;
@@ -238,7 +241,6 @@ enum xl_status xl_drift_scores(const struct xl_drift *drift,
         return XL_OK;
     }
     size_t block = options->block ? options->block : xl_block_auto(n);
-    scores[XL_SCORE_MAX_ABS_DLOGIT] = xl_score_point(d->max_dlogit, n);
     scores[XL_SCORE_RMS_DLOGIT] =
         xl_score_point(sqrt(d->sum_squares / rows / (double)d->vocab), n);
     scores[XL_SCORE_KL_MEAN] = xl_block_ratio(d->kl, NULL, n, block);
@@ -248,8 +250,10 @@ enum xl_status xl_drift_scores(const struct xl_drift *drift,
     scores[XL_SCORE_GREEDY_EQUAL] = xl_score_point((double)d->first_flip, n);
     scores[XL_SCORE_RMS_DP] = xl_score_point(rms(d->dp, pairs), pairs);
     scores[XL_SCORE_DLOSS] = xl_block_ratio(d->dloss, NULL, pairs, block);
-    XL_TRY(set_extremes(d, &scores[XL_SCORE_KL_P999], &scores[XL_SCORE_KL_MAX],
-                        err));
+    XL_TRY(set_extremes(d->kl, n, 1000, &scores[XL_SCORE_KL_P999],
+                        &scores[XL_SCORE_KL_MAX], err));
+    XL_TRY(set_extremes(d->dmax, n, 100, &scores[XL_SCORE_DLOGIT_P99],
+                        &scores[XL_SCORE_MAX_ABS_DLOGIT], err));
     return set_bits(d, block, options->token_bytes, &scores[XL_SCORE_DBPB],
                     err);
 }

@@ -21,8 +21,8 @@
 
 /* Bytes that hold any name, and any file name. */
 enum {
-    XL_OUTPUT_NAME = 160,
-    XL_OUTPUT_FILE = 176
+    XL_OUTPUT_NAME = 176,
+    XL_OUTPUT_FILE = 192
 };
 
 struct xl_output {
