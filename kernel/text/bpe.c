@@ -21,7 +21,9 @@ struct encoder {
     struct xl_err *err;
 };
 
-static int32_t whole_word(struct encoder *e, const char *text, size_t n)
+/* The id of the word as one token, or -1. */
+static enum xl_status whole_word(struct encoder *e, const char *text, size_t n,
+                                 int32_t *id)
 {
     xl_buf_clear(&e->letters);
     for (size_t i = 0; i < n; i++) {
@@ -29,16 +31,18 @@ static int32_t whole_word(struct encoder *e, const char *text, size_t n)
         size_t len = xl_letter_of_byte((unsigned char)text[i], letter);
         xl_buf_add(&e->letters, letter, len);
     }
-    if (!xl_buf_ok(&e->letters))
-        return -1;
-    return xl_words_find(&e->bpe->vocab, e->letters.data, e->letters.len);
+    XL_TRY(xl_buf_check(&e->letters, "a word", e->err));
+    *id = xl_words_find(&e->bpe->vocab, e->letters.data, e->letters.len);
+    return XL_OK;
 }
 
 static enum xl_status encode_word(void *ctx, const char *text, size_t n)
 {
     struct encoder *e = ctx;
     const struct xl_bpe *bpe = e->bpe;
-    int32_t id = bpe->ignore_merges ? whole_word(e, text, n) : -1;
+    int32_t id = -1;
+    if (bpe->ignore_merges)
+        XL_TRY(whole_word(e, text, n, &id));
     if (id >= 0)
         return xl_ids_add(e->ids, id, e->err);
     XL_TRY(xl_merge_begin(&e->merge, n, e->err));

@@ -96,10 +96,11 @@ static bool touches_word(const char *text, size_t n, size_t start, size_t stop)
            (stop < n && xl_is_word(xl_code_point(text + stop, &length)));
 }
 
-static size_t spaces_begin(const char *text, size_t at)
+/* The start of the spaces before at, not looking beyond floor. */
+static size_t spaces_begin(const char *text, size_t at, size_t floor)
 {
     size_t length;
-    while (at > 0) {
+    while (at > floor) {
         size_t before = xl_code_point_before(text, at);
         if (!xl_is_space(xl_code_point(text + before, &length)))
             break;
@@ -119,7 +120,8 @@ static size_t spaces_end(const char *text, size_t n, size_t at)
 enum xl_status xl_added_cut(const struct xl_added *added, const char *text,
                             size_t n, xl_added_piece *piece, void *ctx)
 {
-    size_t cut = 0, at = 0; /* cut: what lies before it is given out */
+    size_t cut = 0, at = 0;      /* cut: what lies before it is given out */
+    size_t run = 0, run_end = 0; /* spaces known from an earlier match */
     while (at < n && added->n) {
         size_t length = 0, start = at;
         const struct xl_added_token *token =
@@ -132,11 +134,15 @@ enum xl_status xl_added_cut(const struct xl_added *added, const char *text,
             (token->single_word && touches_word(text, n, start, stop)))
             continue;
         if (token->lstrip) {
-            start = spaces_begin(text, start);
+            start = spaces_begin(text, start, cut);
             start = start > cut ? start : cut;
         }
+        if (token->rstrip && !(run <= stop && stop < run_end)) {
+            run = stop;
+            run_end = spaces_end(text, n, stop);
+        }
         if (token->rstrip)
-            stop = spaces_end(text, n, stop);
+            stop = run_end;
         if (cut < start)
             XL_TRY(piece(ctx, text + cut, start - cut, -1));
         XL_TRY(piece(ctx, text + start, stop > start ? stop - start : 0,

@@ -17,6 +17,7 @@ enum {
 };
 enum {
     MAX_ADDED_BYTES = 1 << 20,
+    MAX_ADDED_TOKEN = 1 << 10,
     ARENA_BLOCK = 1 << 20
 };
 
@@ -277,6 +278,10 @@ static enum xl_status read_added(const cJSON *item, struct added_row *row,
                        "'added_tokens': 'content' must be "
                        "a string that is not empty");
     row->n = strlen(row->text);
+    if (row->n > MAX_ADDED_TOKEN)
+        return xl_fail(err, XL_EFORMAT,
+                       "an added token has %zu bytes; at most %d are allowed",
+                       row->n, (int)MAX_ADDED_TOKEN);
     XL_TRY(get_id(xl_bpe_get(item, "id"), row->text, &row->id, err));
     XL_TRY(xl_bpe_flag(item, "single_word", &row->token.single_word, err));
     XL_TRY(xl_bpe_flag(item, "lstrip", &row->token.lstrip, err));

@@ -79,8 +79,10 @@ static enum xl_status fail_code(const char *what, int code, struct xl_err *err)
     PCRE2_UCHAR text[160];
     if (pcre2_get_error_message(code, text, sizeof text) < 0)
         text[0] = '\0';
-    return xl_fail(err, code == PCRE2_ERROR_NOMEMORY ? XL_ENOMEM : XL_EFAILED,
-                   "cannot %s: %s", what, (const char *)text);
+    bool is_memory =
+        code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED;
+    return xl_fail(err, is_memory ? XL_ENOMEM : XL_EFAILED, "cannot %s: %s",
+                   what, (const char *)text);
 }
 
 static void expand(const char *pattern, struct xl_buf *out)
