@@ -42,7 +42,7 @@ static const char *amount(double x, const char *unit, char out[AMOUNT_ROOM])
     }
     int digits = x >= 99.95 || i == 0 ? 0 : x >= 9.995 ? 1 : 2;
     if (i == 0)
-        snprintf(out, AMOUNT_ROOM, "%.0f %s", x, unit);
+        snprintf(out, AMOUNT_ROOM, "%.0f%s%s", x, unit[0] ? " " : "", unit);
     else
         snprintf(out, AMOUNT_ROOM, "%.*f %c%s", digits, x, steps[i], unit);
     return out;
@@ -63,7 +63,7 @@ static void head_line(const struct xl_inspection *it, struct xl_buf *out)
     char a[AMOUNT_ROOM], b[AMOUNT_ROOM];
     const char *between = "";
     xl_buf_printf(out, "%s\n", it->dir);
-    xl_buf_printf(out, "  %s, %sparameters, %zu tensors, %s in files (",
+    xl_buf_printf(out, "  %s, %s parameters, %zu tensors, %s in files (",
                   it->config.arch == XL_ARCH_XLSTM ? "xlstm"
                                                    : "xlstm_block_stack",
                   amount((double)it->cost.parameters, "", a),
@@ -165,11 +165,11 @@ static void cost_part(const struct xl_inspection *it, struct xl_buf *out)
 {
     char text[AMOUNT_ROOM];
     const struct xl_cost *cost = &it->cost;
-    xl_buf_text(out, "\nMemory and traffic by weight_dtype\n");
+    xl_buf_text(out, "\nMemory, and traffic a token, by weight_dtype\n");
     figures(it, "", NULL, out);
-    figures(it, "matrices in memory", matrices, out);
-    figures(it, "read a decoded token", decode_bytes, out);
-    figures(it, "read a prefill token", prefill_bytes, out);
+    figures(it, "matrices", matrices, out);
+    figures(it, "decode traffic", decode_bytes, out);
+    figures(it, "prefill traffic", prefill_bytes, out);
     xl_buf_printf(out, "  %-22s%12s\n", "state of a sequence",
                   amount((double)cost->state_bytes, "B", text));
     xl_buf_text(out, "\nOperations\n");

@@ -45,7 +45,7 @@ static void xlstm_block(const struct xl_config *c, struct xl_buf *out)
     size_t d = c->width, heads = c->heads, v = c->heads * c->dv;
     capped(cap, c->gate_cap);
     rule(out);
-    inside(out, "      x   block, %zu times", c->blocks);
+    inside(out, "      x   block x %zu", c->blocks);
     inside(out, "      |--> RMSNorm");
     inside(out, "      |      |-> q, k   %zu -> %zu heads of %zu", d, heads,
            c->dk);
@@ -69,7 +69,7 @@ static void mlstm_block(const struct xl_config *c, size_t times,
                         struct xl_buf *out)
 {
     rule(out);
-    inside(out, "      x   mLSTM block, %zu times", times);
+    inside(out, "      x   mLSTM block x %zu", times);
     inside(out, "      |--> LayerNorm");
     inside(out, "      |      |-> x, z     %zu -> 2 x %zu", c->width, c->inner);
     inside(out, "      |      |-> c        silu(convolution of x over %zu)",
@@ -92,7 +92,7 @@ static void slstm_block(const struct xl_config *c, size_t times,
 {
     size_t d = c->width, head = d / c->slstm_heads;
     rule(out);
-    inside(out, "      x   sLSTM block, %zu times", times);
+    inside(out, "      x   sLSTM block x %zu", times);
     inside(out, "      |--> LayerNorm");
     if (c->slstm_conv_kernel)
         inside(out, "      |      |-> c        silu(convolution over %zu)",

@@ -417,36 +417,50 @@ static void numbered_files_are_found(struct xl_test *t)
 
 /* -- no memory ------------------------------------------------------------ */
 
+/* Fails the allocation after `left` more, and those after it unless once. */
+struct famine {
+    size_t left;
+    bool once, hit;
+};
+
 static bool fail_nth(void *ctx, size_t nbytes)
 {
-    size_t *left = ctx;
+    struct famine *f = ctx;
     (void)nbytes;
-    if (*left == 0)
-        return true;
-    --*left;
-    return false;
+    if (f->left > 0 || (f->once && f->hit)) {
+        f->left -= f->left > 0;
+        return false;
+    }
+    f->hit = true;
+    return true;
+}
+
+static void starve(struct xl_test *t, const char *dir, bool once)
+{
+    bool hit = true;
+    size_t n;
+    for (n = 0; hit && n < 2000; n++) {
+        struct checkpoint c;
+        struct xl_err err = { 0 };
+        struct famine famine = { .left = n, .once = once };
+        xl_alloc_set_hook(fail_nth, &famine);
+        enum xl_status rc = checkpoint_load(&c, dir, &err);
+        xl_alloc_set_hook(NULL, NULL);
+        hit = famine.hit;
+        XL_CHECK_STATUS(t, rc, hit ? XL_ENOMEM : XL_OK, &err);
+        if (rc == XL_OK)
+            checkpoint_unload(&c);
+    }
+    XL_CHECK(t, !hit && n > 8);
 }
 
 static void every_allocation_may_fail(struct xl_test *t)
 {
     for (size_t m = 0; m < CHECKPOINT_MODELS; m++) {
         char dir[1024];
-        enum xl_status rc = XL_ENOMEM;
-        size_t n;
         checkpoint_dir(checkpoint_models[m], dir);
-        for (n = 0; rc != XL_OK && n < 2000; n++) {
-            struct checkpoint c;
-            struct xl_err err = { 0 };
-            size_t left = n;
-            xl_alloc_set_hook(fail_nth, &left);
-            rc = checkpoint_load(&c, dir, &err);
-            xl_alloc_set_hook(NULL, NULL);
-            if (rc == XL_OK)
-                checkpoint_unload(&c);
-            else
-                XL_CHECK_STATUS(t, rc, XL_ENOMEM, &err);
-        }
-        XL_CHECK(t, rc == XL_OK && n > 8);
+        starve(t, dir, true);
+        starve(t, dir, false);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/run/cost.h"
+#include "kernel/run/inspect_int.h"
 #include "kernel/run/npy.h"
 #include "kernel/run/synth.h"
 #include "tests/unit/checkpoint.h"
@@ -178,6 +179,53 @@ static void costs_count_what_files_hold(struct xl_test *t)
     }
 }
 
+/* Longest line in columns; the report is ASCII. */
+static size_t widest(const char *text)
+{
+    size_t most = 0;
+    for (; *text; text += strcspn(text, "\n") + (strchr(text, '\n') != NULL)) {
+        size_t n = strcspn(text, "\n");
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static void inspection_fits_the_screen(struct xl_test *t)
+{
+    for (size_t i = 0; i < CHECKPOINT_MODELS; i++) {
+        struct checkpoint c;
+        struct xl_err err = { 0 };
+        struct xl_buf out;
+        char dir[1024], here[] = ".";
+        checkpoint_dir(checkpoint_models[i], dir);
+        if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+            continue;
+        struct xl_inspection it = { .dir = here,
+                                    .config = c.config,
+                                    .files = c.files,
+                                    .chunk = 64,
+                                    .block = 512 };
+        xl_cost_of(&it.cost, &it.config, &err);
+        xl_buf_init(&out, 0);
+        xl_inspect_text(&it, &out);
+        xl_inspect_wiring(&it.config, &out);
+        XL_CHECK(t, widest(out.data) <= 80 && out.len > 500);
+        xl_inspect_tensors(&it, &out);
+        for (size_t k = 0; k < xl_safetensors_count(c.files); k++)
+            XL_CHECK(t, strstr(out.data, xl_safetensors_name(c.files, k)));
+        xl_synth_config(&it.config, "7b", &err);
+        xl_cost_of(&it.cost, &it.config, &err);
+        xl_buf_clear(&out);
+        xl_inspect_text(&it, &out);
+        xl_inspect_wiring(&it.config, &out);
+        XL_CHECK(t, widest(out.data) <= 80);
+        XL_CHECK(t, strstr(out.data, "6.87 G parameters"));
+        XL_CHECK(t, strstr(out.data, "134 MB"));
+        xl_buf_release(&out);
+        checkpoint_unload(&c);
+    }
+}
+
 static void npy_bytes(struct xl_test *t)
 {
     static const char dict[] =
@@ -231,6 +279,7 @@ const struct xl_test_case xl_suite_synth[] = {
     { "presets_are_as_big_as_named", presets_are_as_big_as_named },
     { "costs_match_published_figures", costs_match_published_figures },
     { "costs_count_what_files_hold", costs_count_what_files_hold },
+    { "inspection_fits_the_screen", inspection_fits_the_screen },
     { "npy_bytes", npy_bytes },
     { "npy_is_all_or_nothing", npy_is_all_or_nothing },
     { 0 },
