@@ -33,13 +33,16 @@ static const char *inert(const struct xl_config *config,
     return NULL;
 }
 
-/* Three heads of four make the same two bands as two. */
+/* Three heads of four make the same two bands as two; blocks come in
+ * multiples of 64. */
 static void canonical(const struct xl_config *config, struct xl_params *params)
 {
     struct xl_params defaults;
     xl_params_init(&defaults);
     if (params->value[XL_PARAM_HEADS_PER_BAND] == 3)
         params->value[XL_PARAM_HEADS_PER_BAND] = 2;
+    if (params->value[XL_PARAM_PREFILL_BLOCK] > 64)
+        params->value[XL_PARAM_PREFILL_BLOCK] &= ~(int64_t)63;
     for (size_t i = 0; i < XL_PARAM_COUNT; i++)
         if (inert(config, params, (enum xl_param)i))
             params->value[i] = defaults.value[i];
@@ -169,11 +172,12 @@ static void alike_values_are_one(struct xl_test *t)
         { "{\"params\":{\"heads_per_band\":[1,3]}}", 2 },
         { "{\"params\":{\"heads_per_band\":[1,2,3]}}", 2 },
         { "{\"params\":{\"heads_per_band\":[3]}}", 1 },
+        { "{\"params\":{\"prefill_block\":[70,80,90,200]}}", 2 },
     };
     struct xl_params base;
     xl_params_init(&base);
     struct xl_param_space_options o = options_of(&base);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         o.file = write_file(t, rows[i].text, strlen(rows[i].text));
         struct xl_param_space *ps = make(t, &o);
         if (ps)

@@ -8,6 +8,7 @@
 
 #include "kernel/base/alloc.h"
 #include "tests/harness/test.h"
+#include "tests/unit/strategy_fixture.h"
 #include "tests/unit/uniform.h"
 #include "tuner/strategy/search.h"
 
@@ -16,167 +17,14 @@ enum {
     SEEDS = 200
 };
 
-/* -- a space -------------------------------------------------------------- */
-
-static const double places[64];
-static const char *const labels[64];
-
-static struct xl_dim dim_of(enum xl_dim_kind kind, uint32_t n)
-{
-    return (struct xl_dim){
-        .name = "d", .kind = kind, .n = n, .at = places, .labels = labels
-    };
-}
-
-static bool fits(void *ctx, const uint32_t *point)
-{
-    (void)ctx;
-    return (point[0] + point[1]) % 4 != 3;
-}
-
-/* The last dimension is inert where the second is 0. */
-static void settle(void *ctx, uint32_t *point)
-{
-    (void)ctx;
-    if (point[1] == 0)
-        point[3] = 2;
-}
-
-static struct xl_space *make_space(struct xl_test *t, uint32_t n)
-{
-    struct xl_dim dims[] = { dim_of(XL_DIM_ORDERED, n),
-                             dim_of(XL_DIM_NOMINAL, 5),
-                             dim_of(XL_DIM_ORDERED, n),
-                             dim_of(XL_DIM_ORDERED, n),
-                             dim_of(XL_DIM_NOMINAL, 1) };
-    struct xl_space *space = NULL;
-    struct xl_err err = { 0 };
-    enum xl_status rc =
-        xl_space_make(&space,
-                      &(struct xl_space_options){
-                          .dims = dims,
-                          .n_dims = 5,
-                          .rules = { .legal = fits, .canonical = settle } },
-                      &err);
-    XL_CHECK_STATUS(t, rc, XL_OK, &err);
-    return space;
-}
-
-/* -- functions ------------------------------------------------------------ */
-
-typedef struct xl_outcome function(const struct xl_space *space,
-                                   const uint32_t *point);
-
-static struct xl_outcome ok_value(double value)
-{
-    return (struct xl_outcome){ .values = { value } };
-}
-
-static struct xl_outcome sphere(const struct xl_space *space,
-                                const uint32_t *point)
-{
-    double sum = 0;
-    for (size_t d = 0; d < 4; d++) {
-        double n = xl_space_dim(space, d)->n;
-        double x = point[d] / (n - 1) - 0.6;
-        sum += d == 1 ? (point[d] == 3 ? 0 : 0.1) : x * x;
-    }
-    return ok_value(-sum);
-}
-
-static struct xl_outcome ripples(const struct xl_space *space,
-                                 const uint32_t *point)
-{
-    double sum = 0;
-    for (size_t d = 0; d < 4; d++) {
-        double x = point[d] / (double)xl_space_dim(space, d)->n - 0.4;
-        sum += x * x + 0.03 * (1 - cos(20 * x));
-    }
-    return ok_value(-sum);
-}
-
-/* One point in three fails; where is fixed by its code. */
-static struct xl_outcome faulty(const struct xl_space *space,
-                                const uint32_t *point)
-{
-    struct xl_outcome outcome = sphere(space, point);
-    uint64_t z = xl_space_code(space, point) * 0x9e3779b97f4a7c15u;
-    if ((z >> 40) % 3 == 0)
-        outcome = (struct xl_outcome){ .status = XL_OUTCOME_FAILED };
-    return outcome;
-}
-
-static function *const functions[] = { sphere, ripples, faulty };
-
-/* -- running -------------------------------------------------------------- */
-
-struct run {
-    const struct xl_strategy_kind *kind;
-    const struct xl_space *space;
-    function *f;
-    size_t budget, open; /* open: asks before their tells, 0 = 1 */
-    uint64_t seed;
-};
-
-struct trace {
-    uint64_t codes[4096];
-    size_t n;
-    double best;
-    bool has_best, is_fault; /* refused by the frame, or no memory */
-    enum xl_ask_end end;
-};
-
-static void tell_one(struct xl_strategy *s, const struct run *run,
-                     uint64_t code, struct trace *trace)
-{
-    uint32_t point[XL_SPACE_DIMS];
-    xl_space_decode(run->space, code, point);
-    struct xl_outcome outcome = run->f(run->space, point);
-    if (outcome.status == XL_OUTCOME_OK &&
-        (!trace->has_best || outcome.values[0] > trace->best)) {
-        trace->has_best = true;
-        trace->best = outcome.values[0];
-    }
-    if (xl_strategy_tell(s, point, &outcome, NULL) != XL_OK)
-        trace->is_fault = true;
-}
-
-static void run_one(const struct run *run, struct trace *trace)
-{
-    struct xl_strategy *s = NULL;
-    size_t told = 0, open = run->open ? run->open : 1;
-    *trace = (struct trace){ 0 };
-    if (xl_strategy_make(&s, run->kind, run->space,
-                         &(struct xl_strategy_options){ .seed = run->seed,
-                                                        .budget = run->budget },
-                         NULL) != XL_OK) {
-        trace->is_fault = true;
-        return;
-    }
-    while (!trace->is_fault && trace->n < 4096) {
-        struct xl_ask ask;
-        trace->is_fault = xl_strategy_ask(s, &ask, NULL) != XL_OK;
-        if (trace->is_fault || ask.end) {
-            trace->end = ask.end;
-            break;
-        }
-        trace->codes[trace->n++] = ask.code;
-        if (trace->n - told >= open)
-            tell_one(s, run, trace->codes[told++], trace);
-    }
-    while (told < trace->n)
-        tell_one(s, run, trace->codes[told++], trace);
-    xl_strategy_free(s);
-}
-
 /* -- checks, each shown a kind that fails it ------------------------------ */
 
 /* Proposes members only, none twice, and ends exactly at the space's end. */
-static bool covers_exactly(const struct run *run)
+static bool covers_exactly(const struct xl_test_plan *run)
 {
-    static struct trace trace;
+    static struct xl_test_trace trace;
     uint32_t point[XL_SPACE_DIMS];
-    run_one(run, &trace);
+    xl_test_run(run, &trace);
     if (trace.is_fault || trace.end != XL_ASK_SPACE ||
         trace.n != xl_space_count(run->space))
         return false;
@@ -194,18 +42,18 @@ static bool covers_exactly(const struct run *run)
 /* Better than random search by more than three standard errors of the mean
  * difference over the seeds. */
 static bool learns(const struct xl_strategy_kind *kind,
-                   const struct xl_space *space, function *f)
+                   const struct xl_space *space, xl_test_function *f)
 {
-    static struct trace own, base;
+    static struct xl_test_trace own, base;
     double sum = 0, squares = 0;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        struct run run = {
+        struct xl_test_plan run = {
             .kind = kind, .space = space, .f = f, .budget = BUDGET, .seed = seed
         };
-        run_one(&run, &own);
+        xl_test_run(&run, &own);
         run.kind = xl_strategy_find("random");
         run.seed = seed + 1000;
-        run_one(&run, &base);
+        xl_test_run(&run, &base);
         if (own.is_fault || !own.has_best || !base.has_best)
             return false;
         double gain = own.best - base.best;
@@ -262,14 +110,16 @@ static const struct xl_strategy_kind strays = { .name = "strays",
 
 static void every_strategy_covers_the_space(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 6);
-    struct run run = { .space = space, .f = sphere, .budget = 5000 };
+    struct xl_space *space = xl_test_space(t, 6);
+    struct xl_test_plan run = { .space = space,
+                                .f = xl_test_sphere,
+                                .budget = 5000 };
     for (size_t i = 0; xl_strategy_kind_at(i); i++) {
         run.kind = xl_strategy_kind_at(i);
         for (run.seed = 0; run.seed < 3; run.seed++) {
             run.open = 1;
             XL_CHECK(t, covers_exactly(&run));
-            run.f = faulty;
+            run.f = xl_test_faulty;
             run.open = 7;
             XL_CHECK(t, covers_exactly(&run));
         }
@@ -284,37 +134,62 @@ static void every_strategy_covers_the_space(struct xl_test *t)
     xl_space_free(space);
 }
 
+/* A budget of all points but one is spent in full, whatever the size. */
+static void every_strategy_spends_its_budget(struct xl_test *t)
+{
+    static struct xl_test_trace trace;
+    for (uint32_t n = 3; n < 10; n++) {
+        struct xl_space *space = xl_test_space(t, n);
+        for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+            size_t budget = (size_t)xl_space_count(space) - 1;
+            xl_test_run(&(struct xl_test_plan){ .kind = xl_strategy_kind_at(i),
+                                                .space = space,
+                                                .f = xl_test_faulty,
+                                                .budget = budget,
+                                                .open = n },
+                        &trace);
+            XL_CHECK(t, !trace.is_fault && trace.end == XL_ASK_BUDGET);
+            XL_CHECK_EQ(t, trace.n, budget);
+        }
+        xl_space_free(space);
+    }
+}
+
+static xl_test_function *const functions[] = { xl_test_sphere, xl_test_ripples,
+                                               xl_test_faulty };
+
 static void genetic_search_learns(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 16);
+    struct xl_space *space = xl_test_space(t, 16);
     for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
         XL_CHECK(t, learns(xl_strategy_find("ga"), space, functions[f]));
         XL_CHECK(t, !learns(&ignores, space, functions[f]));
     }
-    XL_CHECK(t, !learns(&repeats, space, sphere));
+    XL_CHECK(t, !learns(&repeats, space, xl_test_sphere));
     xl_space_free(space);
 }
 
-static bool same_traces(const struct run *a, const struct run *b)
+static bool same_traces(const struct xl_test_plan *a,
+                        const struct xl_test_plan *b)
 {
-    static struct trace x, y;
-    run_one(a, &x);
-    run_one(b, &y);
+    static struct xl_test_trace x, y;
+    xl_test_run(a, &x);
+    xl_test_run(b, &y);
     return x.n == y.n && x.n > 0 &&
            memcmp(x.codes, y.codes, x.n * sizeof *x.codes) == 0;
 }
 
 static void seeds_fix_the_sequence(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 12);
+    struct xl_space *space = xl_test_space(t, 12);
     for (size_t i = 0; xl_strategy_kind_at(i); i++) {
-        struct run run = { .kind = xl_strategy_kind_at(i),
-                           .space = space,
-                           .f = ripples,
-                           .budget = 200,
-                           .open = 3,
-                           .seed = 9 };
-        struct run other = run;
+        struct xl_test_plan run = { .kind = xl_strategy_kind_at(i),
+                                    .space = space,
+                                    .f = xl_test_ripples,
+                                    .budget = 200,
+                                    .open = 3,
+                                    .seed = 9 };
+        struct xl_test_plan other = run;
         other.seed = 10;
         XL_CHECK(t, same_traces(&run, &run));
         bool is_seeded = strcmp(run.kind->name, "grid") != 0;
@@ -326,7 +201,7 @@ static void seeds_fix_the_sequence(struct xl_test *t)
 /* What is known is told again; then both go on alike. */
 static void replayed_tells_resume(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 12);
+    struct xl_space *space = xl_test_space(t, 12);
     for (size_t i = 0; xl_strategy_kind_at(i); i++) {
         struct xl_strategy *runs[2] = { NULL };
         uint64_t codes[2][80];
@@ -339,7 +214,7 @@ static void replayed_tells_resume(struct xl_test *t)
                 XL_CHECK_EQ(t, xl_strategy_ask(runs[r], &ask, NULL), XL_OK);
                 XL_CHECK_EQ(t, ask.number, n);
                 codes[r][n] = ask.code;
-                struct xl_outcome outcome = faulty(space, ask.point);
+                struct xl_outcome outcome = xl_test_faulty(space, ask.point);
                 xl_strategy_tell(runs[r], ask.point, &outcome, NULL);
             }
         }
@@ -348,7 +223,7 @@ static void replayed_tells_resume(struct xl_test *t)
             struct xl_ask ask;
             xl_strategy_ask(runs[0], &ask, NULL);
             XL_CHECK_EQ(t, ask.code, codes[1][n]);
-            struct xl_outcome outcome = faulty(space, ask.point);
+            struct xl_outcome outcome = xl_test_faulty(space, ask.point);
             xl_strategy_tell(runs[0], ask.point, &outcome, NULL);
         }
         xl_strategy_free(runs[0]);
@@ -361,18 +236,18 @@ static void replayed_tells_resume(struct xl_test *t)
  * just before half and in the list of the rest. */
 static void random_order_is_uniform(struct xl_test *t)
 {
-    static struct trace trace;
+    static struct xl_test_trace trace;
     static size_t counts[3][1024];
-    struct xl_space *space = make_space(t, 3);
+    struct xl_space *space = xl_test_space(t, 3);
     size_t n = (size_t)xl_space_count(space);
     size_t at[3] = { 0, n / 2 - 1, n - 2 };
     memset(counts, 0, sizeof counts);
     for (uint64_t seed = 0; seed < 20 * n; seed++) {
-        run_one(&(struct run){ .kind = xl_strategy_find("random"),
-                               .space = space,
-                               .f = sphere,
-                               .seed = seed },
-                &trace);
+        xl_test_run(&(struct xl_test_plan){ .kind = xl_strategy_find("random"),
+                                            .space = space,
+                                            .f = xl_test_sphere,
+                                            .seed = seed },
+                    &trace);
         for (int i = 0; i < 3; i++) {
             uint32_t point[XL_SPACE_DIMS];
             xl_space_decode(space, trace.codes[at[i]], point);
@@ -388,17 +263,40 @@ static void random_order_is_uniform(struct xl_test *t)
     xl_space_free(space);
 }
 
-/* Children, not newcomers, meet every value of every dimension. */
+/* No structure at all, so that the population never draws together. */
+static struct xl_outcome noise(const struct xl_space *space,
+                               const uint32_t *point)
+{
+    struct xl_rng rng;
+    xl_rng_seed(&rng, xl_space_code(space, point));
+    return xl_test_ok_value(xl_rng_unit(&rng));
+}
+
+/* Counts values that a child has from neither parent. */
+static void count_mutated(const struct xl_space *space,
+                          const struct xl_ask *ask, size_t seen[4][16])
+{
+    uint32_t parents[2][XL_SPACE_DIMS];
+    for (size_t i = 0; i < 2; i++)
+        xl_space_decode(space, ask->parents[i < ask->n_parents ? i : 0],
+                        parents[i]);
+    for (size_t d = 0; d < 4; d++)
+        if (ask->point[d] != parents[0][d] && ask->point[d] != parents[1][d])
+            seen[d][ask->point[d]]++;
+}
+
+/* Each value comes by mutation, none of them less than a fifth as often as
+ * the mean of its dimension. */
 static void mutation_reaches_every_value(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 16);
+    struct xl_space *space = xl_test_space(t, 16);
     struct xl_strategy *s = NULL;
-    size_t seen[4][16] = { 0 }, children = 0;
+    size_t seen[4][16] = { 0 };
     struct xl_err err = { 0 };
     XL_CHECK_EQ(t,
                 xl_strategy_make(
                     &s, xl_strategy_find("ga"), space,
-                    &(struct xl_strategy_options){ .seed = 1, .budget = 900 },
+                    &(struct xl_strategy_options){ .seed = 1, .budget = 2500 },
                     &err),
                 XL_OK);
     for (;;) {
@@ -407,33 +305,32 @@ static void mutation_reaches_every_value(struct xl_test *t)
         if (ask.end)
             break;
         XL_CHECK_EQ(t, ask.generation, ask.number / 10);
-        struct xl_outcome outcome = sphere(space, ask.point);
+        struct xl_outcome outcome = noise(space, ask.point);
         XL_CHECK_EQ(t, xl_strategy_tell(s, ask.point, &outcome, &err), XL_OK);
-        if (!ask.n_parents)
-            continue;
-        children++;
-        for (size_t i = 0; i < ask.n_parents; i++)
-            XL_CHECK(t, ask.parents[i] != ask.code);
-        for (size_t d = 0; d < 4; d++)
-            seen[d][ask.point[d]]++;
+        if (ask.n_parents)
+            count_mutated(space, &ask, seen);
     }
-    XL_CHECK(t, children > 500);
-    for (size_t d = 0; d < 4; d++)
-        for (size_t v = 0; v < xl_space_dim(space, d)->n; v++)
-            xl_test_check(t, seen[d][v] > 0, __FILE__, __LINE__,
-                          "value %zu of dimension %zu was tried", v, d);
+    for (size_t d = 0; d < 4; d++) {
+        size_t n = xl_space_dim(space, d)->n, sum = 0;
+        for (size_t v = 0; v < n; v++)
+            sum += seen[d][v];
+        for (size_t v = 0; v < n; v++)
+            xl_test_check(t, 5 * n * seen[d][v] > sum, __FILE__, __LINE__,
+                          "value %zu of dimension %zu came %zu of %zu times", v,
+                          d, seen[d][v], sum);
+    }
     xl_strategy_free(s);
     xl_space_free(space);
 }
 
 static void default_budget_is_fifty(struct xl_test *t)
 {
-    static struct trace trace;
-    struct xl_space *space = make_space(t, 16);
-    struct run run = { .kind = xl_strategy_find("ga"),
-                       .space = space,
-                       .f = sphere };
-    run_one(&run, &trace);
+    static struct xl_test_trace trace;
+    struct xl_space *space = xl_test_space(t, 16);
+    struct xl_test_plan run = { .kind = xl_strategy_find("ga"),
+                                .space = space,
+                                .f = xl_test_sphere };
+    xl_test_run(&run, &trace);
     XL_CHECK_EQ(t, trace.n, 50);
     XL_CHECK_EQ(t, trace.end, XL_ASK_BUDGET);
     xl_space_free(space);
@@ -441,7 +338,7 @@ static void default_budget_is_fifty(struct xl_test *t)
 
 static void suggestions_come_first(struct xl_test *t)
 {
-    struct xl_space *space = make_space(t, 6);
+    struct xl_space *space = xl_test_space(t, 6);
     struct xl_strategy *s = NULL;
     struct xl_ask ask;
     uint32_t a[XL_SPACE_DIMS] = { 1, 0, 1, 2, 0 };
@@ -455,7 +352,7 @@ static void suggestions_come_first(struct xl_test *t)
     XL_CHECK_EQ(t, xl_strategy_tell(s, none, &(struct xl_outcome){ 0 }, NULL),
                 XL_EUSAGE);
     /* A point told from elsewhere is learnt and left out. */
-    struct xl_outcome known = ok_value(7);
+    struct xl_outcome known = xl_test_ok_value(7);
     XL_CHECK_EQ(t, xl_strategy_tell(s, a, &known, NULL), XL_OK);
     xl_strategy_suggest(s, a, NULL);
     xl_strategy_suggest(s, b, NULL);
@@ -463,7 +360,7 @@ static void suggestions_come_first(struct xl_test *t)
     XL_CHECK_EQ(t, xl_strategy_ask(s, &ask, NULL), XL_OK);
     XL_CHECK_EQ(t, ask.code, xl_space_code(space, b));
     XL_CHECK_TEXT(t, ask.how, "suggested");
-    struct xl_outcome bad = ok_value((double)NAN);
+    struct xl_outcome bad = xl_test_ok_value((double)NAN);
     XL_CHECK_EQ(t, xl_strategy_tell(s, b, &bad, NULL), XL_OK);
     size_t n = 1;
     for (;; n++) {
@@ -489,11 +386,11 @@ static bool sum_bytes(void *ctx, size_t nbytes)
 /* Ten million points, walked by rules or only drawn. */
 static void large_spaces_need_little(struct xl_test *t)
 {
-    static struct trace trace;
+    static struct xl_test_trace trace;
     struct xl_dim dims[8];
     for (size_t d = 0; d < 8; d++)
-        dims[d] =
-            dim_of(d % 3 ? XL_DIM_ORDERED : XL_DIM_NOMINAL, d < 7 ? 10 : 20);
+        dims[d] = xl_test_dim(d % 3 ? XL_DIM_ORDERED : XL_DIM_NOMINAL,
+                              d < 7 ? 10 : 20);
     for (size_t n_dims = 7; n_dims <= 8; n_dims++) {
         struct xl_space *space = NULL;
         size_t bytes = 0;
@@ -503,15 +400,15 @@ static void large_spaces_need_little(struct xl_test *t)
                                   &(struct xl_space_options){
                                       .dims = dims,
                                       .n_dims = n_dims,
-                                      .rules = { .legal = fits } },
+                                      .rules = { .legal = xl_test_fits } },
                                   NULL),
                     XL_OK);
         for (size_t i = 0; xl_strategy_kind_at(i); i++) {
-            struct run run = { .kind = xl_strategy_kind_at(i),
-                               .space = space,
-                               .f = sphere,
-                               .budget = 500 };
-            run_one(&run, &trace);
+            struct xl_test_plan run = { .kind = xl_strategy_kind_at(i),
+                                        .space = space,
+                                        .f = xl_test_sphere,
+                                        .budget = 500 };
+            xl_test_run(&run, &trace);
             XL_CHECK(t, !trace.is_fault && trace.n == 500);
         }
         xl_alloc_set_hook(NULL, NULL);
@@ -534,19 +431,19 @@ static bool fail_nth(void *ctx, size_t nbytes)
 /* Either a fault is reported or the run is the one without a fault. */
 static void survives_failed_allocations(struct xl_test *t)
 {
-    static struct trace whole, cut;
-    struct xl_space *space = make_space(t, 6);
+    static struct xl_test_trace whole, cut;
+    struct xl_space *space = xl_test_space(t, 6);
     for (size_t i = 0; xl_strategy_kind_at(i); i++) {
-        struct run run = { .kind = xl_strategy_kind_at(i),
-                           .space = space,
-                           .f = sphere,
-                           .budget = 5000 };
+        struct xl_test_plan run = { .kind = xl_strategy_kind_at(i),
+                                    .space = space,
+                                    .f = xl_test_sphere,
+                                    .budget = 5000 };
         bool done = false;
-        run_one(&run, &whole);
+        xl_test_run(&run, &whole);
         for (size_t n = 0; n < 100 && !done; n++) {
             size_t left = n;
             xl_alloc_set_hook(fail_nth, &left);
-            run_one(&run, &cut);
+            xl_test_run(&run, &cut);
             xl_alloc_set_hook(NULL, NULL);
             done = !cut.is_fault;
         }
@@ -574,6 +471,7 @@ static void names_are_found(struct xl_test *t)
 
 const struct xl_test_case xl_suite_strategy[] = {
     { "every strategy covers the space", every_strategy_covers_the_space },
+    { "every strategy spends its budget", every_strategy_spends_its_budget },
     { "genetic search learns", genetic_search_learns },
     { "seeds fix the sequence", seeds_fix_the_sequence },
     { "replayed tells resume", replayed_tells_resume },
