@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by runs/demo.sh and tests/run.sh: installs what is missing, builds.
+# POSIX shell. Needs $root, the source tree.
+
+say() { printf '== %s\n' "$*"; }
+
+# Installs the packages of packages.txt, and those given, that are missing.
+install_packages() {
+    missing=
+    for package in $(grep -v '^#' "$root/runs/packages.txt") "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
+            grep -q 'install ok installed' || missing="$missing $package"
+    done
+    if [ -z "$missing" ]; then
+        say "all Debian packages are there"
+        return
+    fi
+    say "installing Debian packages:$missing"
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        command -v sudo >/dev/null || {
+            say "not root and no sudo; install these by hand and run again"
+            exit 1
+        }
+    fi
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086  # the list is words
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq \
+        --no-install-recommends $missing >/dev/null
+}
+
+# Builds a preset's targets: build_preset NAME [TARGET...]
+build_preset() {
+    preset=$1
+    shift
+    say "building build/$preset"
+    (
+        cd "$root"
+        cmake --preset "$preset" >"build-$preset.log" 2>&1 &&
+            cmake --build --preset "$preset" ${1:+--target "$@"} \
+                >>"build-$preset.log" 2>&1
+    ) || {
+        tail -n 40 "$root/build-$preset.log"
+        say "the build failed; the whole log is build-$preset.log"
+        exit 1
+    }
+    rm -f "$root/build-$preset.log"
+}

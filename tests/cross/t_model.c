@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The whole model against outputs of the original PyTorch code (tests/data/
+ * models/NAME/reference.safetensors): every backend, chunk size, band size
+ * and worker count, pieces of the prompt, single steps; logits and states. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/chunk/chunk.h"
+#include "kernel/gemm/gemm.h"
+#include "kernel/model/plan.h"
+#include "kernel/run/score.h"
+#include "kernel/text/sampler.h"
+#include "tests/harness/test.h"
+
+/* The documented tolerances. */
+static const double logit_tolerance = 2e-4;
+static const double state_tolerance = 1e-3; /* of the largest of the tensor */
+
+static const char *const names[] = { "tiny", "ragged", "biased-bf16-sharded",
+                                     "fused-nonorm" };
+static const size_t lengths[] = { 1, 2, 7, 63, 64, 65, 200 };
+static const int64_t chunks[] = { 1, 16, 17, 48, 64, 512 };
+
+enum {
+    MODELS = 4,
+    LENGTHS = 7,
+    CHUNKS = 6,
+    WORKERS = 3,
+    BANDS = 3
+};
+
+/* One reference model with its recorded outputs. */
+struct subject {
+    struct xl_test *t;
+    const char *name;
+    struct xl_model *model;
+    struct xl_safetensors *reference;
+    struct xl_state state;
+};
+
+static bool open_subject(struct subject *s, struct xl_test *t, const char *name)
+{
+    char dir[128], file[192];
+    struct xl_err err = { 0 };
+    *s = (struct subject){ .t = t, .name = name };
+    snprintf(dir, sizeof dir, "models/%s", name);
+    snprintf(file, sizeof file, "%s/reference.safetensors", dir);
+    enum xl_status rc = xl_model_open(&s->model, xl_test_data(dir), &err);
+    if (rc == XL_OK)
+        rc = xl_safetensors_open_file(&s->reference, xl_test_data(file), &err);
+    if (rc == XL_OK)
+        rc = xl_state_init(&s->state, xl_model_config(s->model), &err);
+    return XL_CHECK_STATUS(t, rc, XL_OK, &err);
+}
+
+static void close_subject(struct subject *s)
+{
+    xl_state_release(&s->state);
+    xl_safetensors_close(s->reference);
+    xl_model_close(s->model);
+}
+
+static const struct xl_tensor *recorded(const struct subject *s, size_t length,
+                                        const char *what)
+{
+    char name[64];
+    snprintf(name, sizeof name, "t%zu.%s", length, what);
+    return xl_safetensors_find(s->reference, name);
+}
+
+/* The larger of two errors; a NaN is larger than anything and stays. */
+static double larger(double worst, double error)
+{
+    return isnan(worst) || error <= worst ? worst : error;
+}
+
+/* Largest difference so far from the recorded logits. */
+struct against {
+    const float *want; /* [n][vocab] */
+    double worst;
+};
+
+static bool compare_row(void *ctx, size_t position, const float *logits,
+                        size_t vocab)
+{
+    struct against *a = ctx;
+    for (size_t i = 0; i < vocab; i++) {
+        double d =
+            fabs((double)logits[i] - (double)a->want[position * vocab + i]);
+        if (!(d <= a->worst))
+            a->worst = d; /* a NaN stays */
+    }
+    return true;
+}
+
+/* Largest error of the state, relative to the largest recorded value; 0 when
+ * none is recorded for this length. */
+static double state_error(const struct subject *s, size_t length)
+{
+    double worst = 0;
+    for (size_t block = 0; block < s->state.blocks; block++) {
+        const float *got[] = { xl_state_C(&s->state, block),
+                               xl_state_n(&s->state, block),
+                               xl_state_m(&s->state, block) };
+        for (size_t part = 0; part < 3; part++) {
+            char what[48];
+            snprintf(what, sizeof what, "state.%zu.%c", block, "Cnm"[part]);
+            const struct xl_tensor *want = recorded(s, length, what);
+            double most = 0, error = 0;
+            for (size_t i = 0; want && i < xl_tensor_count(want); i++) {
+                double x = (double)((const float *)want->data)[i];
+                error = larger(error, fabs((double)got[part][i] - x));
+                most = fmax(most, fabs(x));
+            }
+            worst = larger(worst, error / fmax(most, 1e-30));
+        }
+    }
+    return worst;
+}
+
+static void check_length(struct subject *s, struct xl_plan *plan, size_t length,
+                         const struct xl_feed *feed, const char *how)
+{
+    struct xl_err err = { 0 };
+    const struct xl_tensor *tokens = recorded(s, length, "tokens");
+    const struct xl_tensor *logits = recorded(s, length, "logits");
+    if (!XL_CHECK(s->t, tokens && logits))
+        return;
+    struct against a = { .want = logits->data };
+    enum xl_status rc = xl_score_run(plan, s->model, &s->state, tokens->data,
+                                     length, feed, compare_row, &a, &err);
+    XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
+    double state = state_error(s, length);
+    xl_test_check(s->t, a.worst <= logit_tolerance && state <= state_tolerance,
+                  __FILE__, __LINE__,
+                  "%s, %zu tokens, %s: logits off by %.3g, state by %.3g",
+                  s->name, length, how, a.worst, state);
+}
+
+static void check_config(struct subject *s, const struct xl_params *params,
+                         const struct xl_feed *feed, const char *how)
+{
+    struct xl_plan *plan;
+    struct xl_err err = { 0 };
+    enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
+    if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
+        return;
+    for (size_t i = 0; i < LENGTHS; i++)
+        check_length(s, plan, lengths[i], feed, how);
+    xl_plan_free(plan);
+}
+
+/* The values of one backend: those it does not read keep their defaults. */
+static void check_backend(struct subject *s, enum xl_chunk_id backend)
+{
+    struct xl_params params;
+    unsigned knobs = xl_chunk_get(backend)->knobs;
+    int64_t heads = (int64_t)xl_model_config(s->model)->heads;
+    const int64_t bands[BANDS] = { 1, heads < 3 ? heads : 3, heads };
+    size_t n_chunks = knobs & XL_KNOB_CHUNK ? CHUNKS : 1;
+    size_t n_bands = knobs & XL_KNOB_BAND ? BANDS : 1;
+    xl_params_init(&params);
+    params.value[XL_PARAM_BACKEND] = (int64_t)backend;
+    for (size_t c = 0; c < n_chunks; c++) {
+        for (size_t b = 0; b < n_bands; b++) {
+            for (int64_t workers = 1; workers <= WORKERS; workers++) {
+                char how[96];
+                params.value[XL_PARAM_CHUNK_SIZE] = chunks[c];
+                params.value[XL_PARAM_HEADS_PER_BAND] = bands[b];
+                params.value[XL_PARAM_WORKERS] = workers;
+                snprintf(how, sizeof how, "%s chunk %d band %d workers %d",
+                         xl_chunk_get(backend)->name, (int)chunks[c],
+                         (int)bands[b], (int)workers);
+                check_config(s, &params, NULL, how);
+            }
+        }
+    }
+}
+
+static void every_backend(struct xl_test *t)
+{
+    for (size_t i = 0; i < MODELS; i++) {
+        struct subject s;
+        if (open_subject(&s, t, names[i]))
+            for (int b = 0; b < XL_CHUNK_COUNT; b++)
+                check_backend(&s, (enum xl_chunk_id)b);
+        close_subject(&s);
+    }
+}
+
+static void every_engine(struct xl_test *t)
+{
+    for (size_t i = 0; i < MODELS; i++) {
+        struct subject s;
+        if (!open_subject(&s, t, names[i]))
+            continue;
+        for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {
+            for (int64_t cell = 0; cell < XL_CELL_COUNT; cell++) {
+                struct xl_params params;
+                char how[64];
+                xl_params_init(&params);
+                params.value[XL_PARAM_GEMM] = gemm;
+                params.value[XL_PARAM_CELL] = cell;
+                snprintf(how, sizeof how, "gemm %s cell %s",
+                         xl_param_row(XL_PARAM_GEMM)->choices[gemm],
+                         xl_param_row(XL_PARAM_CELL)->choices[cell]);
+                check_config(&s, &params, NULL, how);
+            }
+        }
+        close_subject(&s);
+    }
+}
+
+static void pieces_and_steps(struct xl_test *t)
+{
+    const struct {
+        struct xl_feed feed;
+        const char *how;
+    } feeds[] = {
+        { { .split = 7 }, "split 7" },
+        { { .split = 64 }, "split 64" },
+        { { .step = true }, "step" },
+    };
+    for (size_t i = 0; i < MODELS; i++) {
+        struct subject s;
+        if (!open_subject(&s, t, names[i]))
+            continue;
+        for (int b = 0; b < XL_CHUNK_COUNT; b++) {
+            struct xl_params params;
+            xl_params_init(&params);
+            params.value[XL_PARAM_BACKEND] = b;
+            for (size_t f = 0; f < sizeof feeds / sizeof *feeds; f++)
+                check_config(&s, &params, &feeds[f].feed, feeds[f].how);
+        }
+        close_subject(&s);
+    }
+}
+
+static void small_blocks(struct xl_test *t)
+{
+    for (size_t i = 0; i < MODELS; i++) {
+        struct subject s;
+        if (!open_subject(&s, t, names[i]))
+            continue;
+        for (int64_t block = 1; block <= 64; block *= 4) {
+            struct xl_params params;
+            xl_params_init(&params);
+            params.value[XL_PARAM_PREFILL_BLOCK] = block;
+            check_config(&s, &params, NULL, "small prefill_block");
+        }
+        close_subject(&s);
+    }
+}
+
+/* Greedy steps after the longest sequence, as the original did them. */
+static void greedy_continuation(struct xl_test *t)
+{
+    for (size_t i = 0; i < MODELS; i++) {
+        struct subject s;
+        struct xl_params params;
+        struct xl_plan *plan = NULL;
+        struct xl_err err = { 0 };
+        xl_params_init(&params);
+        if (!open_subject(&s, t, names[i]) ||
+            !XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err),
+                             XL_OK, &err))
+            continue;
+        size_t vocab = xl_model_config(s.model)->vocab;
+        const struct xl_tensor *prompt = recorded(&s, 200, "tokens");
+        const struct xl_tensor *want =
+            xl_safetensors_find(s.reference, "greedy.tokens");
+        const struct xl_tensor *logits =
+            xl_safetensors_find(s.reference, "greedy.logits");
+        float *row = xl_alloc_zero(vocab, sizeof *row);
+        struct against a = { .want = logits->data };
+        const int32_t *tokens = want->data;
+        xl_plan_forward(plan, &s.state,
+                        &(struct xl_pass){ .tokens = prompt->data,
+                                           .n = 200,
+                                           .logits = row,
+                                           .last_only = true });
+        for (size_t step = 0; step < want->shape[0]; step++) {
+            XL_CHECK_EQ(t, xl_argmax(row, vocab), tokens[step]);
+            xl_plan_forward(plan, &s.state,
+                            &(struct xl_pass){ .tokens = &tokens[step],
+                                               .n = 1,
+                                               .logits = row });
+            compare_row(&a, step, row, vocab);
+        }
+        xl_test_check(t, a.worst <= logit_tolerance, __FILE__, __LINE__,
+                      "%s: greedy logits off by %.3g", s.name, a.worst);
+        xl_free(row);
+        xl_plan_free(plan);
+        close_subject(&s);
+    }
+}
+
+/* The checks above must be able to fail: a shifted row, a zeroed head and a
+ * doubled state are refused by the same comparisons. */
+static void comparisons_can_fail(struct xl_test *t)
+{
+    struct subject s;
+    struct xl_params params;
+    struct xl_plan *plan = NULL;
+    struct xl_err err = { 0 };
+    xl_params_init(&params);
+    if (!open_subject(&s, t, "tiny") ||
+        !XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err), XL_OK,
+                         &err))
+        return;
+    const struct xl_tensor *tokens = recorded(&s, 65, "tokens");
+    const struct xl_tensor *logits = recorded(&s, 65, "logits");
+    size_t vocab = xl_model_config(s.model)->vocab;
+    struct against shifted = { .want = (const float *)logits->data + vocab };
+    xl_score_run(plan, s.model, &s.state, tokens->data, 64, NULL, compare_row,
+                 &shifted, &err);
+    XL_CHECK(t, !(shifted.worst <= logit_tolerance));
+    xl_score_run(plan, s.model, &s.state, tokens->data, 65, NULL, compare_row,
+                 &(struct against){ .want = logits->data }, &err);
+    XL_CHECK(t, state_error(&s, 65) <= state_tolerance);
+    s.state.data[3] *= 2;
+    XL_CHECK(t, !(state_error(&s, 65) <= state_tolerance));
+    s.state.data[3] = (float)NAN;
+    XL_CHECK(t, !(state_error(&s, 65) <= state_tolerance));
+    xl_plan_free(plan);
+    close_subject(&s);
+}
+
+const struct xl_test_case xl_suite_model[] = {
+    { "every_backend", every_backend },
+    { "every_engine", every_engine },
+    { "pieces_and_steps", pieces_and_steps },
+    { "small_blocks", small_blocks },
+    { "greedy_continuation", greedy_continuation },
+    { "comparisons_can_fail", comparisons_can_fail },
+    { 0 },
+};

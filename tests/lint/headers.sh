@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Every header compiles alone.
+set -eu
+cd "$(dirname "$0")/../.."
+flags=$(pkg-config --cflags libcjson sqlite3)
+bad=0
+for header in $(git ls-files '*.h' | grep -v -e '_kernel\.h$' -e '_loops\.h$' \
+    -e 'kernel/tensor/vec'); do
+    # shellcheck disable=SC2086  # flags are words
+    echo "#include \"$header\"" | ${CC:-cc} -std=c11 -Wall -Wextra -Werror \
+        -D_POSIX_C_SOURCE=200809L -I. $flags -fsyntax-only -x c - || {
+        echo "$header does not compile alone"
+        bad=1
+    }
+done
+exit $bad

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Library code neither prints nor exits: only cmd_*.c, main.c and tuner/top
+# may. No code is left for later, and no global fast-math creeps in.
+set -eu
+cd "$(dirname "$0")/../.."
+bad=0
+complain() {
+    if [ -n "$2" ]; then
+        echo "$1:"
+        echo "$2"
+        bad=1
+    fi
+}
+sources=$(git ls-files 'kernel/*.[ch]' 'judge/*.[ch]' 'plots/*.[ch]' \
+    'tuner/*.[ch]')
+library=$(echo "$sources" |
+    grep -v -e '/cmd_[a-z_]*\.c$' -e '/main\.c$' -e '^tuner/top/' \
+        -e '^kernel/base/cmd\.c$')
+complain "library code prints or exits" "$(echo "$library" | xargs grep -nE \
+    '(^|[^a-z_])(printf|puts|putchar|perror|exit|abort)\(' || true)"
+complain "library code writes to a standard stream" \
+    "$(echo "$library" | xargs grep -nE '\b(stdout|stderr)\b' || true)"
+complain "unbounded or unsafe calls" "$(echo "$sources" | xargs grep -nE \
+    '(^|[^a-z_])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atof|alloca)\(' ||
+    true)"
+complain "the heap has one door, kernel/base/alloc" "$(echo "$sources" |
+    grep -v 'kernel/base/alloc\.c' |
+    xargs grep -nE '(^|[^a-z_])(malloc|calloc|realloc)\(' || true)"
+complain "left for later" "$(git grep -nE 'TODO|FIXME|\bXXX\b|#if 0' -- \
+    '*.c' '*.h' '*.def' '*.sh' '*.gp' ':!tests/lint/words.sh' || true)"
+complain "missing licence line" "$(for f in $sources; do
+    head -n 1 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f"
+done)"
+complain "global fast-math" "$(git grep -n 'ffast-math' -- \
+    'CMakeLists.txt' '*.cmake' '*/CMakeLists.txt' || true)"
+exit $bad
