@@ -85,7 +85,7 @@ static double chi_square(const double *p, const size_t *count)
     for (size_t i = 0; i < VOCAB; i++) {
         double expected = p[i] * DRAWS;
         if (p[i] <= 0 && count[i])
-            return INFINITY;
+            return (double)INFINITY;
         if (p[i] > 0)
             sum += ((double)count[i] - expected) *
                    ((double)count[i] - expected) / expected;
