@@ -15,15 +15,20 @@
 
 #include "kernel/base/err.h"
 
-enum xl_arch { XL_ARCH_XLSTM, XL_ARCH_BLOCK_STACK };
+enum xl_arch {
+    XL_ARCH_XLSTM,
+    XL_ARCH_BLOCK_STACK
+};
 
-enum { XL_MAX_BLOCKS = 1024 };
+enum {
+    XL_MAX_BLOCKS = 1024
+};
 
 struct xl_config {
     enum xl_arch arch;
     size_t vocab, width, blocks, heads; /* width = embedding_dim */
-    size_t dk, dv;    /* of one mLSTM head */
-    size_t ffn;       /* inner width of the feed-forward; from the tensors */
+    size_t dk, dv;                      /* of one mLSTM head */
+    size_t ffn; /* inner width of the feed-forward; from the tensors */
     bool use_bias, tied, out_norm, fused;
     float norm_eps, cell_eps;
     float gate_cap, logit_cap; /* 0 = none */
@@ -46,7 +51,6 @@ enum xl_status xl_config_load(struct xl_config *config, const char *dir,
 
 /* Same, from text; name stands in messages. */
 enum xl_status xl_config_parse(struct xl_config *config, const char *text,
-                               size_t n, const char *name,
-                               struct xl_err *err);
+                               size_t n, const char *name, struct xl_err *err);
 
 #endif

@@ -223,8 +223,8 @@ const struct xl_cmd xl_cmd_inspect = {
     .summary = "what a checkpoint holds: configuration, tensors, costs",
     .usage = "[--model DIR] [--tensors] [--wiring]",
     .example = "xltune inspect --model models/demo --wiring",
-    .details = "Checks the whole checkpoint as a run would. Costs follow from "
-               "the sizes: a multiply\nand an add are two operations.",
+    .details = "Checks the whole checkpoint as a run would. Costs follow "
+               "from the sizes: a\nmultiply and an add are two operations.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

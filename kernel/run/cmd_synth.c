@@ -143,8 +143,8 @@ const struct xl_cmd xl_cmd_synth = {
     .usage = "--preset NAME --out DIR [--dtype bf16|fp32] [--seed N]",
     .example = "xltune synth --preset 125m --dtype bf16 --out models/125m",
     .details = "For benchmarks only: the weights are noise of the right "
-               "size. No tokenizer.json is\nwritten, so text goes in as bytes "
-               "(ids 0 to 255), while new tokens come from the\nwhole "
+               "size. There is no\ntokenizer.json, so text goes in as bytes "
+               "(ids 0 to 255), while new tokens come\nfrom the whole "
                "vocabulary (demo 4096, the others 50304).",
     .rows = rows,
     .n_rows = OPT_COUNT,
