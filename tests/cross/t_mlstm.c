@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every variant of the mLSTM cell against the recurrent form in double, over
+ * widths, lengths, gates, tiles and ways to cut a sequence.
+ *
+ * Where the denominator nearly vanishes h is huge and no relative tolerance
+ * holds, so errors are bounded by the sizes of what is summed:
+ *
+ *     |h - h64|   <= OUTPUT  (N / den + |h64| D / den)
+ *     |C - C64|   <= STATE   (sum of |k||v| with the same decays)
+ *
+ * both grown by DRIFT for each time the state is rounded, that is each chunk.
+ * N and D are numerator and denominator with all terms positive. C is compared
+ * after rescaling by exp(m - m64), because any stabiliser m is as good. With
+ * ordinary gates, no state to begin with and more than a FEW tokens h must
+ * besides be within ORDINARY of the largest |h|. */
+#include <math.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/rng.h"
+#include "kernel/cell/cell_int.h"
+#include "tests/harness/test.h"
+
+#define OUTPUT   1e-6
+#define STATE    3e-6
+#define ORDINARY 2e-6
+#define DRIFT    0.02
+#define TINY     1e-30 /* below this a result counts as zero */
+
+enum {
+    MOST_T = 200,
+    EDGE = 3,
+    FEW = 63
+};
+
+static const struct {
+    size_t dk, dv;
+} widths[] = { { 1, 1 }, { 3, 5 }, { 16, 16 }, { 17, 31 }, { 64, 128 } };
+
+static const size_t lengths[] = { 1, 2, 63, 64, 65, 200 };
+
+static const struct gate_means {
+    double i, f;
+    bool is_ordinary;
+} gates[] = { { 0, 3, true },
+              { -10, 4.5, true },
+              { 12, -2, false },
+              { -10, 12, true },
+              { 15, -15, false } };
+
+static const struct xl_cell *const cells[] = {
+    &xl_cell_naive,
+    &xl_cell_tiled,
+#ifdef XL_X86_VARIANTS
+    &xl_cell_tiled_avx2,
+    &xl_cell_tiled_avx512,
+#endif
+};
+
+/* How a sequence is run: chunk 0 is step by step. */
+static const struct way {
+    size_t chunk;
+    struct xl_mlstm_tiles tiles;
+} ways[] = {
+    { 0, { 0 } },
+    { MOST_T, { 8, 32, 8, 32 } },
+    { 64, { 64, 64, 16, 16 } },
+    { 17, { 1, 1, 2, 7 } },
+    { 1, { 5, 48, 64, 4 } },
+};
+
+/* A sequence, its true answer, and room for the tested one. */
+struct sequence {
+    size_t dk, dv, len;
+    float *q, *k, *v, *i, *f; /* rows of dk or dv + EDGE; 2 a gate */
+    float *h, *C, *n, *C0, *n0, *scratch;
+    double *h64, *tol, *C64, *n64, *C_abs, *n_abs, *row;
+    float m, m0;
+    double m64;
+};
+
+static void *take(size_t n, size_t size, bool *ok)
+{
+    void *block = xl_alloc_zero(n, size);
+    *ok = *ok && block;
+    return block;
+}
+
+static size_t most_scratch(size_t dk, size_t dv)
+{
+    size_t most = 1;
+    for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
+        if (cells[c]->scratch_floats(MOST_T, dk, dv) > most)
+            most = cells[c]->scratch_floats(MOST_T, dk, dv);
+    return most;
+}
+
+static bool make_sequence(struct sequence *s, size_t dk, size_t dv, size_t len)
+{
+    bool ok = true;
+    size_t nq = len * (dk + EDGE), nv = len * (dv + EDGE), nC = dk * dv;
+    *s = (struct sequence){ .dk = dk, .dv = dv, .len = len };
+    s->q = take(nq, sizeof *s->q, &ok);
+    s->k = take(nq, sizeof *s->k, &ok);
+    s->v = take(nv, sizeof *s->v, &ok);
+    s->i = take(2 * len, sizeof *s->i, &ok);
+    s->f = take(2 * len, sizeof *s->f, &ok);
+    s->h = take(nv, sizeof *s->h, &ok);
+    s->C = take(nC, sizeof *s->C, &ok);
+    s->n = take(dk, sizeof *s->n, &ok);
+    s->C0 = take(nC, sizeof *s->C0, &ok);
+    s->n0 = take(dk, sizeof *s->n0, &ok);
+    s->scratch = take(most_scratch(dk, dv), sizeof *s->scratch, &ok);
+    s->h64 = take(len * dv, sizeof *s->h64, &ok);
+    s->tol = take(len * dv, sizeof *s->tol, &ok);
+    s->C64 = take(nC, sizeof *s->C64, &ok);
+    s->n64 = take(dk, sizeof *s->n64, &ok);
+    s->C_abs = take(nC, sizeof *s->C_abs, &ok);
+    s->n_abs = take(dk, sizeof *s->n_abs, &ok);
+    s->row = take(2 * dk + 2 * dv, sizeof *s->row, &ok);
+    return ok;
+}
+
+static void free_sequence(struct sequence *s)
+{
+    void *const blocks[] = { s->q,   s->k,     s->v,    s->i,       s->f,
+                             s->h,   s->C,     s->n,    s->C0,      s->n0,
+                             s->h64, s->tol,   s->C64,  s->scratch, s->n64,
+                             s->row, s->C_abs, s->n_abs };
+    for (size_t b = 0; b < sizeof blocks / sizeof blocks[0]; b++)
+        xl_free(blocks[b]);
+}
+
+static void fill(float *x, size_t n, double mean, struct xl_rng *rng)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(mean + xl_rng_normal(rng));
+}
+
+static void fill_sequence(struct sequence *s, struct gate_means mean,
+                          bool has_state)
+{
+    struct xl_rng rng;
+    xl_rng_seed(&rng, 11 + s->len + s->dk);
+    fill(s->q, s->len * (s->dk + EDGE), 0, &rng);
+    fill(s->k, s->len * (s->dk + EDGE), 0, &rng);
+    fill(s->v, s->len * (s->dv + EDGE), 0, &rng);
+    fill(s->i, 2 * s->len, mean.i, &rng);
+    fill(s->f, 2 * s->len, mean.f, &rng);
+    s->m0 = has_state ? 1.5f : 0;
+    memset(s->C0, 0, s->dk * s->dv * sizeof *s->C0);
+    memset(s->n0, 0, s->dk * sizeof *s->n0);
+    if (has_state) {
+        fill(s->C0, s->dk * s->dv, 0, &rng);
+        fill(s->n0, s->dk, 0, &rng);
+    }
+}
+
+/* -- the truth ------------------------------------------------------------ */
+
+static void widen(double *out, const float *x, size_t n, bool is_absolute)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = is_absolute ? fabs((double)x[i]) : (double)x[i];
+}
+
+/* One step of a recurrence; inputs in their absolute values when asked. */
+static void step_f64(const struct sequence *s, size_t t,
+                     const struct xl_mlstm_f64 *cell, bool is_absolute,
+                     double *h)
+{
+    double *q = s->row, *k = q + s->dk, *v = k + s->dk;
+    widen(q, s->q + t * (s->dk + EDGE), s->dk, is_absolute);
+    widen(k, s->k + t * (s->dk + EDGE), s->dk, is_absolute);
+    widen(v, s->v + t * (s->dv + EDGE), s->dv, is_absolute);
+    xl_mlstm_step_f64(cell, q, k, v, (double)s->i[2 * t], (double)s->f[2 * t],
+                      h);
+}
+
+static double denominator(const struct sequence *s, size_t t, const double *n,
+                          double m, bool is_absolute)
+{
+    double d = 0, q;
+    for (size_t a = 0; a < s->dk; a++) {
+        q = (double)s->q[t * (s->dk + EDGE) + a];
+        d += (is_absolute ? fabs(q) : q) * n[a];
+    }
+    d = fabs(d) / sqrt((double)s->dk);
+    return fmax(d, exp(-m)) + (double)1e-6f;
+}
+
+/* h64, final state, and the error allowed to each h. */
+static void compute_truth(struct sequence *s)
+{
+    double m = (double)s->m0, m_abs = m, eps = (double)1e-6f;
+    struct xl_mlstm_f64 cell = { s->dk, s->dv, eps, s->C64, s->n64, &m };
+    struct xl_mlstm_f64 sizes = {
+        s->dk, s->dv, eps, s->C_abs, s->n_abs, &m_abs
+    };
+    widen(s->C64, s->C0, s->dk * s->dv, false);
+    widen(s->n64, s->n0, s->dk, false);
+    widen(s->C_abs, s->C0, s->dk * s->dv, true);
+    widen(s->n_abs, s->n0, s->dk, true);
+    for (size_t t = 0; t < s->len; t++) {
+        double *h = s->h64 + t * s->dv, *tol = s->tol + t * s->dv;
+        step_f64(s, t, &cell, false, h);
+        step_f64(s, t, &sizes, true, tol);
+        double den = denominator(s, t, s->n64, m, false);
+        double grown = denominator(s, t, s->n_abs, m_abs, true) / den;
+        for (size_t b = 0; b < s->dv; b++)
+            tol[b] = OUTPUT * grown * (tol[b] + fabs(h[b])) + TINY;
+    }
+    s->m64 = m;
+}
+
+/* -- the tested cell ------------------------------------------------------ */
+
+static void run_way(const struct xl_cell *cell, struct sequence *s,
+                    const struct way *way)
+{
+    struct xl_mlstm_state state = { s->C, s->n, &s->m };
+    memcpy(s->C, s->C0, s->dk * s->dv * sizeof *s->C);
+    memcpy(s->n, s->n0, s->dk * sizeof *s->n);
+    s->m = s->m0;
+    size_t len = way->chunk ? way->chunk : s->len;
+    for (size_t t = 0; t < s->len; t += len) {
+        size_t n = s->len - t < len ? s->len - t : len;
+        struct xl_mlstm_io io = {
+            .dk = s->dk,
+            .dv = s->dv,
+            .eps = 1e-6f,
+            .q = s->q + t * (s->dk + EDGE),
+            .q_stride = s->dk + EDGE,
+            .k = s->k + t * (s->dk + EDGE),
+            .k_stride = s->dk + EDGE,
+            .v = s->v + t * (s->dv + EDGE),
+            .v_stride = s->dv + EDGE,
+            .igate = s->i + 2 * t,
+            .fgate = s->f + 2 * t,
+            .gate_stride = 2,
+            .h = s->h + t * (s->dv + EDGE),
+            .h_stride = s->dv + EDGE,
+        };
+        if (way->chunk) {
+            cell->chunk_output(&io, n, &state, &way->tiles, s->scratch);
+            cell->chunk_state(&io, n, &state, &way->tiles, s->scratch);
+        } else {
+            cell->steps(&io, n, &state, s->scratch);
+        }
+    }
+}
+
+/* How much the state's roundings may add up on this way. */
+static double growth(const struct sequence *s, const struct way *way)
+{
+    size_t len = way->chunk ? way->chunk : 1;
+    return 1 + DRIFT * (double)(s->len / len);
+}
+
+static bool outputs_agree(const struct sequence *s, double grown,
+                          bool is_ordinary)
+{
+    double largest = 0, worst = 0;
+    for (size_t x = 0; x < s->len * s->dv; x++) {
+        double want = s->h64[x];
+        size_t t = x / s->dv, b = x % s->dv;
+        double error = fabs((double)s->h[t * (s->dv + EDGE) + b] - want);
+        if (!(error <= grown * s->tol[x]))
+            return false;
+        largest = fmax(largest, fabs(want));
+        worst = fmax(worst, error);
+    }
+    return !is_ordinary || s->len < FEW || worst <= grown * ORDINARY * largest;
+}
+
+static bool states_agree(const struct sequence *s, double grown)
+{
+    double m = (double)s->m, rescale = exp(m - s->m64);
+    bool ok = fabs(m - s->m64) <= 1e-5 * fmax(1, fabs(s->m64));
+    for (size_t x = 0; x < s->dk * s->dv; x++) {
+        double error = (double)s->C[x] * rescale - s->C64[x];
+        ok = ok && fabs(error) <= grown * STATE * s->C_abs[x] + TINY;
+    }
+    for (size_t a = 0; a < s->dk; a++) {
+        double error = (double)s->n[a] * rescale - s->n64[a];
+        ok = ok && fabs(error) <= grown * STATE * s->n_abs[a] + TINY;
+    }
+    return ok;
+}
+
+static void clear_edges(struct sequence *s)
+{
+    for (size_t x = 0; x < s->len * (s->dv + EDGE); x++)
+        s->h[x] = -77;
+}
+
+static bool edges_are_clear(const struct sequence *s)
+{
+    for (size_t t = 0; t < s->len; t++)
+        for (size_t e = 0; e < EDGE; e++)
+            if (s->h[t * (s->dv + EDGE) + s->dv + e] != -77)
+                return false;
+    return true;
+}
+
+static bool agrees(const struct xl_cell *cell, struct sequence *s,
+                   const struct way *way, bool is_ordinary)
+{
+    clear_edges(s);
+    run_way(cell, s, way);
+    double grown = growth(s, way);
+    return edges_are_clear(s) && outputs_agree(s, grown, is_ordinary) &&
+           states_agree(s, grown);
+}
+
+static void check_sequence(struct xl_test *t, struct sequence *s,
+                           struct gate_means mean, bool has_state)
+{
+    bool is_ordinary = mean.is_ordinary && !has_state;
+    fill_sequence(s, mean, has_state);
+    compute_truth(s);
+    for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
+        for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
+            if (cells[c]->why_not())
+                continue;
+            bool ok = agrees(cells[c], s, &ways[w], is_ordinary);
+            xl_test_check(t, ok, __FILE__, __LINE__,
+                          "%s (%zu) %zux%zu, %zu tokens, chunk %zu, gates "
+                          "%g %g, %s state",
+                          cells[c]->name, c, s->dk, s->dv, s->len,
+                          ways[w].chunk, mean.i, mean.f,
+                          has_state ? "given" : "zero");
+        }
+}
+
+static void check_width(struct xl_test *t, size_t dk, size_t dv)
+{
+    struct sequence s;
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+        if (XL_CHECK(t, make_sequence(&s, dk, dv, lengths[l])))
+            for (size_t g = 0; g < sizeof gates / sizeof gates[0]; g++) {
+                check_sequence(t, &s, gates[g], false);
+                check_sequence(t, &s, gates[g], true);
+            }
+        free_sequence(&s);
+    }
+}
+
+static void cells_agree_with_fp64(struct xl_test *t)
+{
+    for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++)
+        check_width(t, widths[w].dk, widths[w].dv);
+}
+
+static void large_head_agrees(struct xl_test *t)
+{
+    struct sequence s;
+    if (XL_CHECK(t, make_sequence(&s, 256, 512, 65)))
+        check_sequence(t, &s, gates[0], true);
+    free_sequence(&s);
+}
+
+/* -- bits ----------------------------------------------------------------- */
+
+/* Tiles are a matter of speed: they change no bit. */
+static void tiles_keep_bits(struct xl_test *t)
+{
+    static const size_t sides[] = { 1, 2, 4, 8, 16, 32, 64, 7, 48 };
+    enum {
+        DK = 17,
+        DV = 70,
+        LEN = 67,
+        SIDES = 9
+    };
+    struct sequence s;
+    float h[LEN * (DV + EDGE)], C[DK * DV];
+    if (XL_CHECK(t, make_sequence(&s, DK, DV, LEN))) {
+        fill_sequence(&s, gates[0], true);
+        for (size_t x = 0; x < SIDES * SIDES; x++) {
+            size_t r = sides[x % SIDES], c = sides[x / SIDES];
+            run_way(xl_cell_get(XL_CELL_TILED), &s,
+                    &(struct way){ LEN, { r, c, c, r } });
+            if (x == 0) {
+                memcpy(h, s.h, sizeof h);
+                memcpy(C, s.C, sizeof C);
+            }
+            XL_CHECK(t, memcmp(h, s.h, sizeof h) == 0);
+            XL_CHECK(t, memcmp(C, s.C, sizeof C) == 0);
+        }
+    }
+    free_sequence(&s);
+}
+
+static void empty_changes_nothing(struct xl_test *t)
+{
+    struct sequence s;
+    if (XL_CHECK(t, make_sequence(&s, 16, 16, 1))) {
+        fill_sequence(&s, gates[0], true);
+        struct xl_mlstm_io io = { .dk = 16,
+                                  .dv = 16,
+                                  .q = s.q,
+                                  .k = s.k,
+                                  .v = s.v,
+                                  .igate = s.i,
+                                  .fgate = s.f,
+                                  .h = s.h };
+        for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
+            float m = 0.5f;
+            struct xl_mlstm_state state = { s.C, s.n, &m };
+            memcpy(s.C, s.C0, 16 * 16 * sizeof *s.C);
+            if (cells[c]->why_not())
+                continue;
+            cells[c]->steps(&io, 0, &state, s.scratch);
+            cells[c]->chunk_output(&io, 0, &state, &ways[1].tiles, s.scratch);
+            cells[c]->chunk_state(&io, 0, &state, &ways[1].tiles, s.scratch);
+            XL_CHECK(t, m == 0.5f);
+            XL_CHECK(t, memcmp(s.C, s.C0, 16 * 16 * sizeof *s.C) == 0);
+        }
+    }
+    free_sequence(&s);
+}
+
+/* A NaN among the inputs must reach h and the state, not be lost. */
+static void nan_is_not_lost(struct xl_test *t)
+{
+    struct sequence s;
+    if (!XL_CHECK(t, make_sequence(&s, 17, 31, 65))) {
+        free_sequence(&s);
+        return;
+    }
+    for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
+        for (size_t x = 0; x < 10; x++) {
+            if (cells[c]->why_not())
+                continue;
+            fill_sequence(&s, gates[0], true);
+            float *where[] = { s.q + 40 * 20, s.k, s.v, s.i, s.f };
+            where[x / 2][0] = NAN;
+            run_way(cells[c], &s, &ways[x % 2]);
+            XL_CHECK(t, isnan(s.h[(x < 2 ? 40 : 64) * (31 + EDGE)]));
+            XL_CHECK(t, x < 2 || isnan(s.C[0]));
+        }
+    free_sequence(&s);
+}
+
+/* -- planted faults ------------------------------------------------------- */
+
+static void state_without_m(const struct xl_mlstm_io *io, size_t len,
+                            const struct xl_mlstm_state *state,
+                            const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    xl_cell_naive.chunk_state(io, len, state, tiles, scratch);
+    *state->m = 0;
+}
+
+static void state_without_n(const struct xl_mlstm_io *io, size_t len,
+                            const struct xl_mlstm_state *state,
+                            const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    float n = state->n[0];
+    xl_cell_naive.chunk_state(io, len, state, tiles, scratch);
+    state->n[0] = n;
+}
+
+/* Column 0 of each token is the next token's. */
+static void output_from_the_future(const struct xl_mlstm_io *io, size_t len,
+                                   const struct xl_mlstm_state *start,
+                                   const struct xl_mlstm_tiles *tiles,
+                                   float *scratch)
+{
+    xl_cell_naive.chunk_output(io, len, start, tiles, scratch);
+    for (size_t j = 0; j + 1 < len; j++)
+        io->h[j * io->h_stride] = io->h[(j + 1) * io->h_stride];
+}
+
+static void faults_are_seen(struct xl_test *t)
+{
+    struct xl_cell faulty[] = { xl_cell_naive, xl_cell_naive, xl_cell_naive };
+    struct sequence s;
+    faulty[0].chunk_state = state_without_m;
+    faulty[1].chunk_state = state_without_n;
+    faulty[2].chunk_output = output_from_the_future;
+    if (XL_CHECK(t, make_sequence(&s, 17, 31, 65))) {
+        fill_sequence(&s, gates[0], false);
+        compute_truth(&s);
+        XL_CHECK(t, agrees(&xl_cell_naive, &s, &ways[3], true));
+        for (size_t i = 0; i < 3; i++)
+            XL_CHECK(t, !agrees(&faulty[i], &s, &ways[3], true));
+    }
+    free_sequence(&s);
+}
+
+static void registry_follows_its_list(struct xl_test *t)
+{
+    static const struct {
+        const char *name, *summary;
+    } rows[] = {
+#define XL_CELL(id, name, summary) { #name, summary },
+#include "kernel/cell/cell.def"
+#undef XL_CELL
+    };
+    for (size_t i = 0; i < XL_CELL_COUNT; i++) {
+        const struct xl_cell *cell = xl_cell_get((enum xl_cell_id)i);
+        XL_CHECK_TEXT(t, cell->name, rows[i].name);
+        XL_CHECK_TEXT(t, cell->summary, rows[i].summary);
+        XL_CHECK(t, cell->why_not() == NULL);
+    }
+}
+
+const struct xl_test_case xl_suite_mlstm[] = {
+    { "cells agree with fp64", cells_agree_with_fp64 },
+    { "large head agrees", large_head_agrees },
+    { "tiles keep bits", tiles_keep_bits },
+    { "empty changes nothing", empty_changes_nothing },
+    { "nan is not lost", nan_is_not_lost },
+    { "faults are seen", faults_are_seen },
+    { "registry follows its list", registry_follows_its_list },
+    { 0 },
+};
