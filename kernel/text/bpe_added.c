@@ -133,10 +133,8 @@ enum xl_status xl_added_cut(const struct xl_added *added, const char *text,
         if (!token ||
             (token->single_word && touches_word(text, n, start, stop)))
             continue;
-        if (token->lstrip) {
+        if (token->lstrip)
             start = spaces_begin(text, start, cut);
-            start = start > cut ? start : cut;
-        }
         if (token->rstrip && !(run <= stop && stop < run_end)) {
             run = stop;
             run_end = spaces_end(text, n, stop);
