@@ -22,7 +22,7 @@ enum {
 
 static const struct xl_plot_row rows[XL_PLOT_COUNT] = {
 #define XL_PLOT(id, stem, chart, column, axis, title, caption)                 \
-    [XL_PLOT_##id] = { stem, #chart, axis, title, caption, XL_COLUMN_##column },
+    [XL_PLOT_##id] = { stem, axis, title, caption, XL_COLUMN_##column },
 #include "plots/plot.def"
 #undef XL_PLOT
 };
@@ -65,16 +65,23 @@ static enum xl_status convergence(const struct drawing *d)
     return XL_OK;
 }
 
-/* Charts by name: how to compute one, its script, its size in pixels. */
+/* The charts: how to compute one, its script, its size in pixels. */
+enum {
+    CHART_by_value,
+    CHART_prefill_vs_decode,
+    CHART_convergence
+};
+
 static const struct chart {
-    const char *name, *script;
+    const char *script;
     unsigned width, height;
     enum xl_status (*draw)(const struct drawing *d);
 } charts[] = {
-    { "by_value", xl_plot_text_by_value_gp, 1000, 1000, by_value },
-    { "prefill_vs_decode", xl_plot_text_prefill_vs_decode_gp, 1000, 720,
-      prefill_vs_decode },
-    { "convergence", xl_plot_text_convergence_gp, 1000, 720, convergence },
+    [CHART_by_value] = { xl_plot_text_by_value_gp, 1000, 1000, by_value },
+    [CHART_prefill_vs_decode] = { xl_plot_text_prefill_vs_decode_gp, 1000, 720,
+                                  prefill_vs_decode },
+    [CHART_convergence] = { xl_plot_text_convergence_gp, 1000, 720,
+                            convergence },
 };
 
 /* Pictures that also come without gnuplot. */
@@ -87,12 +94,15 @@ const struct xl_plot_row *xl_plot_row(enum xl_plot plot)
     return &rows[plot];
 }
 
-static const struct chart *chart_of(const struct xl_plot_row *row)
+static const struct chart *chart_of(enum xl_plot plot)
 {
-    for (size_t i = 0; i < sizeof charts / sizeof *charts; i++)
-        if (strcmp(charts[i].name, row->chart) == 0)
-            return &charts[i];
-    return NULL;
+    static const size_t index[XL_PLOT_COUNT] = {
+#define XL_PLOT(id, stem, chart, column, axis, title, caption)                 \
+    [XL_PLOT_##id] = CHART_##chart,
+#include "plots/plot.def"
+#undef XL_PLOT
+    };
+    return &charts[index[plot]];
 }
 
 static bool is_essential(enum xl_plot plot)
@@ -150,11 +160,11 @@ static void remove_old(const struct job *job, const struct xl_plot_row *row)
     }
 }
 
-static enum xl_status write_script(const struct job *job,
-                                   const struct xl_plot_row *row,
+static enum xl_status write_script(const struct job *job, enum xl_plot plot,
                                    struct xl_err *err)
 {
-    const struct chart *chart = chart_of(row);
+    const struct xl_plot_row *row = &rows[plot];
+    const struct chart *chart = chart_of(plot);
     struct xl_buf text;
     xl_buf_init(&text, 0);
     xl_buf_printf(&text,
@@ -186,14 +196,14 @@ static bool is_whole_png(const struct xl_buf *png)
            memcmp(png->data + png->len - n_tail, tail, n_tail) == 0;
 }
 
-static enum xl_status run_gnuplot(struct job *job,
-                                  const struct xl_plot_row *row,
+static enum xl_status run_gnuplot(struct job *job, enum xl_plot plot,
                                   struct xl_buf *png, struct xl_err *err)
 {
+    const struct xl_plot_row *row = &rows[plot];
     char script[256];
     const char *path = path_of(job, "", row->stem, ".png");
     snprintf(script, sizeof script, "plots/%s.gp", row->stem);
-    XL_TRY(write_script(job, row, err));
+    XL_TRY(write_script(job, plot, err));
     XL_TRY(xl_gnuplot_run(
         &(struct xl_gnuplot_job){ .program = job->program,
                                   .dir = job->record->dir,
@@ -258,10 +268,10 @@ static enum xl_status draw_one(struct job *job, enum xl_plot plot,
     struct drawing d = { job->record, row, &arena, &data, &svg, err };
 
     remove_old(job, row);
-    XL_TRY_DONE(rc, chart_of(row)->draw(&d));
+    XL_TRY_DONE(rc, chart_of(plot)->draw(&d));
     XL_TRY_DONE(rc, write_part(job, "plots/", row, ".dat", &data, err));
     if (job->result->has_gnuplot) {
-        XL_TRY_DONE(rc, run_gnuplot(job, row, &png, err));
+        XL_TRY_DONE(rc, run_gnuplot(job, plot, &png, err));
         XL_TRY_DONE(rc, keep_picture(job, row, &png, true, err));
     } else if (is_essential(plot)) {
         XL_TRY_DONE(rc, write_svg(job, row, &svg, err));

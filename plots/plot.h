@@ -31,7 +31,7 @@ enum xl_plot {
 
 /* A row of plot.def. */
 struct xl_plot_row {
-    const char *stem, *chart, *axis, *title, *caption;
+    const char *stem, *axis, *title, *caption;
     size_t column; /* enum xl_column, or XL_COLUMN_COUNT */
 };
 
