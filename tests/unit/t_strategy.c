@@ -289,10 +289,18 @@ static void count_mutated(const struct xl_space *space,
  * the mean of its dimension. */
 static void mutation_reaches_every_value(struct xl_test *t)
 {
-    struct xl_space *space = xl_test_space(t, 16);
+    struct xl_dim dims[] = { xl_test_dim(XL_DIM_ORDERED, 16),
+                             xl_test_dim(XL_DIM_NOMINAL, 5),
+                             xl_test_dim(XL_DIM_ORDERED, 16),
+                             xl_test_dim(XL_DIM_ORDERED, 16) };
+    struct xl_space *space = NULL;
     struct xl_strategy *s = NULL;
     size_t seen[4][16] = { 0 };
     struct xl_err err = { 0 };
+    /* Without rules, so that no repair stands in for a mutation. */
+    enum xl_status rc = xl_space_make(
+        &space, &(struct xl_space_options){ .dims = dims, .n_dims = 4 }, &err);
+    XL_CHECK_STATUS(t, rc, XL_OK, &err);
     XL_CHECK_EQ(t,
                 xl_strategy_make(
                     &s, xl_strategy_find("ga"), space,
