@@ -296,15 +296,20 @@ static void keep_interval(struct xl_entry *entry, enum xl_column lo,
     keep_number(&entry->values[hi], pair->child->next);
 }
 
-/* Do the trial's tunables have the values of the reference? */
-static bool is_same_point(const cJSON *params, const cJSON *reference)
+/* Do the trial's tunables have the values of the reference? A tunable that
+ * is 0 there chooses itself: a point that was suggested, not searched, may
+ * have any value for it. */
+static bool is_same_point(const cJSON *params, const cJSON *reference,
+                          bool is_suggested)
 {
     if (!cJSON_IsObject(params) || !cJSON_IsObject(reference) || !params->child)
         return false;
     for (const cJSON *item = params->child; item; item = item->next) {
         const cJSON *other =
             cJSON_GetObjectItemCaseSensitive(reference, item->string);
-        if (!other || !cJSON_Compare(item, other, true))
+        bool is_auto =
+            is_suggested && cJSON_IsNumber(other) && other->valuedouble == 0;
+        if (!other || (!is_auto && !cJSON_Compare(item, other, true)))
             return false;
     }
     return true;
@@ -338,8 +343,12 @@ static void merge_line(struct xl_record *record, struct xl_entry *entry,
             is_reference_role(item->valuestring))
             entry->is_reference = true;
     }
+    const char *origin =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "origin"));
     if (is_same_point(cJSON_GetObjectItemCaseSensitive(line, "params"),
-                      reference_params(record)))
+                      reference_params(record),
+                      origin && strcmp(origin, "suggested") == 0) &&
+        !xl_record_reference(record))
         entry->is_reference = true;
     keep_interval(entry, XL_COLUMN_PREFILL_LO, XL_COLUMN_PREFILL_HI,
                   cJSON_GetObjectItemCaseSensitive(ci, "prefill_tok_s"));

@@ -30,7 +30,7 @@ void xl_report_scalar(const cJSON *item, struct xl_buf *out)
     if (cJSON_IsString(item))
         xl_html_text(out, item->valuestring);
     else if (cJSON_IsNumber(item))
-        xl_buf_printf(out, "%.10g", item->valuedouble);
+        xl_buf_printf(out, "%.15g", item->valuedouble);
     else if (cJSON_IsBool(item))
         xl_buf_text(out, cJSON_IsTrue(item) ? "true" : "false");
 }
@@ -50,10 +50,16 @@ static const struct speed speeds[] = {
       XL_COLUMN_DECODE_LO, XL_COLUMN_DECODE_HI },
 };
 
+/* Fewer samples than this have no 95% interval of a median: what a file
+ * gives then is their range. */
+enum {
+    LEAST_FOR_INTERVAL = 6
+};
+
 static void write_interval(double lo, double hi, double n, struct xl_buf *out)
 {
     if (!isnan(lo) && !isnan(hi)) {
-        xl_buf_text(out, "95% interval ");
+        xl_buf_text(out, n < LEAST_FOR_INTERVAL ? "range " : "95% interval ");
         xl_html_speed(out, lo);
         xl_buf_text(out, DASH);
         xl_html_speed(out, hi);
@@ -74,7 +80,9 @@ static void write_ratio(const cJSON *ratio, struct xl_buf *out)
                          "</p>\n");
         return;
     }
-    if (lo > 1) {
+    if (n < LEAST_FOR_INTERVAL) {
+        word = "too few pairs for a proof";
+    } else if (lo > 1) {
         class = "good";
         word = "faster";
     } else if (hi < 1) {
@@ -88,7 +96,9 @@ static void write_ratio(const cJSON *ratio, struct xl_buf *out)
                   "%s</span><br><small>",
                   median, class, word);
     if (!isnan(lo) && !isnan(hi))
-        xl_buf_printf(out, "95%% interval %#.3g" DASH "%#.3g", lo, hi);
+        xl_buf_printf(out, "%s %#.3g" DASH "%#.3g",
+                      n < LEAST_FOR_INTERVAL ? "range" : "95% interval", lo,
+                      hi);
     if (!isnan(n))
         xl_buf_printf(out, "%sn = %.0f pairs", isnan(lo) ? "" : ", ", n);
     xl_buf_text(out, "</small></p>\n");

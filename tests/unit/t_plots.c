@@ -251,6 +251,26 @@ static void lines_stand_in_for_the_summary(struct xl_test *t)
     xl_record_release(&record);
 }
 
+static void default_is_found_by_its_tunables(struct xl_test *t)
+{
+    struct xl_record record;
+    struct xl_err err = { 0 };
+    xl_case_text(t, "run_meta.json",
+                 "{\"base\":{\"chunk_size\":64,\"workers\":0}}");
+    xl_case_text(t, "trials.jsonl",
+                 "{\"id\":1,\"origin\":\"uniform\","
+                 "\"params\":{\"chunk_size\":64,\"workers\":1}}\n"
+                 "{\"id\":2,\"origin\":\"suggested\","
+                 "\"params\":{\"chunk_size\":64,\"workers\":2}}\n"
+                 "{\"id\":3,\"origin\":\"suggested\","
+                 "\"params\":{\"chunk_size\":64,\"workers\":3}}\n");
+    XL_CHECK_STATUS(t, xl_record_load(&record, t->dir, &err), XL_OK, &err);
+    XL_CHECK(t, xl_record_reference(&record) == &record.entries[1]);
+    XL_CHECK(t, !record.entries[0].is_reference);
+    XL_CHECK(t, !record.entries[2].is_reference);
+    xl_record_release(&record);
+}
+
 static void newest_run_is_found(struct xl_test *t)
 {
     static const char *const names[] = { "zeta_20240101_000000",
@@ -349,6 +369,7 @@ const struct xl_test_case xl_suite_plots[] = {
     { "record_knows_outcomes", record_knows_outcomes },
     { "samples_give_intervals", samples_give_intervals },
     { "lines_stand_in_for_the_summary", lines_stand_in_for_the_summary },
+    { "default_is_found_by_its_tunables", default_is_found_by_its_tunables },
     { "newest_run_is_found", newest_run_is_found },
     { "damage_is_named", damage_is_named },
     { "truncation_is_survived", truncation_is_survived },

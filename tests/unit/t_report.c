@@ -244,6 +244,24 @@ static void report_admits_what_is_missing(struct xl_test *t)
     xl_buf_release(&text);
 }
 
+/* Three pairs prove nothing at 95%, however clear they look. */
+static void few_samples_are_no_proof(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 5 });
+    xl_case_text(t, "best.json",
+                 "{\"metrics\":{\"decode_tok_s\":5,\"decode_tok_s_ci\":[4,6],"
+                 "\"n\":3},\"provenance\":{\"versus\":{\"decode_ratio\":"
+                 "{\"median\":2,\"lo\":1.5,\"hi\":3,\"n\":3}}}}");
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "range 4.000") != NULL);
+    XL_CHECK(t, strstr(text.data, "too few pairs for a proof") != NULL);
+    XL_CHECK(t, strstr(text.data, ">faster<") == NULL);
+    xl_buf_release(&text);
+}
+
 static void text_is_escaped(struct xl_test *t)
 {
     struct xl_buf out;
@@ -379,6 +397,7 @@ const struct xl_test_case xl_suite_report[] = {
     { "hostile_names_stay_data", hostile_names_stay_data },
     { "report_stands_alone", report_stands_alone },
     { "report_admits_what_is_missing", report_admits_what_is_missing },
+    { "few_samples_are_no_proof", few_samples_are_no_proof },
     { "text_is_escaped", text_is_escaped },
     { "base64_is_right", base64_is_right },
     { "svg_stands_in_for_gnuplot", svg_stands_in_for_gnuplot },
