@@ -104,7 +104,8 @@ enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
         return fail_at(name, text, end ? (size_t)(end - text) : 0,
                        n ? "not a JSON value" : "empty file", err);
     size_t at = (size_t)(end - text);
-    at += strspn(text + at, " \t\r\n");
+    while (at < n && strchr(" \t\r\n", text[at]))
+        at++;
     if (at < n) {
         cJSON_Delete(tree);
         return fail_at(name, text, at, "text after the value", err);
@@ -308,7 +309,8 @@ void xl_json_add_text(cJSON *object, const char *key, const char *text,
             xl_buf_text(&clean, "\xef\xbf\xbd");
         i += len ? len : 1;
     }
-    cJSON_AddStringToObject(object, key, clean.data);
+    if (xl_buf_ok(&clean))
+        cJSON_AddStringToObject(object, key, clean.data);
     xl_buf_release(&clean);
 }
 

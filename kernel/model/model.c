@@ -85,11 +85,3 @@ const char *xl_model_hash(struct xl_model *model)
         xl_safetensors_hash(model->files, model->hash);
     return model->hash;
 }
-
-size_t xl_model_parameters(const struct xl_model *model)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < xl_safetensors_count(model->files); i++)
-        n += xl_tensor_count(xl_safetensors_at(model->files, i));
-    return n;
-}

@@ -28,7 +28,4 @@ const char *xl_model_dir(const struct xl_model *model);
 /* Content hash, computed at the first call and kept. */
 const char *xl_model_hash(struct xl_model *model);
 
-/* Parameters, counted once when tied. */
-size_t xl_model_parameters(const struct xl_model *model);
-
 #endif

@@ -10,26 +10,9 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/guard/memory.h"
+#include "kernel/run/cost.h"
 
 #define LEVEL 0.95
-
-struct xl_work xl_work_of(const struct xl_config *c,
-                          const struct xl_params *params)
-{
-    double width = (double)c->width, heads = (double)c->heads;
-    double dk = (double)c->dk, dv = (double)c->dv, ffn = (double)c->ffn;
-    double chunk = (double)params->value[XL_PARAM_CHUNK_SIZE];
-    double per_weight = params->value[XL_PARAM_WEIGHT_DTYPE] ? 2.0 : 4.0;
-    double block = width * heads * (2 * dk + 3 * dv + 2) + 3 * width * ffn;
-    double blocks = (double)c->blocks;
-    double head = (double)c->vocab * width;
-    double cell = heads * (chunk * (dk + dv) + 4 * dk * dv);
-    return (struct xl_work){
-        .decode_weight_bytes = (blocks * block + head) * per_weight,
-        .decode_state_bytes = 2 * 4 * blocks * heads * (dk * dv + dk + 1),
-        .prefill_flops = blocks * (2 * block + cell),
-    };
-}
 
 static void take_better(struct xl_limits *best, const struct xl_limits *other)
 {
@@ -73,17 +56,23 @@ static enum xl_status take_samples(const struct xl_bench_job *job,
     return rc;
 }
 
-static void set_fractions(const struct xl_bench_job *job,
-                          struct xl_bench_result *r)
+static enum xl_status set_fractions(const struct xl_bench_job *job,
+                                    struct xl_bench_result *r,
+                                    struct xl_err *err)
 {
-    struct xl_work work =
-        xl_work_of(xl_model_config(job->model), &r->effective);
-    double bytes = work.decode_weight_bytes + work.decode_state_bytes;
+    const struct xl_config *config = xl_model_config(job->model);
+    const int64_t *value = r->effective.value;
+    double weight_bytes = value[XL_PARAM_WEIGHT_DTYPE] ? 2.0 : 4.0;
+    struct xl_cost cost;
+    XL_TRY(xl_cost_of(&cost, config, err));
+    double bytes = xl_cost_decode_bytes(&cost, weight_bytes);
+    double flops = xl_cost_prefill_flops(&cost, config,
+                                         (size_t)value[XL_PARAM_CHUNK_SIZE]);
     r->decode.fraction_of_limit =
         r->decode.tok_s.median * bytes / (r->limits.read_gb_s * 1e9);
-    r->prefill.fraction_of_limit = r->prefill.tok_s.median *
-                                   work.prefill_flops /
-                                   (r->limits.fma_gflops * 1e9);
+    r->prefill.fraction_of_limit =
+        r->prefill.tok_s.median * flops / (r->limits.fma_gflops * 1e9);
+    return XL_OK;
 }
 
 enum xl_status xl_bench_run(const struct xl_bench_job *job,
@@ -112,7 +101,7 @@ enum xl_status xl_bench_run(const struct xl_bench_job *job,
     take_better(&r->limits, &after);
     XL_TRY_DONE(rc, estimate(&r->prefill, err));
     XL_TRY_DONE(rc, estimate(&r->decode, err));
-    set_fractions(job, r);
+    XL_TRY_DONE(rc, set_fractions(job, r, err));
     xl_memory_read(&memory);
     r->peak_rss_mb =
         memory.has_peak ? (double)memory.peak_bytes / 1048576.0 : (double)NAN;

@@ -42,12 +42,4 @@ enum xl_status xl_bench_run(const struct xl_bench_job *job,
                             struct xl_bench_result *result, struct xl_err *err);
 void xl_bench_release(struct xl_bench_result *result);
 
-/* Work of a token, for fractions of a limit: weights read by a decode step,
- * state read and written, multiply-adds of a prefill token as flops. */
-struct xl_work {
-    double decode_weight_bytes, decode_state_bytes, prefill_flops;
-};
-struct xl_work xl_work_of(const struct xl_config *config,
-                          const struct xl_params *params);
-
 #endif
