@@ -272,21 +272,30 @@ static struct xl_outcome noise(const struct xl_space *space,
     return xl_test_ok_value(xl_rng_unit(&rng));
 }
 
-/* Counts values that a child has from neither parent. */
+/* How often a value that neither parent had could have come, and came. */
+struct chance {
+    size_t could, came;
+};
+
 static void count_mutated(const struct xl_space *space,
-                          const struct xl_ask *ask, size_t seen[4][16])
+                          const struct xl_ask *ask, struct chance tally[4][16])
 {
     uint32_t parents[2][XL_SPACE_DIMS];
     for (size_t i = 0; i < 2; i++)
         xl_space_decode(space, ask->parents[i < ask->n_parents ? i : 0],
                         parents[i]);
-    for (size_t d = 0; d < 4; d++)
-        if (ask->point[d] != parents[0][d] && ask->point[d] != parents[1][d])
-            seen[d][ask->point[d]]++;
+    for (size_t d = 0; d < 4; d++) {
+        for (uint32_t v = 0; v < xl_space_dim(space, d)->n; v++) {
+            if (v == parents[0][d] || v == parents[1][d])
+                continue;
+            tally[d][v].could++;
+            tally[d][v].came += ask->point[d] == v;
+        }
+    }
 }
 
-/* Each value comes by mutation, none of them less than a fifth as often as
- * the mean of its dimension. */
+/* Each value comes by mutation, and those of a nominal dimension about as
+ * readily as each other. */
 static void mutation_reaches_every_value(struct xl_test *t)
 {
     struct xl_dim dims[] = { xl_test_dim(XL_DIM_ORDERED, 16),
@@ -295,7 +304,7 @@ static void mutation_reaches_every_value(struct xl_test *t)
                              xl_test_dim(XL_DIM_ORDERED, 16) };
     struct xl_space *space = NULL;
     struct xl_strategy *s = NULL;
-    size_t seen[4][16] = { 0 };
+    struct chance tally[4][16] = { 0 };
     struct xl_err err = { 0 };
     /* Without rules, so that no repair stands in for a mutation. */
     enum xl_status rc = xl_space_make(
@@ -316,16 +325,21 @@ static void mutation_reaches_every_value(struct xl_test *t)
         struct xl_outcome outcome = noise(space, ask.point);
         XL_CHECK_EQ(t, xl_strategy_tell(s, ask.point, &outcome, &err), XL_OK);
         if (ask.n_parents)
-            count_mutated(space, &ask, seen);
+            count_mutated(space, &ask, tally);
     }
     for (size_t d = 0; d < 4; d++) {
-        size_t n = xl_space_dim(space, d)->n, sum = 0;
-        for (size_t v = 0; v < n; v++)
-            sum += seen[d][v];
-        for (size_t v = 0; v < n; v++)
-            xl_test_check(t, 5 * n * seen[d][v] > sum, __FILE__, __LINE__,
-                          "value %zu of dimension %zu came %zu of %zu times", v,
-                          d, seen[d][v], sum);
+        const struct xl_dim *dim = xl_space_dim(space, d);
+        double least = dim->kind == XL_DIM_NOMINAL ? 0.7 : 0.2, mean = 0;
+        for (uint32_t v = 0; v < dim->n; v++)
+            mean += (double)tally[d][v].came / (double)tally[d][v].could /
+                    (double)dim->n;
+        for (uint32_t v = 0; v < dim->n; v++)
+            xl_test_check(t,
+                          (double)tally[d][v].came >
+                              least * mean * (double)tally[d][v].could,
+                          __FILE__, __LINE__,
+                          "value %u of dimension %zu came %zu of %zu times", v,
+                          d, tally[d][v].came, tally[d][v].could);
     }
     xl_strategy_free(s);
     xl_space_free(space);
