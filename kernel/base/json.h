@@ -56,7 +56,8 @@ enum xl_status xl_json_get_text(const cJSON *object, const char *key,
 /* Adds a number; null when it is not finite. */
 void xl_json_add_real(cJSON *object, const char *key, double value);
 
-/* Adds a string; bytes that are no UTF-8 become U+FFFD. NULL adds null. */
+/* Adds a string; bytes that are no UTF-8 become U+FFFD. NULL adds null.
+ * Without memory the key is left out, never cut short. */
 void xl_json_add_text(cJSON *object, const char *key, const char *text,
                       size_t n);
 
