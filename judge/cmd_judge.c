@@ -225,6 +225,17 @@ done:
 
 /* -- a text ---------------------------------------------------------------- */
 
+static enum xl_status fail_unknown(const char *word, const char *flag,
+                                   struct xl_err *err)
+{
+    const char *names[XL_PARAM_COUNT];
+    char hint[80];
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
+        names[i] = xl_param_row((enum xl_param)i)->name;
+    return xl_fail(err, XL_EUSAGE, "unknown tunable '%s' in %s%s", word, flag,
+                   xl_cmd_hint(word, names, XL_PARAM_COUNT, hint, sizeof hint));
+}
+
 /* Sets one "name=value" of a list's item. */
 static enum xl_status set_pair(struct xl_params *params, const char *pair,
                                size_t n, const char *flag, struct xl_err *err)
@@ -241,8 +252,7 @@ static enum xl_status set_pair(struct xl_params *params, const char *pair,
     *equals = '\0';
     enum xl_param id = xl_param_find(word);
     if (id == XL_PARAM_COUNT)
-        return xl_fail(err, XL_EUSAGE, "unknown tunable '%s' in %s", word,
-                       flag);
+        return fail_unknown(word, flag, err);
     return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, flag, err);
 }
 

@@ -5,6 +5,7 @@
  * agreement of the best token. All of it is from log-softmax in double.
  *
  *     KL(t) = sum_i p_i (ln p_i - ln q_i), p the reference, q the candidate
+ *           = sum_i p_i (a_i - b_i) - lse(a) + lse(b) in logits a, b
  *
  * The last position has no next token: it counts for logits, divergence and
  * best token, not for losses. Logits are compared as they are, without taking
@@ -128,17 +129,19 @@ static void add_best(struct xl_drift *d, size_t at, const float *a,
     d->hard_flips += margin_of(a, d->vocab, best) > CLEAR_MARGIN;
 }
 
-static double divergence(const float *a, const float *b, size_t vocab,
-                         double lse_a, double lse_b)
+/* log sum exp of a, and the mean of a - b under a's distribution; one exp an
+ * entry serves both. */
+static double reference_sums(const float *a, const float *b, size_t vocab,
+                             double *mean_diff)
 {
-    double kl = 0;
+    double top = (double)a[best_of(a, vocab)], sum = 0, diffs = 0;
     for (size_t i = 0; i < vocab; i++) {
-        double log_p = (double)a[i] - lse_a;
-        double log_q = (double)b[i] - lse_b;
-        kl += exp(log_p) * (log_p - log_q);
+        double e = exp((double)a[i] - top);
+        sum += e;
+        diffs += e * ((double)a[i] - (double)b[i]);
     }
-    /* It is not negative but for the rounding of the sum. */
-    return kl > 0 ? kl : 0;
+    *mean_diff = diffs / sum;
+    return top + log(sum);
 }
 
 void xl_drift_add(struct xl_drift *drift, const float *reference,
@@ -151,12 +154,14 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
         drift->nonfinite++;
         return;
     }
-    double lse_a = xl_log_sum_exp(reference, drift->vocab);
+    double mean_diff;
+    double lse_a =
+        reference_sums(reference, candidate, drift->vocab, &mean_diff);
     double lse_b = xl_log_sum_exp(candidate, drift->vocab);
     add_logits(drift, at, reference, candidate);
     add_best(drift, at, reference, candidate);
-    drift->kl[at] =
-        divergence(reference, candidate, drift->vocab, lse_a, lse_b);
+    /* It is not negative but for the rounding of the sums. */
+    drift->kl[at] = fmax(0.0, mean_diff - lse_a + lse_b);
     if (at + 1 == drift->n)
         return;
     size_t next = (size_t)drift->tokens[at + 1];

@@ -370,15 +370,19 @@ static void replay_equals_scoring_the_whole(struct xl_test *t)
     xl_model_close(model);
 }
 
-/* Writes RUN/run_meta.json for models/tiny with that prompt. */
+/* Writes RUN/run_meta.json for models/tiny with a prompt in ids, or in text
+ * when prompt is NULL. */
 static void write_meta(struct xl_test *t, const int32_t *prompt)
 {
     char path[300];
     struct xl_err err = { 0 };
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "model_path", xl_test_data("models/tiny"));
-    cJSON_AddItemToObject(root, "prompt_ids",
-                          cJSON_CreateIntArray(prompt, PROMPT));
+    if (prompt)
+        cJSON_AddItemToObject(root, "prompt_ids",
+                              cJSON_CreateIntArray(prompt, PROMPT));
+    else
+        cJSON_AddStringToObject(root, "prompt", "CALL 42");
     snprintf(path, sizeof path, "%s/run_meta.json", t->dir);
     XL_CHECK_STATUS(t, xl_json_save(path, root, &err), XL_OK, &err);
     cJSON_Delete(root);
@@ -457,6 +461,13 @@ static void a_run_is_judged(struct xl_test *t)
                       r[1].scores[XL_SCORE_AVG_LOGPROB].value, 0);
         XL_CHECK_STATUS(t, xl_ratings_save(t->dir, r, judged.n, &err), XL_OK,
                         &err);
+        xl_judged_run_release(&judged);
+    }
+    write_meta(t, NULL);
+    if (ok &&
+        XL_CHECK_STATUS(t, xl_judge_run(&judged, t->dir, NULL, NULL, &err),
+                        XL_OK, &err)) {
+        XL_CHECK_EQ(t, judged.prompt_tokens, 8); /* with BOS */
         xl_judged_run_release(&judged);
     }
     xl_model_close(model);
