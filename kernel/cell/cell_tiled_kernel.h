@@ -121,48 +121,64 @@ XL_INLINE float dot(const float *x, const float *y, size_t n)
 
 /* -- scores --------------------------------------------------------------- */
 
-/* q_j . k_i of rows x columns pairs from (j, i) on, in sixteen lanes each. */
+/* rows x columns pairs of q_j . k_i from (j, i) on. */
+struct pairs {
+    size_t j, i, rows, columns;
+};
+
+/* n <= 16 terms from element a on, added to all pairs. */
+XL_INLINE void dot_step(struct xl_vec *acc, const struct xl_mlstm_io *io,
+                        struct pairs p, size_t a, size_t n)
+{
+    struct xl_vec q, k[XL_VEC_DOT_COLUMNS];
+    for (size_t c = 0; c < p.columns; c++) {
+        const float *from = io->k + (p.i + c) * io->k_stride + a;
+        k[c] = n < XL_LANES ? xl_vec_load_n(from, n) : xl_vec_load(from);
+    }
+    for (size_t r = 0; r < p.rows; r++) {
+        const float *from = io->q + (p.j + r) * io->q_stride + a;
+        struct xl_vec *row = acc + r * p.columns;
+        q = n < XL_LANES ? xl_vec_load_n(from, n) : xl_vec_load(from);
+        for (size_t c = 0; c < p.columns; c++)
+            row[c] = xl_vec_fma(q, k[c], row[c]);
+    }
+}
+
 XL_INLINE void dot_block(const struct xl_mlstm_io *io, const struct work *work,
-                         size_t j, size_t i, size_t rows, size_t columns)
+                         struct pairs p)
 {
     enum {
         MOST = XL_VEC_DOT_ROWS * XL_VEC_DOT_COLUMNS
     };
-    struct xl_vec acc[MOST], q, k[XL_VEC_DOT_COLUMNS], zero = xl_vec_zero();
+    struct xl_vec acc[MOST], zero = xl_vec_zero();
     float sums[MOST + 4];
-    size_t count = rows * columns;
+    size_t count = p.rows * p.columns, a = 0;
     for (size_t x = 0; x < count; x++)
         acc[x] = zero;
-    for (size_t a = 0; a < io->dk; a += XL_LANES) {
-        size_t n = least(io->dk - a, XL_LANES);
-        for (size_t c = 0; c < columns; c++)
-            k[c] = xl_vec_load_n(io->k + (i + c) * io->k_stride + a, n);
-        for (size_t r = 0; r < rows; r++) {
-            q = xl_vec_load_n(io->q + (j + r) * io->q_stride + a, n);
-            for (size_t c = 0; c < columns; c++)
-                acc[r * columns + c] =
-                    xl_vec_fma(q, k[c], acc[r * columns + c]);
-        }
-    }
+    for (; a + XL_LANES <= io->dk; a += XL_LANES)
+        dot_step(acc, io, p, a, XL_LANES);
+    if (a < io->dk)
+        dot_step(acc, io, p, a, io->dk - a);
     for (size_t x = 0; x < count; x += 4)
         xl_vec_sum4(sums + x, acc[x], x + 1 < count ? acc[x + 1] : zero,
                     x + 2 < count ? acc[x + 2] : zero,
                     x + 3 < count ? acc[x + 3] : zero);
     for (size_t x = 0; x < count; x++)
-        work->S[(j + x / columns) * work->score_width + i + x % columns] =
-            sums[x];
+        work->S[(p.j + x / p.columns) * work->score_width + p.i +
+                x % p.columns] = sums[x];
 }
 
 static inline void dot_full(const struct xl_mlstm_io *io,
                             const struct work *work, size_t j, size_t i)
 {
-    dot_block(io, work, j, i, XL_VEC_DOT_ROWS, XL_VEC_DOT_COLUMNS);
+    dot_block(io, work,
+              (struct pairs){ j, i, XL_VEC_DOT_ROWS, XL_VEC_DOT_COLUMNS });
 }
 
 static inline void dot_one(const struct xl_mlstm_io *io,
                            const struct work *work, size_t j, size_t i)
 {
-    dot_block(io, work, j, i, 1, 1);
+    dot_block(io, work, (struct pairs){ j, i, 1, 1 });
 }
 
 /* All q_j . k_i with i <= j (and a few beyond, which weigh_row clears). */

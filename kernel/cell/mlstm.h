@@ -52,7 +52,8 @@ struct xl_mlstm_tiles {
 };
 
 /* A variant of the cell. All functions are pure but for the outputs, run on
- * the calling thread, and use scratch_floats(...) floats of scratch. */
+ * the calling thread, and use scratch_floats(...) floats of scratch, which
+ * begin at a multiple of 64 bytes. len = 0 changes nothing. */
 struct xl_cell {
     const char *name, *summary;
     const char *(*why_not)(void); /* NULL when usable here */

@@ -38,7 +38,8 @@ struct xl_gemm_job {
 
 struct xl_gemm {
     const char *name, *summary;
-    /* NULL when usable here, else the reason why not (static storage). */
+    /* NULL when usable here, else the reason why not (static storage). Ask
+     * before the first run: an engine may set its library up here. */
     const char *(*why_not)(void);
     /* Floats of scratch a thread needs for inputs of width k. */
     size_t (*scratch_floats)(size_t k);

@@ -58,9 +58,9 @@ XL_INLINE float xl_vec_sum(struct xl_vec a)
 }
 
 /* exp(x) after Cephes: x = n ln 2 + r, a polynomial of degree 7 in r, scaled
- * by 2^n. Below -87.3 the result is 0; x must not pass 88. Measured over all
- * fp32 in [-87.3, 0]: at most 1.0e-7 relative, that is one unit in the last
- * place. */
+ * by 2^n. Below -87.3 the result is 0; x must not pass 88; a NaN stays one.
+ * Measured over the floats of [-87.3, 0]: at most 1.2e-7 relative, 1.3 units
+ * in the last place, in all three implementations. */
 XL_INLINE struct xl_vec xl_vec_exp(struct xl_vec x)
 {
     const float least = -87.3f, log2e = 1.44269504f;
