@@ -16,7 +16,7 @@ say "sweep: genetic search on a real prompt, winner against the defaults"
 "$xltune" sweep --backend all --mode ga --population 8 --generations 4 \
     --space "$root/runs/demo-space.json" \
     --prompt-file "$root/runs/prompts/demo.txt" --new 48 --repeats 5 \
-    --objective balanced --log-dir runs --tag demo "$@" >demo.out
+    --objective balanced --no-best --log-dir runs --tag demo "$@" >demo.out
 run=$(sed -n 's/^run  *//p' demo.out)
 
 say "judge: every distinct continuation of that run"
