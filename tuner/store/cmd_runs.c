@@ -340,7 +340,7 @@ static enum xl_status gc_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (!xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_KEEP) &&
         !xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_OLDER))
         return xl_fail(err, XL_EUSAGE,
-                       "runs gc needs --keep N, --older-than DAYS or both");
+                       "gc needs --keep N, --older-than DAYS or both");
     cJSON *root = cJSON_CreateObject();
     cJSON *removed = cJSON_AddArrayToObject(root, "runs");
     cJSON_AddBoolToObject(root, "removed", yes);

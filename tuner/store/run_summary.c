@@ -160,8 +160,16 @@ cJSON *xl_run_summary_json(const struct xl_run_summary *run)
 struct telling {
     cJSON *array;
     struct xl_buf *text;
-    size_t skip; /* rows not shown */
+    const char *heading; /* stands above the first row; NULL = it does */
+    size_t skip;         /* rows not shown */
 };
+
+static void tell_heading(struct telling *out)
+{
+    if (out->heading)
+        xl_buf_printf(out->text, "%s:\n", out->heading);
+    out->heading = NULL;
+}
 
 static enum xl_status tell_fact(void *ctx, const struct xl_store_fact *fact,
                                 struct xl_err *err)
@@ -172,6 +180,7 @@ static enum xl_status tell_fact(void *ctx, const struct xl_store_fact *fact,
     if (!scope)
         scope = cJSON_AddObjectToObject(out->array, fact->scope);
     xl_json_add_text(scope, fact->key, fact->value, strlen(fact->value));
+    tell_heading(out);
     xl_buf_printf(out->text, "  %s.%s: %s\n", fact->scope, fact->key,
                   fact->value);
     return XL_OK;
@@ -197,6 +206,7 @@ static enum xl_status tell_best(void *ctx, const struct xl_store_trial *t,
     xl_json_add_real(row, "trial", (double)t->id);
     xl_json_add_real(row, "value", t->result.value);
     xl_json_add_real(row, "n", (double)t->result.n);
+    tell_heading(out);
     xl_buf_printf(out->text, "  trial %" PRId64 ": %.5g, n %" PRId64, t->id,
                   t->result.value, t->result.n);
     tell_metric(out, row, "prefill_tok_s", &t->result.prefill_tok_s);
@@ -236,6 +246,7 @@ static enum xl_status tell_event(void *ctx, const struct xl_store_event *event,
     xl_json_add_text(row, "kind", event->kind, strlen(event->kind));
     xl_json_add_text(row, "text", event->text, strlen(event->text));
     cJSON_AddItemToArray(out->array, row);
+    tell_heading(out);
     xl_buf_printf(out->text, "  %s: %s\n", event->kind, event->text);
     return XL_OK;
 }
@@ -246,13 +257,13 @@ static enum xl_status tell_all(struct xl_store *store, cJSON *root,
     struct telling out = { .text = text };
     size_t n_events = 0;
 
-    xl_buf_text(text, "best:\n");
+    out.heading = "best";
     out.array = cJSON_AddArrayToObject(root, "leaders");
     XL_TRY(xl_query_best(store, SHOWN_BEST, tell_best, &out, err));
-    xl_buf_text(text, "facts:\n");
+    out.heading = "facts";
     out.array = cJSON_AddObjectToObject(root, "facts");
     XL_TRY(xl_query_facts(store, tell_fact, &out, err));
-    xl_buf_text(text, "last events:\n");
+    out.heading = "last events";
     out.array = cJSON_AddArrayToObject(root, "events");
     XL_TRY(xl_query_events(store, count_event, &n_events, err));
     out.skip = n_events > SHOWN_EVENTS ? n_events - SHOWN_EVENTS : 0;
