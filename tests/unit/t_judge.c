@@ -28,10 +28,10 @@ enum {
 
 static double brute_logprob(const float *row, size_t vocab, int32_t id)
 {
-    long double sum = 0, top = row[0];
+    long double sum = 0, top = (long double)row[0];
     for (size_t i = 1; i < vocab; i++)
         if ((long double)row[i] > top)
-            top = row[i];
+            top = (long double)row[i];
     for (size_t i = 0; i < vocab; i++)
         sum += expl((long double)row[i] - top);
     return (double)((long double)row[id] - top - logl(sum));

@@ -57,8 +57,7 @@ static void hostile_names_stay_in_their_folder(struct xl_test *t)
         "`rm`$(x)'\"",
         "\xff\xfe",
         "a__h=9__i=1",
-        "0123456789012345678901234567890123456789"
-        "//////////////////////////////////////////",
+        "0123456789012345678901234567890123456789///////////////////",
     };
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         char name[XL_OUTPUT_NAME];
