@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One block of floats: all C, then all n, then all m, each by block, so that
- * clear and copy are one memory operation. */
+ * One block of floats, so that clear and copy are one memory operation: every
+ * part of every block, each on a cache line of its own. Where they lie is
+ * worked out once, by a walk over state.def. */
 #include "kernel/model/state.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,32 +14,113 @@
 #include "kernel/model/safetensors.h"
 
 enum {
-    NAME_ROOM = 32
+    NAME_ROOM = 40,
+    LINE_FLOATS = 16
 };
 
+/* -- layout --------------------------------------------------------------- */
+
+/* The names that state.def gives to sizes. */
+struct sizes {
+    size_t heads, dk, dv, history, inner, s_history, width, ONE;
+};
+
+enum kind {
+    MLSTM,
+    SLSTM
+};
+
+static const struct {
+    const char *name;
+    enum kind kind;
+    size_t dims[3]; /* offsets in struct sizes */
+} rows[] = {
+#define XL_STATE(id, name, kind, d0, d1, d2)                                   \
+    { name,                                                                    \
+      kind,                                                                    \
+      { offsetof(struct sizes, d0), offsetof(struct sizes, d1),                \
+        offsetof(struct sizes, d2) } },
+#include "kernel/model/state.def"
+#undef XL_STATE
+};
+
+static struct sizes sizes_of(const struct xl_config *c)
+{
+    bool is_stack = c->arch == XL_ARCH_BLOCK_STACK;
+    size_t kernel = is_stack ? c->conv_kernel : 0;
+    size_t s_kernel = is_stack ? c->slstm_conv_kernel : 0;
+    return (struct sizes){ .heads = c->heads,
+                           .dk = c->dk,
+                           .dv = c->dv,
+                           .history = kernel ? kernel - 1 : 0,
+                           .inner = c->inner,
+                           .s_history = s_kernel ? s_kernel - 1 : 0,
+                           .width = c->width,
+                           .ONE = 1 };
+}
+
+static struct xl_tensor shape_of(const struct sizes *sizes, size_t part)
+{
+    struct xl_tensor t = { .dtype = XL_FP32 };
+    for (size_t i = 0; i < 3; i++) {
+        if (rows[part].dims[i] == offsetof(struct sizes, ONE))
+            break;
+        const char *base = (const char *)sizes;
+        memcpy(&t.shape[t.n_dims++], base + rows[part].dims[i], sizeof(size_t));
+    }
+    return t;
+}
+
+/* Gives every part its shape and returns the floats of all; with data, also
+ * its place. */
+static size_t lay_out(struct xl_state *state, const struct xl_config *config)
+{
+    struct sizes sizes = sizes_of(config);
+    size_t at = 0;
+    for (size_t i = 0; i < state->blocks * XL_STATE_PARTS; i++) {
+        size_t block = i / XL_STATE_PARTS, part = i % XL_STATE_PARTS;
+        struct xl_tensor *t = &state->parts[i];
+        *t = shape_of(&sizes, part);
+        size_t n = xl_tensor_count(t);
+        if (config->is_slstm[block] != (rows[part].kind == SLSTM) || n == 0)
+            continue;
+        t->data = state->data ? state->data + at : NULL;
+        at += (n + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    }
+    return at;
+}
+
+/* -- life ----------------------------------------------------------------- */
+
+/* Sizes are bounded by the configuration: no sum of them can overflow. */
 enum xl_status xl_state_init(struct xl_state *state,
                              const struct xl_config *config, struct xl_err *err)
 {
-    size_t per_head = config->dk * config->dv + config->dk + 1;
-    size_t heads, floats;
     *state = (struct xl_state){ .blocks = config->blocks,
                                 .heads = config->heads,
                                 .dk = config->dk,
                                 .dv = config->dv };
-    if (!xl_mul_size(config->blocks, config->heads, &heads) ||
-        !xl_mul_size(heads, per_head, &floats) ||
-        !(state->data = xl_alloc_zero(floats, sizeof *state->data)))
+    state->parts =
+        xl_alloc_zero(config->blocks, XL_STATE_PARTS * sizeof *state->parts);
+    if (state->parts) {
+        state->floats = lay_out(state, config);
+        state->data = xl_alloc_zero(state->floats, sizeof *state->data);
+    }
+    if (!state->data) {
+        xl_state_release(state);
         return xl_fail(err, XL_ENOMEM,
                        "out of memory for a state of %zu x "
                        "%zu heads of %zu x %zu",
                        config->blocks, config->heads, config->dk, config->dv);
-    state->floats = floats;
+    }
+    lay_out(state, config);
     return XL_OK;
 }
 
 void xl_state_release(struct xl_state *state)
 {
     xl_free(state->data);
+    xl_free(state->parts);
     *state = (struct xl_state){ 0 };
 }
 
@@ -54,63 +137,71 @@ void xl_state_copy(struct xl_state *to, const struct xl_state *from)
     to->tokens = from->tokens;
 }
 
+/* -- views ---------------------------------------------------------------- */
+
+struct xl_tensor xl_state_view(const struct xl_state *state, size_t block,
+                               enum xl_state_part part)
+{
+    assert(block < state->blocks);
+    return state->parts[block * XL_STATE_PARTS + part];
+}
+
+/* The state's own memory, which is not const. */
+float *xl_state_at(const struct xl_state *state, size_t block,
+                   enum xl_state_part part)
+{
+    assert(block < state->blocks);
+    const float *at = state->parts[block * XL_STATE_PARTS + part].data;
+    return at ? state->data + (at - state->data) : NULL;
+}
+
 float *xl_state_C(const struct xl_state *state, size_t block)
 {
-    return state->data + block * state->heads * state->dk * state->dv;
+    return xl_state_at(state, block, XL_STATE_C);
 }
 
 float *xl_state_n(const struct xl_state *state, size_t block)
 {
-    return xl_state_C(state, state->blocks) + block * state->heads * state->dk;
+    return xl_state_at(state, block, XL_STATE_N);
 }
 
 float *xl_state_m(const struct xl_state *state, size_t block)
 {
-    return xl_state_n(state, state->blocks) + block * state->heads;
+    return xl_state_at(state, block, XL_STATE_M);
 }
 
 /* -- files ---------------------------------------------------------------- */
 
-enum {
-    PARTS = 3
-};
-
-/* The part-th tensor (C, n, m) of a block, as a view. */
-static struct xl_tensor part_of(const struct xl_state *state, size_t block,
-                                size_t part)
+/* The next part that is there, from place *i on; false when none is left. */
+static bool next_part(const struct xl_state *state, size_t *i,
+                      char name[NAME_ROOM], struct xl_tensor *part)
 {
-    struct xl_tensor t = { .dtype = XL_FP32, .n_dims = PARTS - part };
-    t.shape[0] = state->heads;
-    t.shape[1] = state->dk;
-    t.shape[2] = state->dv;
-    for (size_t i = t.n_dims; i < PARTS; i++)
-        t.shape[i] = 0;
-    t.data = part == 0   ? xl_state_C(state, block)
-             : part == 1 ? xl_state_n(state, block)
-                         : xl_state_m(state, block);
-    return t;
-}
-
-static void name_part(char out[NAME_ROOM], size_t block, size_t part)
-{
-    snprintf(out, NAME_ROOM, "layer.%zu.%c", block, "Cnm"[part]);
+    for (; *i < state->blocks * XL_STATE_PARTS; ++*i) {
+        *part = state->parts[*i];
+        if (!part->data)
+            continue;
+        snprintf(name, NAME_ROOM, "layer.%zu.%s", *i / XL_STATE_PARTS,
+                 rows[*i % XL_STATE_PARTS].name);
+        ++*i;
+        return true;
+    }
+    return false;
 }
 
 enum xl_status xl_state_save(const struct xl_state *state, const char *path,
                              struct xl_err *err)
 {
-    size_t n = state->blocks * PARTS;
-    struct xl_safetensors_entry *entries = xl_alloc_zero(n, sizeof *entries);
-    char(*names)[NAME_ROOM] = xl_alloc_zero(n, sizeof *names);
+    size_t most = state->blocks * XL_STATE_PARTS, n = 0, at = 0;
+    struct xl_safetensors_entry *entries = xl_alloc_zero(most, sizeof *entries);
+    char(*names)[NAME_ROOM] = xl_alloc_zero(most, sizeof *names);
     enum xl_status rc = XL_ENOMEM;
     if (!entries || !names) {
         xl_fail(err, rc, "out of memory saving the state to '%s'", path);
         goto done;
     }
-    for (size_t i = 0; i < n; i++) {
-        name_part(names[i], i / PARTS, i % PARTS);
-        entries[i].name = names[i];
-        entries[i].tensor = part_of(state, i / PARTS, i % PARTS);
+    while (next_part(state, &at, names[n], &entries[n].tensor)) {
+        entries[n].name = names[n];
+        n++;
     }
     rc = xl_safetensors_write(path, entries, n, err);
 done:
@@ -129,24 +220,22 @@ enum xl_status xl_state_load(struct xl_state *state, const char *path,
                              struct xl_err *err)
 {
     struct xl_safetensors *file;
+    struct xl_tensor part;
     char name[NAME_ROOM];
     enum xl_status rc = XL_OK;
     XL_TRY(xl_safetensors_open_file(&file, path, err));
-    for (size_t i = 0; i < state->blocks * PARTS && rc == XL_OK; i++) {
-        name_part(name, i / PARTS, i % PARTS);
-        struct xl_tensor want = part_of(state, i / PARTS, i % PARTS);
+    for (size_t i = 0; rc == XL_OK && next_part(state, &i, name, &part);) {
         const struct xl_tensor *got = xl_safetensors_find(file, name);
-        if (!got || !same_shape(got, &want))
+        if (!got || !same_shape(got, &part))
             rc = xl_fail(err, XL_EFORMAT,
                          "'%s' is no state of this model: "
                          "'%s' is missing or of another shape",
                          path, name);
     }
-    for (size_t i = 0; i < state->blocks * PARTS && rc == XL_OK; i++) {
-        name_part(name, i / PARTS, i % PARTS);
-        struct xl_tensor to = part_of(state, i / PARTS, i % PARTS);
-        memcpy((void *)(size_t)to.data, xl_safetensors_find(file, name)->data,
-               xl_tensor_count(&to) * sizeof(float));
+    for (size_t i = 0; rc == XL_OK && next_part(state, &i, name, &part);) {
+        size_t at = (size_t)((const float *)part.data - state->data);
+        memcpy(state->data + at, xl_safetensors_find(file, name)->data,
+               xl_tensor_count(&part) * sizeof(float));
     }
     xl_safetensors_close(file);
     return rc;

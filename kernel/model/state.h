@@ -2,6 +2,8 @@
  *
  * Recurrent state of one sequence, as a value: make, clear, copy, save,
  * restore. Its size does not depend on how many tokens it has seen.
+ *
+ * A block holds the parts of state.def that its kind has; the rest are NULL.
  */
 #ifndef XL_STATE_H
 #define XL_STATE_H
@@ -11,12 +13,22 @@
 
 #include "kernel/base/err.h"
 #include "kernel/model/config.h"
+#include "kernel/tensor/tensor.h"
+
+enum xl_state_part {
+#define XL_STATE(id, name, kind, d0, d1, d2) XL_STATE_##id,
+#include "kernel/model/state.def"
+#undef XL_STATE
+    XL_STATE_PARTS
+};
 
 struct xl_state {
     size_t blocks, heads, dk, dv;
     uint64_t tokens; /* tokens seen since clear */
     float *data;     /* one allocation; the views below point into it */
     size_t floats;
+    /* private */
+    struct xl_tensor *parts; /* [blocks][XL_STATE_PARTS] */
 };
 
 /* Heap object at its initial value (all zero); xl_state_release frees. */
@@ -30,12 +42,18 @@ void xl_state_clear(struct xl_state *state);
 /* to must have been made for the same model. */
 void xl_state_copy(struct xl_state *to, const struct xl_state *from);
 
-/* Views of one block: C [heads][dk][dv], n [heads][dk], m [heads]. */
+/* A part of one block as a view, data NULL when the block has none. */
+struct xl_tensor xl_state_view(const struct xl_state *state, size_t block,
+                               enum xl_state_part part);
+
+/* Its floats alone, in the shapes of state.def. */
+float *xl_state_at(const struct xl_state *state, size_t block,
+                   enum xl_state_part part);
 float *xl_state_C(const struct xl_state *state, size_t block);
 float *xl_state_n(const struct xl_state *state, size_t block);
 float *xl_state_m(const struct xl_state *state, size_t block);
 
-/* Safetensors with layer.I.C, layer.I.n, layer.I.m. */
+/* Safetensors with layer.I.C, layer.I.n, layer.I.m and so on. */
 enum xl_status xl_state_save(const struct xl_state *state, const char *path,
                              struct xl_err *err);
 enum xl_status xl_state_load(struct xl_state *state, const char *path,
