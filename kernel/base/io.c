@@ -121,33 +121,45 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
+/* A device knows no sync: that is no failure. */
+static bool sync_file(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
+}
+
 enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
                              struct xl_err *err)
 {
     char temp[PATH_ROOM];
-    int len = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    bool in_place = xl_io_is_special(path);
+    int len = in_place ? snprintf(temp, sizeof temp, "%s", path)
+                       : snprintf(temp, sizeof temp, "%s.%ld.tmp", path,
+                                  (long)getpid());
     if (len < 0 || (size_t)len >= sizeof temp)
         return xl_fail(err, XL_EIO, "cannot write '%s': path too long", path);
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int how = O_WRONLY | O_CLOEXEC | (in_place ? 0 : O_CREAT | O_TRUNC);
+    int fd = open(temp, how, 0666);
     if (fd < 0)
         return xl_fail(err, XL_EIO, "cannot write '%s': %s", temp,
                        strerror(errno));
-    bool wrote = write_all(fd, bytes, n) && fsync(fd) == 0;
+    bool wrote = write_all(fd, bytes, n) && sync_file(fd);
     int why = errno;
     if (close(fd) != 0 && wrote) {
         wrote = false;
         why = errno;
     }
-    if (wrote && rename(temp, path) != 0) {
+    if (wrote && !in_place && rename(temp, path) != 0) {
         wrote = false;
         why = errno;
     }
     if (!wrote) {
-        unlink(temp);
+        if (!in_place)
+            unlink(temp);
         return xl_fail(err, XL_EIO, "cannot write '%s': %s", path,
                        strerror(why));
     }
-    sync_folder_of(path);
+    if (!in_place)
+        sync_folder_of(path);
     return XL_OK;
 }
 
@@ -186,6 +198,12 @@ bool xl_io_is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool xl_io_is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 char *xl_io_join(const char *folder, const char *name)

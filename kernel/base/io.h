@@ -30,7 +30,8 @@ enum xl_status xl_io_read(const char *path, struct xl_buf *out,
                           struct xl_err *err);
 
 /* Replaces path by these bytes: temporary file beside it, fsync, rename,
- * fsync of the folder. After a crash path holds the old or the new bytes. */
+ * fsync of the folder. After a crash path holds the old or the new bytes.
+ * A device or pipe is written to, never replaced. */
 enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
                              struct xl_err *err);
 
@@ -39,6 +40,9 @@ enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err);
 
 bool xl_io_exists(const char *path);
 bool xl_io_is_dir(const char *path);
+
+/* A device, pipe or socket: renaming a file over it would destroy it. */
+bool xl_io_is_special(const char *path);
 
 /* "folder/name" as a heap string (xl_free), or NULL without memory. */
 char *xl_io_join(const char *folder, const char *name);

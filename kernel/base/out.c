@@ -9,6 +9,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/buf.h"
+#include "kernel/base/io.h"
 
 static enum xl_status fail_write(const struct xl_out *out, struct xl_err *err)
 {
@@ -23,20 +24,33 @@ static void forget(struct xl_out *out)
     *out = (struct xl_out){ 0 };
 }
 
+/* Where the bytes go until the commit. */
+static const char *target(const struct xl_out *out)
+{
+    return out->temp ? out->temp : out->path;
+}
+
+static void remove_temp(const struct xl_out *out)
+{
+    if (out->temp)
+        unlink(out->temp);
+}
+
 enum xl_status xl_out_open(struct xl_out *out, const char *path,
                            struct xl_err *err)
 {
     struct xl_buf temp;
+    bool in_place = xl_io_is_special(path);
     xl_buf_init(&temp, 0);
     xl_buf_printf(&temp, "%s.%ld.tmp", path, (long)getpid());
     *out = (struct xl_out){ .path = xl_strdup(path) };
-    if (xl_buf_ok(&temp))
+    if (xl_buf_ok(&temp) && !in_place)
         out->temp = xl_strndup(temp.data, temp.len);
     xl_buf_release(&temp);
     enum xl_status rc = XL_OK;
-    if (!out->path || !out->temp)
+    if (!out->path || (!out->temp && !in_place))
         rc = xl_fail(err, XL_ENOMEM, "out of memory");
-    else if (!(out->file = fopen(out->temp, "wb")))
+    else if (!(out->file = fopen(target(out), "wb")))
         rc = fail_write(out, err);
     if (rc != XL_OK)
         forget(out);
@@ -54,15 +68,15 @@ enum xl_status xl_out_write(struct xl_out *out, const void *bytes, size_t n,
 enum xl_status xl_out_commit(struct xl_out *out, struct xl_err *err)
 {
     enum xl_status rc = XL_OK;
-    if (fflush(out->file) != 0 || fsync(fileno(out->file)) != 0)
+    if (fflush(out->file) != 0 || (out->temp && fsync(fileno(out->file)) != 0))
         rc = fail_write(out, err);
     if (fclose(out->file) != 0 && rc == XL_OK)
         rc = fail_write(out, err);
     out->file = NULL;
-    if (rc == XL_OK && rename(out->temp, out->path) != 0)
+    if (rc == XL_OK && out->temp && rename(out->temp, out->path) != 0)
         rc = fail_write(out, err);
     if (rc != XL_OK)
-        unlink(out->temp);
+        remove_temp(out);
     forget(out);
     return rc;
 }
@@ -72,6 +86,6 @@ void xl_out_abandon(struct xl_out *out)
     if (!out->file)
         return;
     fclose(out->file);
-    unlink(out->temp);
+    remove_temp(out);
     forget(out);
 }

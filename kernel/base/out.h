@@ -11,8 +11,8 @@
  *     xl_out_abandon(&out); // nothing to do after a commit
  *
  * Pieces go to a temporary file beside path through a small buffer, so
- * memory does not grow with the file. For bytes that are in memory already,
- * xl_io_replace is one call.
+ * memory does not grow with the file. A device or pipe is written to directly.
+ * For bytes that are in memory already, xl_io_replace is one call.
  */
 #ifndef XL_OUT_H
 #define XL_OUT_H
@@ -24,8 +24,8 @@
 
 struct xl_out {
     /* private */
-    FILE *file; /* NULL = closed */
-    char *path, *temp;
+    FILE *file;        /* NULL = closed */
+    char *path, *temp; /* temp NULL = path is a device, written directly */
 };
 
 enum xl_status xl_out_open(struct xl_out *out, const char *path,
