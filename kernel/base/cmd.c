@@ -64,12 +64,19 @@ void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
     xl_opts_help(groups, n, out);
 }
 
+static int end_output(bool ok)
+{
+    if (ok && fflush(stdout) == 0)
+        return 0;
+    fputs("cannot write standard output\n", stderr);
+    return xl_status_exit_code(XL_EIO);
+}
+
 static int print_buf(struct xl_buf *out)
 {
-    bool ok =
-        xl_buf_ok(out) && fputs(out->data, stdout) >= 0 && fflush(stdout) == 0;
+    bool ok = xl_buf_ok(out) && fputs(out->data, stdout) >= 0;
     xl_buf_release(out);
-    return ok ? 0 : xl_status_exit_code(XL_EIO);
+    return end_output(ok);
 }
 
 const char *xl_cmd_hint(const char *word, const char *const *names, size_t n,
@@ -156,7 +163,7 @@ static int print_version(const struct xl_program *program)
     printf("%s %s\n", program->name, program->version);
     if (program->version_details)
         fputs(program->version_details(), stdout);
-    return fflush(stdout) == 0 ? 0 : xl_status_exit_code(XL_EIO);
+    return end_output(true);
 }
 
 int xl_cmd_main(const struct xl_program *program, int argc, char **argv)
