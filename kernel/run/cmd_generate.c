@@ -224,8 +224,8 @@ static enum xl_status generate(const struct xl_cmd_ctx *ctx,
                                     &options, &result, err);
     if (rc == XL_OK && ctx->json)
         rc = print_json(session, prompt, &result, &stream->text, err);
-    else if (rc == XL_OK)
-        putchar('\n');
+    else if (rc == XL_OK && (putchar('\n') < 0 || fflush(stdout) != 0))
+        rc = xl_fail(err, XL_EIO, "cannot write standard output");
     if (rc == XL_OK && !ctx->json && !ctx->quiet)
         print_rates(prompt, &result);
     xl_generate_release(&result);

@@ -38,7 +38,8 @@ enum xl_status xl_step_log_open(struct xl_step_log *log, const char *stats,
                                 const char *memory, size_t every,
                                 struct xl_err *err)
 {
-    *log = (struct xl_step_log){ .every = every ? every : 1 };
+    *log = (struct xl_step_log){ .paths = { stats, memory },
+                                 .every = every ? every : 1 };
     enum xl_status rc = open_csv(&log->stats, stats,
                                  "step,dt_ms,cum_ms,inst_tok_s,avg_tok_s", err);
     if (rc == XL_OK)
@@ -71,16 +72,16 @@ void xl_step_log_token(struct xl_step_log *log,
 enum xl_status xl_step_log_close(struct xl_step_log *log, struct xl_err *err)
 {
     FILE *files[] = { log->stats, log->memory };
-    bool ok = true;
+    enum xl_status rc = XL_OK;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (!files[i])
             continue;
-        ok = !ferror(files[i]) && ok;
+        bool ok = !ferror(files[i]);
         ok = fclose(files[i]) == 0 && ok;
+        if (!ok && rc == XL_OK)
+            rc =
+                xl_fail(err, XL_EIO, "cannot write all of '%s'", log->paths[i]);
     }
     *log = (struct xl_step_log){ 0 };
-    return ok ? XL_OK
-              : xl_fail(err, XL_EIO,
-                        "cannot write the whole stats or "
-                        "memory log: is the disk full?");
+    return rc;
 }

@@ -15,6 +15,7 @@
 
 struct xl_step_log {
     /* private */
+    const char *paths[2]; /* of stats and memory, borrowed */
     FILE *stats, *memory;
     size_t every;
     uint64_t sum_ns;
