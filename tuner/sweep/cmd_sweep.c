@@ -37,9 +37,9 @@ static void catch_signals(void)
 /* A sweep on its way. */
 struct job {
     struct xl_cmd_ctx *ctx;
-    struct xl_opts words;  /* a resumed run's own; else unused */
+    struct xl_opts words; /* a resumed run's own; else unused */
     const char **word_list;
-    cJSON *meta;           /* run_meta.json of the run */
+    cJSON *meta; /* run_meta.json of the run */
     struct xl_setup setup;
     char *run_dir;
     struct xl_store *store;
@@ -52,8 +52,8 @@ struct job {
 /* -- progress ------------------------------------------------------------- */
 
 static const char *short_params(const struct job *job,
-                                const struct xl_params *params,
-                                char *out, size_t room)
+                                const struct xl_params *params, char *out,
+                                size_t room)
 {
     size_t used = 0;
     out[0] = '\0';
@@ -87,8 +87,8 @@ static void on_news(void *ctx, const struct xl_sweep_news *news)
     else
         fprintf(stderr, "%s: %s", xl_run_outcome_name(news->outcome),
                 news->reason);
-    fprintf(stderr, "  %s", short_params(job, news->params, params,
-                                         sizeof params));
+    fprintf(stderr, "  %s",
+            short_params(job, news->params, params, sizeof params));
     if (!news->from_store && news->budget > news->done && !job->live)
         fprintf(stderr, "  %.0f s left",
                 elapsed / (double)news->done *
@@ -126,12 +126,12 @@ static enum xl_status open_resumed(struct job *job, const char *run,
         xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_LOG_DIR);
     XL_TRY(xl_rundir_find(log_dir, run, &job->run_dir, err));
     char *path = xl_rundir_file(job->run_dir, "run_meta.json");
-    enum xl_status rc =
-        path ? xl_json_load(path, XL_JSON_LARGE, &job->meta, err)
-             : xl_fail(err, XL_ENOMEM, "out of memory");
+    enum xl_status rc = path
+                            ? xl_json_load(path, XL_JSON_LARGE, &job->meta, err)
+                            : xl_fail(err, XL_ENOMEM, "out of memory");
     xl_free(path);
-    if (rc == XL_OK)
-        rc = parse_words(job, err);
+    if (rc == XL_OK && (rc = parse_words(job, err)) != XL_OK)
+        xl_err_prefix(err, "'%s/run_meta.json'", job->run_dir);
     if (rc == XL_OK)
         rc = xl_setup_make(&job->setup, job->ctx, &job->words, job->meta, err);
     return rc;
@@ -193,7 +193,8 @@ static void note_facts(struct job *job, const char *scope, const cJSON *facts)
          item = item->next) {
         char *text = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
         struct xl_store_fact fact = {
-            .scope = scope, .key = item->string,
+            .scope = scope,
+            .key = item->string,
             .value = text ? text : cJSON_GetStringValue(item),
         };
         if (fact.value)
@@ -211,10 +212,10 @@ static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
         .new_tokens = (size_t)xl_setup_int(&job->setup, XL_SWEEP_NEW),
         .judge_tokens =
             (size_t)xl_setup_int(&job->setup, XL_SWEEP_JUDGE_TOKENS),
-        .timeout_s = xl_opt_real(job->setup.opts, XL_GROUP_OWN,
-                                 XL_SWEEP_TIMEOUT),
-        .memory_bytes =
-            (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY) << 20,
+        .timeout_s =
+            xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIMEOUT),
+        .memory_bytes = (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY)
+                        << 20,
         .stop = &stop_signal,
     };
     return xl_evaluator_make(&job->evaluator, &options, err);
@@ -227,8 +228,8 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
     if (resume) {
         XL_TRY(open_resumed(job, resume, err));
     } else {
-        XL_TRY(xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL,
-                             err));
+        XL_TRY(
+            xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL, err));
         XL_TRY(create_run(job, err));
     }
     XL_TRY(open_store(job, err));
@@ -260,13 +261,14 @@ static void print_end(const struct job *job, const struct xl_verdicts *v,
 {
     char params[400];
     printf("%zu configurations measured, %zu failed; %zu passed the judge; "
-           "%s\n", v->n_ok, v->n_failed, v->n_passed, xl_sweep_end_text(end));
+           "%s\n",
+           v->n_ok, v->n_failed, v->n_passed, xl_sweep_end_text(end));
     if (!v->winner) {
         printf("no winner: %s\nrun      %s\n", v->why, job->run_dir);
         return;
     }
-    printf("winner   %s\n", short_params(job, &v->params, params,
-                                         sizeof params));
+    printf("winner   %s\n",
+           short_params(job, &v->params, params, sizeof params));
     printf("         %s\n", v->why);
     print_speed("prefill", &v->figures.prefill_tok_s, &v->prefill_ratio);
     print_speed("decode", &v->figures.decode_tok_s, &v->decode_ratio);
@@ -275,7 +277,8 @@ static void print_end(const struct job *job, const struct xl_verdicts *v,
     printf("run      %s\n", job->run_dir);
     printf("profile  %s/best.json%s\n", job->run_dir,
            v->proved || v->is_default ? ", applied by every later run on this "
-                                        "machine" : "");
+                                        "machine"
+                                      : "");
     printf("next     xltune judge --run %s && xltune plot --run %s\n",
            job->run_dir, job->run_dir);
 }
@@ -334,13 +337,14 @@ static enum xl_status stopped(const struct job *job, struct xl_err *err)
     int number = atomic_load(&stop_signal);
     return xl_fail(err, number == SIGTERM ? XL_ETERMINATED : XL_EINTERRUPTED,
                    "stopped; what was measured is kept. Go on with: xltune "
-                   "sweep --resume %s", job->run_dir);
+                   "sweep --resume %s",
+                   job->run_dir);
 }
 
 static enum xl_status run_job(struct job *job, struct xl_err *err)
 {
-    double budget_s = xl_opt_real(job->setup.opts, XL_GROUP_OWN,
-                                  XL_SWEEP_TIME_BUDGET);
+    double budget_s =
+        xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIME_BUDGET);
     struct xl_params base = job->setup.base;
     struct xl_verdicts verdicts;
     enum xl_sweep_end end = XL_END_BUDGET;
@@ -351,19 +355,25 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .config = xl_model_config(job->setup.session.model),
         .objective = job->setup.objective,
         .repeats = (size_t)xl_setup_int(&job->setup, XL_SWEEP_REPEATS),
-        .deadline_ns = budget_s > 0
-            ? job->start_ns + (uint64_t)(budget_s * 1e9) : 0,
+        .deadline_ns =
+            budget_s > 0 ? job->start_ns + (uint64_t)(budget_s * 1e9) : 0,
         .stop = &stop_signal,
-        .to_params = to_params, .params_ctx = job->setup.space,
-        .news = on_news, .news_ctx = job,
+        .to_params = to_params,
+        .params_ctx = job->setup.space,
+        .news = on_news,
+        .news_ctx = job,
     };
     xl_plan_canonical(sweep.config, &base);
     struct xl_finish finish = {
-        .sweep = &sweep, .run_dir = job->run_dir, .base = &base,
-        .key = &job->key, .publish = true,
+        .sweep = &sweep,
+        .run_dir = job->run_dir,
+        .base = &base,
+        .key = &job->key,
+        .publish = true,
         .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS),
         .prompt_tokens = job->setup.prompt.n,
-        .talk = on_talk, .talk_ctx = job,
+        .talk = on_talk,
+        .talk_ctx = job,
     };
     XL_TRY(xl_sweep_search(&sweep, &end, err));
     if (end == XL_END_STOPPED)
@@ -384,17 +394,19 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct job job = { .ctx = ctx, .start_ns = xl_clock_ns(),
+    struct job job = { .ctx = ctx,
+                       .start_ns = xl_clock_ns(),
                        .live = isatty(STDERR_FILENO) };
     catch_signals();
     enum xl_status rc = open_run(&job, err);
     if (rc == XL_OK) {
         if (!ctx->quiet)
-            fprintf(stderr, "run %s: prompt of %zu tokens, %lld new, up to "
-                    "%llu configurations\n", job.run_dir, job.setup.prompt.n,
+            fprintf(stderr,
+                    "run %s: prompt of %zu tokens, %lld new, up to "
+                    "%llu configurations\n",
+                    job.run_dir, job.setup.prompt.n,
                     (long long)xl_setup_int(&job.setup, XL_SWEEP_NEW),
-                    (unsigned long long)xl_strategy_budget(
-                        job.setup.strategy));
+                    (unsigned long long)xl_strategy_budget(job.setup.strategy));
         rc = run_job(&job, err);
     }
     xl_evaluator_free(job.evaluator);
@@ -453,8 +465,9 @@ static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
         .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
         .trials = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_TRIALS),
         .seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
-        .population = sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN,
-                                                 XL_SWEEP_POPULATION) : 0,
+        .population =
+            sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
+                  : 0,
     };
     struct xl_table *table;
     struct xl_buf line;
@@ -469,8 +482,8 @@ static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    const char *table = xl_opt_text(&ctx->opts, XL_GROUP_OWN,
-                                    XL_SWEEP_SIMULATE);
+    const char *table =
+        xl_opt_text(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_SIMULATE);
     if (table)
         return simulate(ctx, table, err);
     if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_DRY_RUN))
@@ -485,7 +498,8 @@ const struct xl_cmd xl_cmd_sweep = {
     .example = "xltune sweep --backend all --prompt-file prompt.txt",
     .details =
         "Measures configurations on one prompt, keeps every sample in the run\n"
-        "folder, judges what each configuration writes, and lets the best meet\n"
+        "folder, judges what each configuration writes, and lets the best "
+        "meet\n"
         "the defaults in a duel. The winner is applied by later runs. Ctrl-C\n"
         "keeps what was measured and says how to go on.",
     .rows = xl_sweep_rows,

@@ -12,8 +12,8 @@
 #include "kernel/base/json.h"
 
 #define PROMPT_SHIPPED "runs/prompts/demo.txt"
-#define PROMPT_KEPT ((size_t)64 << 10)
-#define PROMPT_MAX ((size_t)256 << 20)
+#define PROMPT_KEPT    ((size_t)64 << 10)
+#define PROMPT_MAX     ((size_t)256 << 20)
 
 const struct xl_opt xl_sweep_rows[XL_SWEEP_OPTS] = {
 #define XL_SWEEP_OPT(id, name_, kind_, arg_, fallback_, lo_, hi_, help_)       \
@@ -55,7 +55,8 @@ static enum xl_status read_prompt_text(struct xl_setup *setup,
     const char *given = xl_setup_text(setup, XL_SWEEP_PROMPT);
     const char *file = xl_setup_text(setup, XL_SWEEP_PROMPT_FILE);
     if (given && file)
-        return xl_fail(err, XL_EUSAGE, "--prompt and --prompt-file exclude "
+        return xl_fail(err, XL_EUSAGE,
+                       "--prompt and --prompt-file exclude "
                        "each other");
     if (given) {
         xl_buf_text(text, given);
@@ -65,7 +66,8 @@ static enum xl_status read_prompt_text(struct xl_setup *setup,
         return xl_io_read(file, text, err);
     char *shipped = xl_session_shipped(PROMPT_SHIPPED);
     if (!shipped)
-        return xl_fail(err, XL_ENOTFOUND, "the bundled prompt is not where it "
+        return xl_fail(err, XL_ENOTFOUND,
+                       "the bundled prompt is not where it "
                        "was installed; name one with --prompt-file");
     enum xl_status rc = xl_io_read(shipped, text, err);
     xl_free(shipped);
@@ -96,7 +98,8 @@ static enum xl_status recall_prompt(struct xl_setup *setup,
     for (const cJSON *id = ids ? ids->child : NULL; id; id = id->next)
         XL_TRY(xl_ids_add(&setup->prompt, (int32_t)id->valuedouble, err));
     if (setup->prompt.n == 0)
-        return xl_fail(err, XL_EFORMAT, "run_meta.json has no 'prompt_ids'; "
+        return xl_fail(err, XL_EFORMAT,
+                       "run_meta.json has no 'prompt_ids'; "
                        "this run cannot be resumed");
     if (xl_json_get_text(resumed, "prompt", &text, NULL) == XL_OK)
         setup->prompt_text = xl_strdup(text);
@@ -105,12 +108,23 @@ static enum xl_status recall_prompt(struct xl_setup *setup,
 
 /* -- base, space, strategy ------------------------------------------------ */
 
+/* The sweep's own --backend hides the tunable of that name. A single one is
+ * handed on: its golden profile is the base, and the duel is against it. */
+static void hand_on_backend(const struct xl_opts *opts)
+{
+    const struct xl_opt_value *own =
+        &opts->values[XL_GROUP_OWN][XL_SWEEP_BACKEND];
+    const char *names = xl_opt_text(opts, XL_GROUP_OWN, XL_SWEEP_BACKEND);
+    if (own->given && strcmp(names, "all") != 0 && !strchr(names, ','))
+        opts->values[XL_GROUP_TUNABLES][XL_PARAM_BACKEND] = *own;
+}
+
 static enum xl_status make_base(struct xl_setup *setup,
                                 const struct xl_cmd_ctx *ctx,
                                 const cJSON *resumed, struct xl_err *err)
 {
-    const cJSON *base = resumed
-        ? cJSON_GetObjectItemCaseSensitive(resumed, "base") : NULL;
+    const cJSON *base =
+        resumed ? cJSON_GetObjectItemCaseSensitive(resumed, "base") : NULL;
     if (!resumed)
         return ctx->services->resolve(setup->opts,
                                       xl_model_config(setup->session.model),
@@ -127,15 +141,13 @@ static enum xl_status make_base(struct xl_setup *setup,
 
 static enum xl_status make_space(struct xl_setup *setup, struct xl_err *err)
 {
-    struct xl_cpu cpu;
     const struct xl_config *config = xl_model_config(setup->session.model);
     unsigned phases = xl_objective_phases(setup->objective);
-    xl_cpu_read(&cpu);
     struct xl_param_space_options options = {
         .base = &setup->base,
         .rules = { config, xl_plan_inert, xl_plan_canonical, xl_plan_check },
         .heads = config->heads,
-        .cores = cpu.cores,
+        .cores = xl_cpu_cores(),
         .backends = xl_setup_text(setup, XL_SWEEP_BACKEND),
         .file = xl_setup_text(setup, XL_SWEEP_SPACE),
         .phases = phases,
@@ -185,8 +197,7 @@ static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
     if (!is_ga || has_trials)
         options.budget = (size_t)xl_setup_int(setup, XL_SWEEP_TRIALS);
     XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
-                            xl_param_space_space(setup->space), &options,
-                            err));
+                            xl_param_space_space(setup->space), &options, err));
     return suggest_base(setup, err);
 }
 
@@ -197,11 +208,12 @@ enum xl_status xl_setup_make(struct xl_setup *setup,
 {
     struct xl_cmd_ctx with_opts = *ctx;
     *setup = (struct xl_setup){ .opts = opts };
+    hand_on_backend(opts);
     with_opts.opts = *opts; /* a resumed run has its own words */
     XL_TRY(xl_objective_parse(xl_setup_text(setup, XL_SWEEP_OBJECTIVE),
                               &setup->objective, err));
-    XL_TRY(xl_strategy_choose(&setup->kind,
-                              xl_setup_text(setup, XL_SWEEP_MODE), err));
+    XL_TRY(xl_strategy_choose(&setup->kind, xl_setup_text(setup, XL_SWEEP_MODE),
+                              err));
     XL_TRY(xl_session_open(&setup->session, &with_opts, err));
     XL_TRY(resumed ? recall_prompt(setup, resumed, err)
                    : make_prompt(setup, err));
