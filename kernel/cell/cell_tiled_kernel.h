@@ -25,6 +25,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel/cell/cell_int.h"
@@ -404,35 +405,59 @@ struct factors {
     float keep, take, scale;
 };
 
-/* Rows a .. a + rows of C in one pass: C = keep C + ka v, h += qa C. */
+/* Rows of C in one pass, with their factors. */
+struct pass {
+    const float *v;
+    float *h, *C;  /* C is the first of the rows */
+    size_t stride; /* of C */
+    struct xl_vec keep, qa[4], ka[4];
+};
+
+/* n <= 16 columns from x on: C = keep C + ka v, h += qa C. */
+XL_INLINE void step_columns(const struct pass *s, size_t rows, size_t x,
+                            size_t n)
+{
+    bool is_part = n < XL_LANES;
+    struct xl_vec sum = xl_vec_zero(), old;
+    struct xl_vec value =
+        is_part ? xl_vec_load_n(s->v + x, n) : xl_vec_load(s->v + x);
+    for (size_t r = 0; r < rows; r++) {
+        float *at = s->C + r * s->stride + x;
+        old = is_part ? xl_vec_load_n(at, n) : xl_vec_load(at);
+        old = xl_vec_fma(s->ka[r], value, xl_vec_mul(old, s->keep));
+        if (is_part)
+            xl_vec_store_n(at, old, n);
+        else
+            xl_vec_store(at, old);
+        sum = xl_vec_fma(s->qa[r], old, sum);
+    }
+    if (is_part)
+        xl_vec_store_n(s->h + x, xl_vec_add(xl_vec_load_n(s->h + x, n), sum),
+                       n);
+    else
+        xl_vec_store(s->h + x, xl_vec_add(xl_vec_load(s->h + x), sum));
+}
+
+/* Rows a .. a + rows of C, all columns. */
 XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, float *C,
                          size_t a, struct factors f, size_t rows)
 {
-    enum {
-        MOST = 4
-    };
     const float *q = io->q + t * io->q_stride + a;
     const float *k = io->k + t * io->k_stride + a;
-    const float *v = io->v + t * io->v_stride;
-    float *h = io->h + t * io->h_stride;
-    struct xl_vec qa[MOST], ka[MOST], keep = xl_vec_set1(f.keep);
+    struct pass s = { .v = io->v + t * io->v_stride,
+                      .h = io->h + t * io->h_stride,
+                      .C = C + a * io->dv,
+                      .stride = io->dv,
+                      .keep = xl_vec_set1(f.keep) };
+    size_t x = 0;
     for (size_t r = 0; r < rows; r++) {
-        qa[r] = xl_vec_set1(f.scale * q[r]);
-        ka[r] = xl_vec_set1(f.take * k[r]);
+        s.qa[r] = xl_vec_set1(f.scale * q[r]);
+        s.ka[r] = xl_vec_set1(f.take * k[r]);
     }
-    for (size_t x = 0; x < io->dv; x += XL_LANES) {
-        size_t n = least(io->dv - x, XL_LANES);
-        struct xl_vec value = xl_vec_load_n(v + x, n);
-        struct xl_vec part = xl_vec_set1(0.0f);
-        for (size_t r = 0; r < rows; r++) {
-            float *at = C + (a + r) * io->dv + x;
-            struct xl_vec old = xl_vec_mul(xl_vec_load_n(at, n), keep);
-            struct xl_vec now = xl_vec_fma(ka[r], value, old);
-            xl_vec_store_n(at, now, n);
-            part = xl_vec_fma(qa[r], now, part);
-        }
-        xl_vec_store_n(h + x, xl_vec_add(xl_vec_load_n(h + x, n), part), n);
-    }
+    for (; x + XL_LANES <= io->dv; x += XL_LANES)
+        step_columns(&s, rows, x, XL_LANES);
+    if (x < io->dv)
+        step_columns(&s, rows, x, io->dv - x);
 }
 
 static inline void one_step(const struct xl_mlstm_io *io, size_t t,

@@ -25,8 +25,8 @@ static void run(const struct xl_gemm_job *job)
 
 const struct xl_gemm xl_gemm_vector = {
     .name = "vector",
-    .summary = "register-blocked loops the compiler vectorises, fp32 and bf16 "
-               "weights",
+    .summary = "register-blocked dot products in sixteen lanes, fp32 and "
+               "bf16 weights",
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -10,9 +10,7 @@
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    bool usable = cpu.isa[XL_ISA_AVX2] && cpu.isa[XL_ISA_FMA];
+    bool usable = xl_cpu_has(XL_ISA_AVX2) && xl_cpu_has(XL_ISA_FMA);
     return usable ? NULL : "the processor has no avx2 with fma";
 }
 
@@ -29,8 +27,8 @@ static void run(const struct xl_gemm_job *job)
 
 const struct xl_gemm xl_gemm_vector_avx2 = {
     .name = "vector",
-    .summary = "register-blocked loops the compiler vectorises, fp32 and bf16 "
-               "weights",
+    .summary = "register-blocked dot products in sixteen lanes, fp32 and "
+               "bf16 weights",
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,
