@@ -8,7 +8,9 @@
 #endif
 #include "kernel/base/cpu.h"
 
+#include <assert.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +153,32 @@ static void read_caches(struct xl_cpu *cpu)
             cpu->l3_bytes = bytes;
         }
     }
+}
+
+/* Bit i of `seen` is instruction set i, and the topmost says that the bits
+ * are there: a fact that never changes, so whoever writes first is right. */
+bool xl_cpu_has(enum xl_isa isa)
+{
+    enum {
+        KNOWN = 1 << 30
+    };
+    static atomic_uint seen;
+    static_assert(XL_ISA_COUNT < 30, "one bit an instruction set");
+    unsigned bits = atomic_load(&seen);
+    if (!bits) {
+        bool has[XL_ISA_COUNT] = { false };
+        read_isa(has);
+        bits = KNOWN;
+        for (int i = 0; i < XL_ISA_COUNT; i++)
+            bits |= (unsigned)has[i] << i;
+        atomic_store(&seen, bits);
+    }
+    return bits >> isa & 1;
+}
+
+size_t xl_cpu_cores(void)
+{
+    return usable_cores();
 }
 
 void xl_cpu_read(struct xl_cpu *cpu)

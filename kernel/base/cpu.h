@@ -31,6 +31,13 @@ struct xl_cpu {
 
 void xl_cpu_read(struct xl_cpu *cpu);
 
+/* Is the instruction set there? Asks the processor once and remembers: in a
+ * guest each CPUID leaves the guest and costs microseconds. Thread-safe. */
+bool xl_cpu_has(enum xl_isa isa);
+
+/* The cores of xl_cpu_read without the rest. */
+size_t xl_cpu_cores(void);
+
 /* "avx2" and the like; static storage. */
 const char *xl_isa_name(enum xl_isa isa);
 

@@ -6,21 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void separate(struct xl_buf *out)
+static void add_quoted(struct xl_buf *out, const char *text)
 {
-    if (out->len && out->data[out->len - 1] != '\n')
-        xl_buf_char(out, ',');
-}
-
-void xl_csv_text(struct xl_buf *out, const char *text)
-{
-    separate(out);
-    if (!text)
-        return;
-    if (!strpbrk(text, ",\"\r\n#") && text[0] != '\0') {
-        xl_buf_text(out, text);
-        return;
-    }
     xl_buf_char(out, '"');
     for (; *text; text++) {
         if (*text == '"')
@@ -30,29 +17,39 @@ void xl_csv_text(struct xl_buf *out, const char *text)
     xl_buf_char(out, '"');
 }
 
+/* Every field ends in a comma; xl_csv_end turns the last one into the end of
+ * the line, so an empty first field keeps its place. */
+void xl_csv_text(struct xl_buf *out, const char *text)
+{
+    if (text && (text[0] == '\0' || strpbrk(text, ",\"\r\n#")))
+        add_quoted(out, text);
+    else if (text)
+        xl_buf_text(out, text);
+    xl_buf_char(out, ',');
+}
+
 void xl_csv_real(struct xl_buf *out, double value)
 {
-    char text[40];
-    separate(out);
-    if (!isfinite(value))
-        return;
-    for (int digits = 6; digits <= 17; digits++) {
+    char text[40] = "";
+    for (int digits = 6; isfinite(value) && digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
     }
-    xl_buf_text(out, text);
+    xl_buf_printf(out, "%s,", text);
 }
 
 void xl_csv_int(struct xl_buf *out, long long value)
 {
-    separate(out);
-    xl_buf_printf(out, "%lld", value);
+    xl_buf_printf(out, "%lld,", value);
 }
 
 void xl_csv_end(struct xl_buf *out)
 {
-    xl_buf_char(out, '\n');
+    if (out->len && out->data[out->len - 1] == ',')
+        out->data[out->len - 1] = '\n';
+    else
+        xl_buf_char(out, '\n');
 }
 
 /* -- reading -------------------------------------------------------------- */

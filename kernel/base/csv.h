@@ -14,13 +14,15 @@
 #include "kernel/base/buf.h"
 #include "kernel/base/err.h"
 
-/* Appends a field, quoted when it must be; a comma first unless the line is
- * empty. NULL gives an empty field. */
+/* Appends a field and a comma, quoted when it must be. NULL gives an empty
+ * field. */
 void xl_csv_text(struct xl_buf *out, const char *text);
 
 /* Shortest digits that read back as the same value; not finite = empty. */
 void xl_csv_real(struct xl_buf *out, double value);
 void xl_csv_int(struct xl_buf *out, long long value);
+
+/* Ends the line: the last comma becomes the newline. */
 void xl_csv_end(struct xl_buf *out);
 
 struct xl_csv {

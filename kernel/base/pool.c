@@ -152,12 +152,7 @@ enum xl_status xl_pool_make(struct xl_pool **out,
                             const struct xl_pool_options *options,
                             struct xl_err *err)
 {
-    struct xl_cpu cpu;
-    size_t width = options->width;
-    if (width == 0) {
-        xl_cpu_read(&cpu);
-        width = cpu.cores;
-    }
+    size_t width = options->width ? options->width : xl_cpu_cores();
     *out = NULL;
     if (width > MAX_WIDTH)
         return xl_fail(err, XL_EUSAGE, "%zu workers are more than %d", width,

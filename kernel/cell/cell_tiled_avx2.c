@@ -10,9 +10,7 @@
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    bool usable = cpu.isa[XL_ISA_AVX2] && cpu.isa[XL_ISA_FMA];
+    bool usable = xl_cpu_has(XL_ISA_AVX2) && xl_cpu_has(XL_ISA_FMA);
     return usable ? NULL : "the processor has no avx2 with fma";
 }
 

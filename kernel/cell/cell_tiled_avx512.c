@@ -10,9 +10,7 @@
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    return cpu.isa[XL_ISA_AVX512F] ? NULL : "the processor has no avx512f";
+    return xl_cpu_has(XL_ISA_AVX512F) ? NULL : "the processor has no avx512f";
 }
 
 static size_t scratch_floats(size_t chunk, size_t dk, size_t dv)

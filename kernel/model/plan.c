@@ -14,13 +14,6 @@
 
 /* -- what values mean ----------------------------------------------------- */
 
-static size_t cores_here(void)
-{
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    return cpu.cores;
-}
-
 static size_t ceil_div(size_t a, size_t b)
 {
     return (a + b - 1) / b;
@@ -34,7 +27,7 @@ static const struct xl_chunk_backend *backend_of(const struct xl_params *p)
 static size_t workers_of(const struct xl_params *p)
 {
     int64_t workers = p->value[XL_PARAM_WORKERS];
-    return workers ? (size_t)workers : cores_here();
+    return workers ? (size_t)workers : xl_cpu_cores();
 }
 
 /* Bands of balanced size: as many as ceil(heads / heads_per_band). */

@@ -112,6 +112,11 @@ static void csv_round_trip(struct xl_test *t)
     XL_CHECK_TEXT(t, csv.rows[0].fields[0], "a,\"b\"\n");
     XL_CHECK_TEXT(t, csv.rows[0].fields[1], "");
     XL_CHECK_TEXT(t, csv.rows[0].fields[2], "0.1");
+    xl_buf_clear(&out);
+    xl_csv_text(&out, NULL);
+    xl_csv_int(&out, 7);
+    xl_csv_end(&out);
+    XL_CHECK_TEXT(t, out.data, ",7\n");
     XL_CHECK_STATUS(t, xl_csv_parse("\"a", 2, "t.csv", &arena, &csv, &err),
                     XL_EFORMAT, &err);
     xl_buf_release(&out);

@@ -22,11 +22,9 @@ enum {
 static const struct xl_limit_kernel *best_kernel(void)
 {
 #ifdef XL_X86_VARIANTS
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    if (cpu.isa[XL_ISA_AVX512F])
+    if (xl_cpu_has(XL_ISA_AVX512F))
         return &xl_limit_avx512;
-    if (cpu.isa[XL_ISA_AVX2] && cpu.isa[XL_ISA_FMA])
+    if (xl_cpu_has(XL_ISA_AVX2) && xl_cpu_has(XL_ISA_FMA))
         return &xl_limit_avx2;
 #endif
     return &xl_limit_generic;

@@ -316,7 +316,7 @@ static void summary_header(struct xl_buf *out)
     for (size_t i = 0; i < sizeof middle / sizeof *middle; i++)
         xl_csv_text(out, middle[i]);
     for (size_t i = 0; i < N_METRICS; i++)
-        xl_buf_printf(out, ",%s_lo,%s_hi", metric_names[i], metric_names[i]);
+        xl_buf_printf(out, "%s_lo,%s_hi,", metric_names[i], metric_names[i]);
     for (size_t i = 0; i < XL_PARAM_COUNT; i++)
         if (!is_leading(xl_param_row((enum xl_param)i)->name))
             xl_csv_text(out, xl_param_row((enum xl_param)i)->name);

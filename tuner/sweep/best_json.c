@@ -63,6 +63,8 @@ static cJSON *provenance_json(const struct xl_finish *finish,
     cJSON_AddNumberToObject(from, "trial", (double)winner->trial);
     cJSON *versus = cJSON_AddObjectToObject(from, "versus");
     cJSON_AddItemToObject(versus, "params", xl_params_to_json(finish->base));
+    if (v->base)
+        cJSON_AddNumberToObject(versus, "trial", (double)v->base);
     cJSON_AddBoolToObject(versus, "proved", v->proved);
     cJSON_AddStringToObject(versus, "why", v->why);
     if (!v->is_default) {
@@ -98,8 +100,11 @@ enum xl_status xl_finish_best(const struct xl_finish *finish,
     cJSON *metrics = metrics_json(&v->figures, finish->sweep->objective);
     cJSON *provenance = provenance_json(finish, winner, v);
     struct xl_best_doc doc = {
-        .params = &v->params, .key = finish->key, .metrics = metrics,
-        .quality = winner->judgement, .provenance = provenance,
+        .params = &v->params,
+        .key = finish->key,
+        .metrics = metrics,
+        .quality = winner->judgement,
+        .provenance = provenance,
     };
     /* A winner that is not proved stays in its run. */
     bool publish = finish->publish && (v->proved || v->is_default);

@@ -13,7 +13,12 @@
 
 #define LEVEL 0.95
 
-enum { PREFILL, DECODE, VALUE, KINDS };
+enum {
+    PREFILL,
+    DECODE,
+    VALUE,
+    KINDS
+};
 
 /* Speeds by kind, side and round; NaN until measured. */
 struct rounds {
@@ -116,8 +121,11 @@ enum xl_status xl_finish_duel(const struct xl_finish *finish,
 {
     struct rounds r = { .objective = finish->sweep->objective };
     struct xl_run_request request = {
-        .params = a, .against = b, .reps = finish->rounds,
-        .on_sample = note_round, .ctx = &r,
+        .params = a,
+        .against = b,
+        .reps = finish->rounds,
+        .on_sample = note_round,
+        .ctx = &r,
     };
     const struct xl_runner *runner = &finish->sweep->runner;
     struct xl_run_end end;

@@ -44,14 +44,14 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
     struct contenders *c = ctx;
     if (row->state != XL_TRIAL_OK || !row->has_result ||
         !row->result.has_value) {
-        c->failed += row->state != XL_TRIAL_QUEUED &&
-                     row->state != XL_TRIAL_RUNNING;
+        c->failed +=
+            row->state != XL_TRIAL_QUEUED && row->state != XL_TRIAL_RUNNING;
         return XL_OK;
     }
     if (c->n == c->room) {
         size_t room = c->room ? 2 * c->room : 64;
-        struct xl_contender *items = xl_realloc(
-            c->items, c->n * sizeof *items, room * sizeof *items);
+        struct xl_contender *items =
+            xl_realloc(c->items, c->n * sizeof *items, room * sizeof *items);
         if (!items)
             return xl_fail(err, XL_ENOMEM, "out of memory for %zu trials",
                            room);
@@ -59,8 +59,8 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
         c->room = room;
     }
     struct xl_contender *item = &c->items[c->n];
-    *item = (struct xl_contender){ .trial = row->id,
-                                   .value = row->result.value };
+    *item =
+        (struct xl_contender){ .trial = row->id, .value = row->result.value };
     XL_TRY(xl_sweep_params(row->cfg, &item->params, err));
     c->n++;
     return XL_OK;
@@ -136,6 +136,7 @@ static enum xl_status contest(const struct xl_finish *finish,
 {
     struct xl_contender *base = find(c, finish->base);
     struct xl_duel duel;
+    v->base = base ? base->trial : 0;
     if (*of == base) {
         keep_defaults(v, NULL, "the defaults were the fastest of all measured");
         return xl_sweep_figures(finish->sweep->store, base->trial,
@@ -153,17 +154,21 @@ static enum xl_status contest(const struct xl_finish *finish,
     v->proved = duel.outcome == XL_RUN_OK && duel.value_ratio.lo > 1.0 &&
                 duel.value_ratio.coverage >= 0.95;
     if (v->proved) {
-        snprintf(v->why, sizeof v->why, "faster than the defaults in a duel "
-                 "of %zu rounds", duel.value_ratio.n);
+        snprintf(v->why, sizeof v->why,
+                 "faster than the defaults in a duel "
+                 "of %zu rounds",
+                 duel.value_ratio.n);
         return XL_OK;
     }
     if (duel.outcome != XL_RUN_OK) {
         snprintf(v->why, sizeof v->why, "the duel could not be held: %.150s",
                  duel.reason);
     } else {
-        snprintf(v->why, sizeof v->why, "not proved faster: ratio %.3f "
-                 "[%.3f, %.3f] in %zu rounds", duel.value_ratio.median,
-                 duel.value_ratio.lo, duel.value_ratio.hi, duel.value_ratio.n);
+        snprintf(v->why, sizeof v->why,
+                 "not proved faster: ratio %.3f "
+                 "[%.3f, %.3f] in %zu rounds",
+                 duel.value_ratio.median, duel.value_ratio.lo,
+                 duel.value_ratio.hi, duel.value_ratio.n);
     }
     if (base && base->passed) {
         char why[sizeof v->why];
@@ -197,7 +202,8 @@ static enum xl_status note_event(const struct xl_finish *finish,
                                  const struct xl_verdicts *v,
                                  struct xl_err *err)
 {
-    struct xl_store_event event = { .trial = winner->trial, .kind = "promote",
+    struct xl_store_event event = { .trial = winner->trial,
+                                    .kind = "promote",
                                     .text = v->why };
     return xl_store_event(finish->sweep->store, &event, err);
 }

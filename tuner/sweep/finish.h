@@ -15,6 +15,7 @@ struct xl_verdicts {
     size_t n_ok, n_failed;      /* trials measured; trials that failed */
     size_t n_passed, n_refused; /* by the judge */
     int64_t winner;             /* trial id; 0 = none passed */
+    int64_t base;               /* trial of the defaults; 0 = not measured */
     struct xl_params params;    /* of best.json */
     bool is_default;            /* the defaults were kept */
     bool proved;                /* the winner beat them beyond doubt */
@@ -39,7 +40,6 @@ struct xl_finish {
 /* Writes scores into the store, outputs/ and best.json into the run folder,
  * and exports it. XL_EINTERRUPTED when stopped: everything so far is kept. */
 enum xl_status xl_finish_run(const struct xl_finish *finish,
-                             struct xl_verdicts *verdicts,
-                             struct xl_err *err);
+                             struct xl_verdicts *verdicts, struct xl_err *err);
 
 #endif

@@ -18,7 +18,8 @@ static enum xl_status set_score(const struct xl_finish *finish, int64_t trial,
                                 const cJSON *item, struct xl_err *err)
 {
     const cJSON *value = cJSON_IsObject(item)
-        ? cJSON_GetObjectItemCaseSensitive(item, "value") : item;
+                             ? cJSON_GetObjectItemCaseSensitive(item, "value")
+                             : item;
     struct xl_store_score score = { .name = item->string };
     if (cJSON_IsNumber(value)) {
         score.has_value = true;
@@ -36,7 +37,8 @@ static enum xl_status record(const struct xl_finish *finish,
                              const char *reason, struct xl_err *err)
 {
     struct xl_store *store = finish->sweep->store;
-    struct xl_store_score gate = { .name = "verdict", .has_value = true,
+    struct xl_store_score gate = { .name = "verdict",
+                                   .has_value = true,
                                    .value = c->passed ? 1.0 : 0.0,
                                    .detail = verdict };
     struct xl_store_score why = { .name = "verdict_reason", .detail = reason };
@@ -91,8 +93,12 @@ static enum xl_status save_output(const struct xl_finish *finish,
     for (const cJSON *id = ids ? ids->child : NULL; id; id = id->next)
         tokens[at++] = (int32_t)id->valuedouble;
     struct xl_output output = {
-        .params = c->params, .ids = tokens, .n_ids = at, .text = text,
-        .n_text = strlen(text), .prompt_tokens = finish->prompt_tokens,
+        .params = c->params,
+        .ids = tokens,
+        .n_ids = at,
+        .text = text,
+        .n_text = strlen(text),
+        .prompt_tokens = finish->prompt_tokens,
         .is_greedy = true,
     };
     rc = xl_outputs_save(dir, &output, NULL, err);
@@ -111,8 +117,7 @@ static enum xl_status write_output(const struct xl_finish *finish,
     if (!runner->output)
         return XL_OK;
     XL_TRY(runner->output(runner->ctx, &c->params, &end, err));
-    enum xl_status rc = end.outcome == XL_RUN_STOPPED ? XL_EINTERRUPTED
-                                                      : XL_OK;
+    enum xl_status rc = end.outcome == XL_RUN_STOPPED ? XL_EINTERRUPTED : XL_OK;
     if (end.outcome == XL_RUN_OK && end.answer)
         rc = save_output(finish, c, end.answer, err);
     cJSON_Delete(end.answer);

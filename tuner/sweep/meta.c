@@ -10,7 +10,9 @@
 #include "tuner/measure/host.h"
 #include "tuner/sweep/setup.h"
 
-enum { META_SCHEMA = 1 };
+enum {
+    META_SCHEMA = 1
+};
 
 /* [least, most] of what is really searched; the fixed value twice when it is
  * not. */
@@ -56,8 +58,7 @@ static void add_words(cJSON *meta, const struct xl_cmd_ctx *ctx)
         cJSON_AddItemToArray(words, cJSON_CreateString(ctx->argv[i]));
 }
 
-cJSON *xl_setup_meta(const struct xl_setup *setup,
-                     const struct xl_cmd_ctx *ctx)
+cJSON *xl_setup_meta(const struct xl_setup *setup, const struct xl_cmd_ctx *ctx)
 {
     cJSON *meta = cJSON_CreateObject();
     static const struct {
@@ -92,8 +93,7 @@ cJSON *xl_setup_meta(const struct xl_setup *setup,
     cJSON_AddNumberToObject(meta, "started_ms", (double)xl_clock_wall_ms());
     add_words(meta, ctx);
     cJSON_AddItemToObject(meta, "base", xl_params_to_json(&setup->base));
-    cJSON_AddItemToObject(meta, "config",
-                          xl_params_origin_json(&setup->base));
+    cJSON_AddItemToObject(meta, "config", xl_params_origin_json(&setup->base));
     cJSON_AddStringToObject(meta, "model_hash",
                             xl_model_hash(setup->session.model));
     add_prompt(meta, setup);

@@ -39,8 +39,10 @@ enum xl_status xl_objective_parse(const char *name, enum xl_objective *out,
         }
     }
     xl_cmd_hint(name, names, XL_OBJECTIVE_COUNT, hint, sizeof hint);
-    return xl_fail(err, XL_EUSAGE, "unknown objective '%s'%s; there are "
-                   "prefill, decode and balanced", name, hint);
+    return xl_fail(err, XL_EUSAGE,
+                   "unknown objective '%s'%s; there are "
+                   "prefill, decode and balanced",
+                   name, hint);
 }
 
 double xl_objective_value(enum xl_objective objective, double prefill_tok_s,

@@ -15,8 +15,7 @@
 #include "tuner/sweep/objective.h"
 
 enum xl_sweep_opt {
-#define XL_SWEEP_OPT(id, name, kind, arg, fallback, lo, hi, help)              \
-    XL_SWEEP_##id,
+#define XL_SWEEP_OPT(id, name, kind, arg, fallback, lo, hi, help) XL_SWEEP_##id,
 #include "tuner/sweep/option.def"
 #undef XL_SWEEP_OPT
     XL_SWEEP_OPTS

@@ -17,6 +17,10 @@
 
 #define LEVEL 0.95
 
+/* A sweep may be killed and resumed as often as its user likes: only trials
+ * that end the evaluator are failures, and those are recorded at once. */
+#define MOST_ATTEMPTS ((int64_t)1 << 40)
+
 const char *xl_sweep_end_text(enum xl_sweep_end end)
 {
     static const char *const texts[] = {
@@ -30,7 +34,13 @@ const char *xl_sweep_end_text(enum xl_sweep_end end)
 
 /* -- figures of a trial --------------------------------------------------- */
 
-enum { PREFILL_RATE, DECODE_RATE, PREFILL_TIME, DECODE_TIME, SERIES };
+enum {
+    PREFILL_RATE,
+    DECODE_RATE,
+    PREFILL_TIME,
+    DECODE_TIME,
+    SERIES
+};
 
 struct series {
     double *values[SERIES]; /* each [room] */
@@ -79,8 +89,10 @@ enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
 {
     struct series s = { .room = 0 };
     struct xl_estimate *to[SERIES] = {
-        [PREFILL_RATE] = &f->prefill_tok_s, [DECODE_RATE] = &f->decode_tok_s,
-        [PREFILL_TIME] = &f->prefill_s,     [DECODE_TIME] = &f->decode_s,
+        [PREFILL_RATE] = &f->prefill_tok_s,
+        [DECODE_RATE] = &f->decode_tok_s,
+        [PREFILL_TIME] = &f->prefill_s,
+        [DECODE_TIME] = &f->decode_s,
     };
     enum xl_status rc = xl_query_samples(store, trial, add_sample, &s, err);
     for (int i = 0; i < SERIES; i++) {
@@ -99,10 +111,10 @@ enum xl_status xl_sweep_params(const char *cfg, struct xl_params *params,
 {
     cJSON *json;
     xl_params_init(params);
-    XL_TRY(xl_json_parse(cfg, strlen(cfg), "a stored configuration", &json,
-                         err));
-    enum xl_status rc = xl_params_from_json(params, json, XL_LAYER_MACHINE,
-                                            "the store", err);
+    XL_TRY(
+        xl_json_parse(cfg, strlen(cfg), "a stored configuration", &json, err));
+    enum xl_status rc =
+        xl_params_from_json(params, json, XL_LAYER_MACHINE, "the store", err);
     cJSON_Delete(json);
     return rc;
 }
@@ -147,8 +159,9 @@ static bool record_sample(void *ctx, const struct xl_run_sample *s)
 
 static struct xl_store_metric metric_of(const struct xl_estimate *e)
 {
-    return (struct xl_store_metric){ .has = e->n > 0, .median = e->median,
-                                     .lo = e->lo, .hi = e->hi };
+    return (struct xl_store_metric){
+        .has = e->n > 0, .median = e->median, .lo = e->lo, .hi = e->hi
+    };
 }
 
 static enum xl_status print_params(const struct xl_params *params,
@@ -176,7 +189,8 @@ static enum xl_status finish_trial(const struct attempt *a,
         .prefill_s = metric_of(&f->prefill_s),
         .decode_s = metric_of(&f->decode_s),
         .n = (int64_t)(f->prefill_tok_s.n > f->decode_tok_s.n
-                           ? f->prefill_tok_s.n : f->decode_tok_s.n),
+                           ? f->prefill_tok_s.n
+                           : f->decode_tok_s.n),
         .has_value = isfinite(f->value),
         .value = f->value,
     };
@@ -225,8 +239,10 @@ static void compare_effective(const struct xl_sweep *sweep,
             xl_plan_inert(sweep->config, asked, id))
             continue;
         end->outcome = XL_RUN_WRONG;
-        snprintf(end->reason, sizeof end->reason, "asked for %s %s, but %s "
-                 "ran", xl_param_row(id)->name,
+        snprintf(end->reason, sizeof end->reason,
+                 "asked for %s %s, but %s "
+                 "ran",
+                 xl_param_row(id)->name,
                  xl_param_format(id, asked->value[i], a),
                  xl_param_format(id, end->effective.value[i], b));
         return;
@@ -240,8 +256,11 @@ static enum xl_status run_reps(struct attempt *a,
     const struct xl_sweep *sweep = a->sweep;
     size_t kept = (size_t)a->claim.n_samples;
     struct xl_run_request request = {
-        .params = params, .first_rep = kept, .reps = sweep->repeats - kept,
-        .on_sample = record_sample, .ctx = a,
+        .params = params,
+        .first_rep = kept,
+        .reps = sweep->repeats - kept,
+        .on_sample = record_sample,
+        .ctx = a,
     };
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
     if (kept >= sweep->repeats)
@@ -293,8 +312,7 @@ static enum xl_status note_trial(struct lineage *l, uint64_t code,
         if (codes)
             l->codes = codes;
         int64_t *trials =
-            xl_realloc(l->trials, l->n * sizeof *trials,
-                       room * sizeof *trials);
+            xl_realloc(l->trials, l->n * sizeof *trials, room * sizeof *trials);
         if (trials)
             l->trials = trials;
         if (!codes || !trials)
@@ -345,9 +363,13 @@ static enum xl_status propose(const struct xl_sweep *sweep,
     if (rc == XL_OK)
         rc = xl_buf_check(&inert, "a proposal", err);
     struct xl_store_proposal proposal = {
-        .cfg = cfg.data, .inert = inert.data, .parents = parents.data,
-        .origin = ask->how, .has_generation = true,
+        .cfg = cfg.data,
+        .inert = inert.data,
+        .parents = parents.data,
+        .origin = ask->how,
+        .has_generation = true,
         .generation = (int64_t)ask->generation,
+        .max_attempt = MOST_ATTEMPTS,
     };
     if (rc == XL_OK)
         rc = xl_store_propose(sweep->store, &proposal, ref, err);
@@ -391,8 +413,7 @@ static bool is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end)
 
 static enum xl_status tell(const struct xl_sweep *sweep,
                            const struct xl_ask *ask,
-                           const struct xl_sweep_news *news,
-                           struct xl_err *err)
+                           const struct xl_sweep_news *news, struct xl_err *err)
 {
     struct xl_outcome outcome = { .status = XL_OUTCOME_FAILED };
     if (news->outcome == XL_RUN_OK && isfinite(news->figures.value)) {
@@ -417,7 +438,8 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
     struct xl_sweep_news news = {
         .done = ask->number + 1,
         .budget = (size_t)xl_strategy_budget(sweep->strategy),
-        .params = &params, .reason = reason,
+        .params = &params,
+        .reason = reason,
         .figures = { .value = (double)NAN },
     };
     sweep->to_params(sweep->params_ctx, ask->point, &params);

@@ -32,13 +32,13 @@ struct xl_trial_figures {
 
 /* Told after every trial, for progress. */
 struct xl_sweep_news {
-    size_t done, budget;   /* trials so far, trials at most (0 = unknown) */
+    size_t done, budget; /* trials so far, trials at most (0 = unknown) */
     const struct xl_params *params;
     enum xl_run_outcome outcome;
-    const char *reason;    /* when it is not OK */
-    bool from_store;       /* measured by an earlier start of this sweep */
+    const char *reason; /* when it is not OK */
+    bool from_store;    /* measured by an earlier start of this sweep */
     struct xl_trial_figures figures;
-    double best;           /* value so far; NaN = none */
+    double best; /* value so far; NaN = none */
 };
 
 struct xl_sweep {
@@ -48,8 +48,8 @@ struct xl_sweep {
     const struct xl_config *config;
     enum xl_objective objective;
     size_t repeats;
-    uint64_t deadline_ns;    /* on xl_clock_ns; 0 = none */
-    const atomic_int *stop;  /* not 0 = end after the sample in flight */
+    uint64_t deadline_ns;   /* on xl_clock_ns; 0 = none */
+    const atomic_int *stop; /* not 0 = end after the sample in flight */
     /* Turns a point into tunables; ctx is params_ctx. */
     void (*to_params)(void *ctx, const uint32_t *point,
                       struct xl_params *params);
