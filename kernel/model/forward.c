@@ -38,6 +38,7 @@ struct stage {
     float *logits;      /* [n_logits][vocab] */
     size_t first_logit; /* row of the pass that logits row 0 belongs to */
     size_t n_logits;
+    struct xl_trace *trace; /* or NULL; worker 0 marks it */
 };
 
 typedef void stage_work(const struct stage *s, size_t worker);
@@ -290,12 +291,27 @@ static void cap_logits(const struct stage *s, size_t worker)
 
 /* -- running stages ------------------------------------------------------- */
 
+struct stage_row {
+    stage_work *work; /* NULL ends a list */
+    enum xl_part part;
+};
+
 /* The stages of one block before and after the cell. */
-static stage_work *const before_cell[] = { project_in, NULL };
-static stage_work *const after_cell[] = { gate_heads, project_out, add_mlstm,
-                                          expand,     activate,    contract,
-                                          add_ffn,    NULL };
-static stage_work *const at_end[] = { head, cap_logits, NULL };
+static const struct stage_row before_cell[] = {
+    { project_in, XL_PART_PROJECT },
+    { 0 },
+};
+static const struct stage_row after_cell[] = {
+    { gate_heads, XL_PART_HEAD_NORM }, { project_out, XL_PART_OUT },
+    { add_mlstm, XL_PART_ADD },        { expand, XL_PART_FFN_UP },
+    { activate, XL_PART_FFN_ACT },     { contract, XL_PART_FFN_DOWN },
+    { add_ffn, XL_PART_ADD },          { 0 },
+};
+static const struct stage_row at_end[] = {
+    { head, XL_PART_HEAD },
+    { cap_logits, XL_PART_HEAD },
+    { 0 },
+};
 
 struct region {
     const struct stage *stage;
@@ -308,16 +324,18 @@ static void region_work(void *ctx, size_t worker)
     r->work(r->stage, worker);
 }
 
-static void run_region(const struct stage *s, stage_work *work)
+static void run_region(const struct stage *s, stage_work *work,
+                       enum xl_part part)
 {
     struct region r = { .stage = s, .work = work };
     xl_pool_run(s->plan->pool, region_work, &r);
+    xl_trace_mark(s->trace, part);
 }
 
-static void run_regions(const struct stage *s, stage_work *const *works)
+static void run_regions(const struct stage *s, const struct stage_row *rows)
 {
-    for (; *works; works++)
-        run_region(s, *works);
+    for (; rows->work; rows++)
+        run_region(s, rows->work, rows->part);
 }
 
 static void run_cell(const struct stage *s)
@@ -344,14 +362,15 @@ static void run_cell(const struct stage *s)
                                 .n = xl_state_n(s->state, s->block),
                                 .m = xl_state_m(s->state, s->block) },
         m->chunk);
+    xl_trace_mark(s->trace, XL_PART_CELL);
 }
 
 static void run_prefill(struct stage *s)
 {
-    run_region(s, embed_and_norm);
+    run_region(s, embed_and_norm, XL_PART_EMBED);
     for (s->block = 0; s->block < s->plan->config->blocks; s->block++) {
         run_regions(s, before_cell);
-        run_region(s, cap_gates);
+        run_region(s, cap_gates, XL_PART_CELL);
         run_cell(s);
         run_regions(s, after_cell);
     }
@@ -360,27 +379,30 @@ static void run_prefill(struct stage *s)
 }
 
 /* Every worker goes through the same list and meets after each stage. */
-static void meet(const struct stage *s, size_t worker, stage_work *work)
+static void meet(const struct stage *s, size_t worker, stage_work *work,
+                 enum xl_part part)
 {
     work(s, worker);
     xl_pool_barrier(s->plan->pool);
+    if (worker == 0)
+        xl_trace_mark(s->trace, part);
 }
 
 static void meet_all(const struct stage *s, size_t worker,
-                     stage_work *const *works)
+                     const struct stage_row *rows)
 {
-    for (; *works; works++)
-        meet(s, worker, *works);
+    for (; rows->work; rows++)
+        meet(s, worker, rows->work, rows->part);
 }
 
 static void decode_work(void *ctx, size_t worker)
 {
     const struct stage *shared = ctx;
     struct stage s = *shared; /* each worker counts blocks by itself */
-    meet(&s, worker, embed_and_norm);
+    meet(&s, worker, embed_and_norm, XL_PART_EMBED);
     for (s.block = 0; s.block < s.plan->config->blocks; s.block++) {
         meet_all(&s, worker, before_cell);
-        meet(&s, worker, step_heads);
+        meet(&s, worker, step_heads, XL_PART_CELL);
         meet_all(&s, worker, after_cell);
     }
     if (s.n_logits)
@@ -390,6 +412,7 @@ static void decode_work(void *ctx, size_t worker)
 /* One block of tokens, at most plan->block_tokens. */
 static void run_block(struct stage *s)
 {
+    xl_trace_begin(s->trace);
     if (s->rows == 1)
         xl_pool_run(s->plan->pool, decode_work, s);
     else
@@ -409,7 +432,8 @@ void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
         struct stage s = { .plan = plan,
                            .state = state,
                            .rows = rows,
-                           .tokens = pass->tokens + at };
+                           .tokens = pass->tokens + at,
+                           .trace = pass->trace };
         if (pass->logits && !pass->last_only) {
             s.logits = pass->logits + at * vocab;
             s.n_logits = rows;

@@ -21,13 +21,13 @@
 #include "kernel/base/err.h"
 #include "kernel/model/model.h"
 #include "kernel/model/state.h"
+#include "kernel/model/trace.h"
 #include "kernel/param/param.h"
 
 struct xl_plan;
 
 enum xl_status xl_plan_make(struct xl_plan **plan, struct xl_model *model,
-                            const struct xl_params *params,
-                            struct xl_err *err);
+                            const struct xl_params *params, struct xl_err *err);
 void xl_plan_free(struct xl_plan *plan);
 
 /* The parameters with every value the plan really uses: zeros that mean auto
@@ -39,8 +39,9 @@ const struct xl_params *xl_plan_effective(const struct xl_plan *plan);
 struct xl_pass {
     const int32_t *tokens; /* [n], each below the vocabulary's size */
     size_t n;
-    float *logits;  /* [n or 1][vocab], or NULL when not wanted */
+    float *logits; /* [n or 1][vocab], or NULL when not wanted */
     bool last_only;
+    struct xl_trace *trace; /* where the time goes, or NULL */
 };
 void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
                      const struct xl_pass *pass);
