@@ -11,6 +11,7 @@
 #include "kernel/base/json.h"
 #include "tuner/measure/evaluator.h"
 #include "tuner/profile/home.h"
+#include "tuner/simulate/cmd_score.h"
 #include "tuner/simulate/simulate.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/finish.h"
@@ -221,12 +222,25 @@ static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
     return xl_evaluator_make(&job->evaluator, &options, err);
 }
 
+/* What a start of this run that was killed had not finished writing. */
+static enum xl_status tidy(const struct job *job, struct xl_err *err)
+{
+    char *outputs = xl_rundir_file(job->run_dir, "outputs");
+    if (!outputs)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_io_tidy(job->run_dir);
+    xl_io_tidy(outputs);
+    xl_free(outputs);
+    return XL_OK;
+}
+
 static enum xl_status open_run(struct job *job, struct xl_err *err)
 {
     const char *resume =
         xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_RESUME);
     if (resume) {
         XL_TRY(open_resumed(job, resume, err));
+        XL_TRY(tidy(job, err));
     } else {
         XL_TRY(
             xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL, err));
@@ -480,10 +494,32 @@ static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
     return rc;
 }
 
+static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    const struct xl_opt_value *tables =
+        &o->values[XL_GROUP_OWN][XL_SWEEP_SIMULATE];
+    bool sized = xl_opt_given(o, XL_GROUP_OWN, XL_SWEEP_POPULATION);
+    struct xl_score_options options = {
+        .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
+        .seeds = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEEDS),
+        .first_seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
+        .population =
+            sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
+                  : 0,
+    };
+    if (!tables->n_texts)
+        return xl_fail(err, XL_EUSAGE,
+                       "--score needs a table; name it with --simulate");
+    return xl_cmd_score(ctx, tables->texts, tables->n_texts, &options, err);
+}
+
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const char *table =
         xl_opt_text(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_SIMULATE);
+    if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_SCORE))
+        return score(ctx, err);
     if (table)
         return simulate(ctx, table, err);
     if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_DRY_RUN))
