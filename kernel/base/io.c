@@ -4,8 +4,10 @@
  * system's EISDIR from read, which is the right sentence for the user. */
 #include "kernel/base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +18,8 @@
 
 enum {
     READ_STEP = 1 << 16,
-    PATH_ROOM = 4096
+    PATH_ROOM = 4096,
+    PID_MOST = 100000000
 };
 
 static enum xl_status open_file(const char *path, int *fd, struct xl_err *err)
@@ -161,6 +164,36 @@ enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
     if (!in_place)
         sync_folder_of(path);
     return XL_OK;
+}
+
+/* The process in a name that ends in ".PID.tmp", else 0. */
+static long writer_of(const char *name)
+{
+    static const char end[] = ".tmp";
+    size_t n = strlen(name), tail = sizeof end - 1;
+    long pid = 0, digit = 1;
+    if (n <= tail || strcmp(name + n - tail, end) != 0)
+        return 0;
+    for (n -= tail; n && name[n - 1] >= '0' && name[n - 1] <= '9'; n--) {
+        if (digit > PID_MOST)
+            return 0;
+        pid += digit * (name[n - 1] - '0');
+        digit *= 10;
+    }
+    return n && name[n - 1] == '.' ? pid : 0;
+}
+
+void xl_io_tidy(const char *folder)
+{
+    DIR *items = opendir(folder);
+    if (!items)
+        return;
+    for (struct dirent *item; (item = readdir(items));) {
+        long pid = writer_of(item->d_name);
+        if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(items), item->d_name, 0);
+    }
+    closedir(items);
 }
 
 enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err)

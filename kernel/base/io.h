@@ -35,6 +35,10 @@ enum xl_status xl_io_read(const char *path, struct xl_buf *out,
 enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
                              struct xl_err *err);
 
+/* Removes the temporary files that writers left in the folder (not below it)
+ * when they were killed; those of processes that live stay. */
+void xl_io_tidy(const char *folder);
+
 /* Creates the folder and its parents; an existing folder is fine. */
 enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err);
 
