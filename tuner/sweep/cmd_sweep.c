@@ -234,25 +234,12 @@ static enum xl_status tidy(const struct job *job, struct xl_err *err)
     return XL_OK;
 }
 
-/* What a start of this run that was killed had not finished writing. */
-static enum xl_status tidy(const struct job *job, struct xl_err *err)
-{
-    char *outputs = xl_rundir_file(job->run_dir, "outputs");
-    if (!outputs)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_io_tidy(job->run_dir);
-    xl_io_tidy(outputs);
-    xl_free(outputs);
-    return XL_OK;
-}
-
 static enum xl_status open_run(struct job *job, struct xl_err *err)
 {
     const char *resume =
         xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_RESUME);
     if (resume) {
         XL_TRY(open_resumed(job, resume, err));
-        XL_TRY(tidy(job, err));
         XL_TRY(tidy(job, err));
     } else {
         XL_TRY(
