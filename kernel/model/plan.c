@@ -280,3 +280,8 @@ const struct xl_params *xl_plan_effective(const struct xl_plan *plan)
 {
     return &plan->params;
 }
+
+const struct xl_gemm *xl_plan_engine(const struct xl_plan *plan, bool one_row)
+{
+    return one_row ? plan->gemm_few : plan->gemm_many;
+}

@@ -24,6 +24,7 @@
 #include "kernel/model/trace.h"
 #include "kernel/param/param.h"
 
+struct xl_gemm;
 struct xl_plan;
 
 enum xl_status xl_plan_make(struct xl_plan **plan, struct xl_model *model,
@@ -33,6 +34,9 @@ void xl_plan_free(struct xl_plan *plan);
 /* The parameters with every value the plan really uses: zeros that mean auto
  * are replaced, origins are kept. */
 const struct xl_params *xl_plan_effective(const struct xl_plan *plan);
+
+/* The matrix engine of most products, in decode (one row) or prefill. */
+const struct xl_gemm *xl_plan_engine(const struct xl_plan *plan, bool one_row);
 
 /* Tokens through the model. Row r of logits belongs to tokens[r], or, with
  * last_only, the one row to the last token. */
