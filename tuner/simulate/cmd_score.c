@@ -138,10 +138,10 @@ static enum xl_status print_all(const struct xl_cmd_ctx *ctx,
     return rc;
 }
 
-enum xl_status xl_cmd_score(const struct xl_cmd_ctx *ctx,
-                            const char *const *tables, size_t n,
-                            const struct xl_score_options *options,
-                            struct xl_err *err)
+enum xl_status xl_cmd_simulate_score(const struct xl_cmd_ctx *ctx,
+                                     const char *const *tables, size_t n,
+                                     const struct xl_score_options *options,
+                                     struct xl_err *err)
 {
     struct total total = { .per_seed = xl_alloc_zero(options->seeds + 1,
                                                      sizeof(double)) };

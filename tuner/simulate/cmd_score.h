@@ -9,9 +9,9 @@
 #include "tuner/simulate/score.h"
 
 /* tables: paths [n], n > 0. Prints JSON when ctx->json. */
-enum xl_status xl_cmd_score(const struct xl_cmd_ctx *ctx,
-                            const char *const *tables, size_t n,
-                            const struct xl_score_options *options,
-                            struct xl_err *err);
+enum xl_status xl_cmd_simulate_score(const struct xl_cmd_ctx *ctx,
+                                     const char *const *tables, size_t n,
+                                     const struct xl_score_options *options,
+                                     struct xl_err *err);
 
 #endif

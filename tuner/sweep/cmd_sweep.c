@@ -511,7 +511,7 @@ static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (!tables->n_texts)
         return xl_fail(err, XL_EUSAGE,
                        "--score needs a table; name it with --simulate");
-    return xl_cmd_score(ctx, tables->texts, tables->n_texts, &options, err);
+    return xl_cmd_simulate_score(ctx, tables->texts, tables->n_texts, &options, err);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
