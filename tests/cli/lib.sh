@@ -11,6 +11,11 @@
 set -u
 : "${XLTUNE:?the path of the program}"
 case $XLTUNE in /*) ;; *) XLTUNE=$PWD/$XLTUNE ;; esac
+if [ ! -x "$XLTUNE" ]; then
+    echo "there is no program '$XLTUNE'"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 script=$(basename "$0")
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/xltune-cli-XXXXXX") || exit 1
