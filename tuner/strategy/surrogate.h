@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A Gaussian process over the candidates of a search: what it expects of each
+ * candidate and how sure it is. Included only inside tuner/strategy and by
+ * tests.
+ *
+ *     XL_TRY(xl_surrogate_init(&s, &columns, err));
+ *     XL_TRY(xl_surrogate_add(&s, code, (struct xl_sight){ .y = 1.5 }, err));
+ *     ...
+ *     XL_TRY(xl_surrogate_fit(&s, 12, err));   // sometimes
+ *     XL_TRY(xl_surrogate_refresh(&s, err));   // after a fit or new columns
+ *     double m = xl_surrogate_mean(&s, c), sd = xl_surrogate_sd(&s, c);
+ *
+ * Targets are costs, smaller is better, on any scale: the process sees them
+ * standardised. What has no cost (it failed, or is not known yet) counts as
+ * the worst cost seen.
+ */
+#ifndef XL_SURROGATE_H
+#define XL_SURROGATE_H
+
+#include "tuner/strategy/columns.h"
+
+/* What is known of a row. */
+struct xl_sight {
+    double y;
+    enum xl_sight_kind {
+        XL_SIGHT_OK,
+        XL_SIGHT_FAILED,
+        XL_SIGHT_OPEN /* proposed, not told */
+    } kind;
+};
+
+/* Logarithms of the hyper-parameters, for standardised targets. */
+struct xl_theta {
+    double length[XL_SPACE_DIMS]; /* [n_dims] */
+    double signal, noise;         /* variances */
+};
+
+struct xl_surrogate_row {
+    uint64_t code;
+    struct xl_lane_point point;
+    struct xl_sight sight;
+};
+
+struct xl_surrogate {
+    struct xl_columns *columns;
+    const struct xl_lanes *lanes;
+    struct xl_theta theta;
+    size_t n, room; /* rows */
+    struct xl_surrogate_row *rows;
+    double *factor;              /* [room][room] lower Cholesky factor */
+    double *sums[XL_TILE_SUMS];  /* [room] of the right-hand sides, solved */
+    float *line;                 /* [room] scratch */
+    size_t n_tiles, tile_room;   /* tiles that hold all rows; allocated */
+    float *tiles;                /* [tile_room][room][XL_TILE] */
+    float *variance;             /* [tile_room * XL_TILE] */
+    float *totals[XL_TILE_SUMS]; /* [tile_room * XL_TILE] */
+    size_t n_columns;            /* taken in */
+    bool is_stale;               /* theta changed: refresh */
+    double offset; /* taken from costs, so that floats resolve them */
+    /* Of the targets; kept by every change. */
+    double worst, best, mean, deviation, failures;
+    size_t n_ok;
+};
+
+/* Columns are used, not owned. Release also on failure. */
+enum xl_status xl_surrogate_init(struct xl_surrogate *surrogate,
+                                 struct xl_columns *columns,
+                                 struct xl_err *err);
+void xl_surrogate_release(struct xl_surrogate *surrogate);
+
+/* Forgets the rows and keeps the hyper-parameters. */
+void xl_surrogate_clear(struct xl_surrogate *surrogate);
+
+/* Adds a row; each code once. */
+enum xl_status xl_surrogate_add(struct xl_surrogate *surrogate, uint64_t code,
+                                struct xl_sight sight, struct xl_err *err);
+
+/* Changes what is known of a row. Cheap for the latest rows. */
+void xl_surrogate_change(struct xl_surrogate *surrogate, size_t row,
+                         struct xl_sight sight);
+
+/* Takes in columns that were added; after a fit, or columns drawn anew
+ * (is_anew), all of them. */
+enum xl_status xl_surrogate_refresh(struct xl_surrogate *surrogate,
+                                    bool is_anew, struct xl_err *err);
+
+/* Most likely hyper-parameters, by at most so many quasi-Newton steps from
+ * the present ones. */
+enum xl_status xl_surrogate_fit(struct xl_surrogate *surrogate, size_t steps,
+                                struct xl_err *err);
+
+/* Of column c, in standard deviations of the targets. */
+double xl_surrogate_mean(const struct xl_surrogate *surrogate, size_t c);
+double xl_surrogate_sd(const struct xl_surrogate *surrogate, size_t c);
+
+/* The least cost seen, on the same scale. */
+double xl_surrogate_best(const struct xl_surrogate *surrogate);
+
+/* How likely column c runs, 0..1. */
+double xl_surrogate_feasible(const struct xl_surrogate *surrogate, size_t c);
+
+/* Correlation of two points under the weights of a. */
+double xl_matern(const struct xl_lane_point *a, const struct xl_lane_point *b);
+
+/* One row of a fit. */
+struct xl_fit_row {
+    const struct xl_lane_point *point;
+    double z; /* standardised target */
+};
+
+/* The fit itself, apart from any surrogate; theta comes in and goes out. */
+enum xl_status xl_theta_fit(struct xl_theta *theta,
+                            const struct xl_fit_row *rows, size_t n,
+                            size_t steps, struct xl_err *err);
+
+/* Minus log marginal likelihood with priors, and its gradient [n_dims + 2]
+ * (lengths, signal, noise; NULL = not wanted); INFINITY where the covariance
+ * is not positive. work: 2 n (n + 1) doubles. */
+double xl_theta_loss(const struct xl_theta *theta,
+                     const struct xl_fit_row *rows, size_t n, double *gradient,
+                     double *work);
+
+#endif
