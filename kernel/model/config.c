@@ -17,6 +17,7 @@
 #include "kernel/base/buf.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/cell/activation.h"
 
 enum {
     MAX_WIDTH = 1 << 18,
@@ -109,8 +110,6 @@ static const struct key stack_slstm_keys[] = {
 static const char *const refused_flags[] = { "add_qk_norm", "add_post_norm" };
 static const char *const kernel_keys[] = { "chunkwise_kernel",
                                            "sequence_kernel", "step_kernel" };
-static const char *const activations[] = { "gelu",    "relu",  "relu^2",
-                                           "sigmoid", "swish", "selu" };
 
 /* -- reading keys --------------------------------------------------------- */
 
@@ -364,14 +363,11 @@ static enum xl_status read_slstm_kinds(struct xl_config *config,
         return xl_fail(err, XL_EFORMAT,
                        "'function' is '%.40s'; only slstm is supported",
                        function);
-    for (size_t i = 0; i < COUNT(activations); i++) {
-        if (strcmp(act, activations[i]) == 0) {
-            memcpy(config->ffn_act, act, strlen(act) + 1);
-            return XL_OK;
-        }
-    }
-    return xl_fail(err, XL_EFORMAT, "'ffn_act' is '%.40s', which is unknown",
-                   act);
+    if (xl_activation_find(act) == XL_ACTIVATION_COUNT)
+        return xl_fail(err, XL_EFORMAT,
+                       "'ffn_act' is '%.40s', which is unknown", act);
+    memcpy(config->ffn_act, act, strlen(act) + 1);
+    return XL_OK;
 }
 
 /* The inner widths, rounded as the original package rounds them. */

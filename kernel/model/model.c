@@ -8,6 +8,15 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/hash.h"
 
+static enum xl_status bind(struct xl_model *model, struct xl_err *err)
+{
+    if (model->config.arch == XL_ARCH_BLOCK_STACK)
+        return xl_stack_weights_bind(&model->stack, &model->config,
+                                     model->files, &model->arena, err);
+    return xl_weights_bind(&model->weights, &model->config, model->files,
+                           &model->arena, err);
+}
+
 enum xl_status xl_model_open(struct xl_model **out, const char *dir,
                              struct xl_err *err)
 {
@@ -19,8 +28,7 @@ enum xl_status xl_model_open(struct xl_model **out, const char *dir,
     enum xl_status rc;
     XL_TRY_DONE(rc, xl_config_load(&model->config, dir, err));
     XL_TRY_DONE(rc, xl_safetensors_open(&model->files, dir, err));
-    XL_TRY_DONE(rc, xl_weights_bind(&model->weights, &model->config,
-                                    model->files, &model->arena, err));
+    XL_TRY_DONE(rc, bind(model, err));
     model->dir = xl_strdup(dir);
     if (!model->dir)
         rc = xl_fail(err, XL_ENOMEM, "out of memory opening '%s'", dir);
@@ -50,9 +58,14 @@ enum xl_status xl_model_prepare(struct xl_model *model, enum xl_dtype dtype,
                                 const struct xl_prepared **out,
                                 struct xl_err *err)
 {
+    struct xl_prepared *prepared = &model->prepared[dtype];
     if (!model->is_prepared[dtype]) {
-        XL_TRY(xl_prepare(&model->prepared[dtype], &model->config,
-                          &model->weights, dtype, err));
+        if (model->config.arch == XL_ARCH_BLOCK_STACK)
+            XL_TRY(xl_stack_prepare(prepared, &model->config, &model->stack,
+                                    dtype, err));
+        else
+            XL_TRY(xl_prepare(prepared, &model->config, &model->weights, dtype,
+                              err));
         model->is_prepared[dtype] = true;
     }
     *out = &model->prepared[dtype];

@@ -7,12 +7,14 @@
 #include "kernel/base/arena.h"
 #include "kernel/model/model.h"
 #include "kernel/model/prepare.h"
+#include "kernel/model/stack_weights.h"
 
 struct xl_model {
     char *dir;
     struct xl_config config;
     struct xl_safetensors *files;
-    struct xl_weights weights;
+    struct xl_weights weights;     /* of xlstm */
+    struct xl_stack_weights stack; /* of a block stack */
     struct xl_arena arena; /* of weights */
     bool is_prepared[XL_DTYPE_COUNT];
     struct xl_prepared prepared[XL_DTYPE_COUNT];

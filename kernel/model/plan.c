@@ -6,10 +6,12 @@
 #include "kernel/model/plan.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/cpu.h"
+#include "kernel/cell/slstm.h"
 #include "kernel/model/plan_int.h"
 
 /* -- what values mean ----------------------------------------------------- */
@@ -42,6 +44,14 @@ static size_t bands_of(const struct xl_params *p, size_t heads)
     return ceil_div(heads, wanted < heads ? wanted : heads);
 }
 
+static size_t count_slstm(const struct xl_config *config)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < config->blocks; i++)
+        n += config->is_slstm[i];
+    return n;
+}
+
 static size_t streams_of(const struct xl_params *p)
 {
     int64_t streams = p->value[XL_PARAM_STREAMS];
@@ -62,11 +72,22 @@ static const struct {
     { XL_PARAM_TILE_ATB, XL_KNOB_TILES },
 };
 
+/* The backend, what backends read, and the cell. */
+static bool is_of_mlstm(enum xl_param id)
+{
+    bool of_backend = id == XL_PARAM_BACKEND || id == XL_PARAM_CELL;
+    for (size_t i = 0; i < sizeof read_by_backend / sizeof *read_by_backend;
+         i++)
+        of_backend = of_backend || read_by_backend[i].id == id;
+    return of_backend;
+}
+
 const char *xl_plan_inert(const struct xl_config *config,
                           const struct xl_params *params, enum xl_param id)
 {
     unsigned knobs = backend_of(params)->knobs;
-    (void)config;
+    if (is_of_mlstm(id) && count_slstm(config) == config->blocks)
+        return "the model has no mLSTM blocks";
     for (size_t i = 0; i < sizeof read_by_backend / sizeof *read_by_backend;
          i++)
         if (read_by_backend[i].id == id && !(knobs & read_by_backend[i].knob))
@@ -177,30 +198,41 @@ static void choose_schedule(struct xl_plan *plan)
     };
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Floats of scratch a worker needs for any product or step of the model. */
 static size_t worker_floats(const struct xl_plan *plan)
 {
     const struct xl_config *c = plan->config;
-    const size_t widths[] = { c->width, c->heads * c->dv, c->ffn };
+    const size_t widths[] = { c->width, c->heads * c->dv, c->ffn,
+                              3 * c->inner };
     size_t most = plan->spec.cell->scratch_floats(1, c->dk, c->dv);
+    if (count_slstm(c))
+        most = larger(most, xl_slstm_scratch_floats(c->width / c->slstm_heads));
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        size_t few = plan->gemm_few->scratch_floats(widths[i]);
-        size_t many = plan->gemm_many->scratch_floats(widths[i]);
-        most = few > most ? few : most;
-        most = many > most ? many : most;
+        most = larger(most, plan->gemm_few->scratch_floats(widths[i]));
+        most = larger(most, plan->gemm_many->scratch_floats(widths[i]));
     }
     return most;
 }
 
-static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
+/* One buffer of a pass: floats a token. */
+struct row {
+    float **to;
+    size_t floats;
+};
+
+enum {
+    MAX_ROWS = 12
+};
+
+static size_t xlstm_rows(const struct xl_config *c, struct xl_scratch *s,
+                         struct row rows[MAX_ROWS])
 {
-    const struct xl_config *c = plan->config;
-    struct xl_scratch *s = &plan->scratch;
-    size_t t = plan->block_tokens, per_worker = worker_floats(plan);
-    const struct {
-        float **to;
-        size_t row;
-    } rows[] = {
+    const struct row all[] = {
         { &s->x, c->width },         { &s->y, c->width },
         { &s->z, c->width },         { &s->q, c->heads * c->dk },
         { &s->k, c->heads * c->dk }, { &s->v, c->heads * c->dv },
@@ -208,16 +240,53 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
         { &s->igate, c->heads },     { &s->fgate, c->heads },
         { &s->g, c->ffn },           { &s->u, c->ffn },
     };
+    static_assert(sizeof all <= MAX_ROWS * sizeof *all, "rows has room");
+    memcpy(rows, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+
+static size_t stack_rows(const struct xl_config *c, struct xl_scratch *s,
+                         struct row rows[MAX_ROWS])
+{
+    size_t slstm = count_slstm(c), inner = slstm < c->blocks ? c->inner : 0;
+    size_t gates = slstm ? 4 * c->width : 0, ffn = slstm ? c->ffn : 0;
+    size_t hidden = slstm ? c->width : 0;
+    const struct row all[] = {
+        { &s->x, c->width },
+        { &s->y, c->width },
+        { &s->z, c->width },
+        { &s->wide, larger(larger(2 * inner, gates), 2 * ffn) },
+        { &s->c, larger(larger(inner, hidden), ffn) },
+        { &s->qkv, 3 * inner },
+        { &s->igate, c->heads },
+        { &s->fgate, c->heads },
+        { &s->h, inner },
+    };
+    static_assert(sizeof all <= MAX_ROWS * sizeof *all, "rows has room");
+    memcpy(rows, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+
+static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
+{
+    const struct xl_config *c = plan->config;
+    struct xl_scratch *s = &plan->scratch;
+    struct row rows[MAX_ROWS];
+    size_t t = plan->block_tokens, per_worker = worker_floats(plan);
+    size_t n = c->arch == XL_ARCH_BLOCK_STACK ? stack_rows(c, s, rows)
+                                              : xlstm_rows(c, s, rows);
+    size_t bytes = count_slstm(c) < c->blocks
+                       ? plan->backend->scratch_bytes(&plan->spec)
+                       : 0;
     bool ok = true;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++)
-        ok = (*rows[i].to = xl_arena_zero(&plan->arena, t * rows[i].row,
+    for (size_t i = 0; i < n && ok; i++)
+        ok = (*rows[i].to = xl_arena_zero(&plan->arena, t * rows[i].floats,
                                           sizeof(float))) != NULL;
     ok = ok && (s->gemm = xl_arena_zero(&plan->arena, plan->workers,
                                         sizeof *s->gemm)) != NULL;
     for (size_t w = 0; w < plan->workers && ok; w++)
         ok = (s->gemm[w] = xl_arena_zero(&plan->arena, per_worker + 1,
                                          sizeof(float))) != NULL;
-    size_t bytes = plan->backend->scratch_bytes(&plan->spec);
     ok = ok && (s->chunk = xl_arena_alloc(&plan->arena, bytes + 1)) != NULL;
     if (ok)
         return XL_OK;

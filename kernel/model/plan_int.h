@@ -20,6 +20,9 @@ struct xl_scratch {
     float *igate, *fgate; /* [T][heads] */
     float *g, *u;         /* [T][ffn] */
     float *z;             /* [T][width], output of a layer before it is added */
+    float *wide;          /* block stack: x and z, or gates, or feed-forward */
+    float *c;     /* block stack: convolved, or the gated feed-forward */
+    float *qkv;   /* block stack: [T][3 inner] */
     float **gemm; /* [workers], scratch of each worker's engine and cell */
     void *chunk;  /* scratch of the backend */
 };

@@ -7,19 +7,15 @@
 #include <stdint.h>
 
 #include "kernel/base/alloc.h"
-
-struct build {
-    struct xl_prepared *to;
-    struct xl_err *err;
-};
+#include "kernel/model/prepare_int.h"
 
 static bool is_aligned(const void *p, size_t n)
 {
     return ((uintptr_t)p & (n - 1)) == 0;
 }
 
-static enum xl_status take(const struct build *b, size_t count, size_t bytes,
-                           void **out)
+enum xl_status xl_build_take(const struct xl_build *b, size_t count,
+                             size_t bytes, void **out)
 {
     size_t total;
     if (!xl_mul_size(count, bytes, &total) ||
@@ -33,22 +29,22 @@ static enum xl_status take(const struct build *b, size_t count, size_t bytes,
 }
 
 /* The tensor as fp32: the map itself when it is that already. */
-static enum xl_status as_f32(const struct build *b, const struct xl_tensor *t,
-                             const float **out)
+enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
+                            const float **out)
 {
     void *copy;
     size_t n = xl_tensor_count(t);
     *out = t->data;
     if (t->dtype == XL_FP32 && is_aligned(t->data, sizeof(float)))
         return XL_OK;
-    XL_TRY(take(b, n, sizeof(float), &copy));
+    XL_TRY(xl_build_take(b, n, sizeof(float), &copy));
     xl_to_f32(copy, t->data, t->dtype, n);
     *out = copy;
     return XL_OK;
 }
 
-static enum xl_status as_bf16(const struct build *b, const struct xl_tensor *t,
-                              const void **out)
+static enum xl_status as_bf16(const struct xl_build *b,
+                              const struct xl_tensor *t, const void **out)
 {
     enum {
         PIECE = 1024
@@ -59,7 +55,7 @@ static enum xl_status as_bf16(const struct build *b, const struct xl_tensor *t,
     *out = t->data;
     if (t->dtype == XL_BF16 && is_aligned(t->data, sizeof(uint16_t)))
         return XL_OK;
-    XL_TRY(take(b, n, sizeof(uint16_t), &copy));
+    XL_TRY(xl_build_take(b, n, sizeof(uint16_t), &copy));
     for (size_t at = 0; at < n; at += PIECE) {
         size_t len = n - at < PIECE ? n - at : PIECE;
         const unsigned char *from = t->data;
@@ -71,35 +67,35 @@ static enum xl_status as_bf16(const struct build *b, const struct xl_tensor *t,
     return XL_OK;
 }
 
-static enum xl_status matrix(const struct build *b,
-                             const struct xl_linear *linear,
-                             enum xl_dtype dtype, struct xl_matrix *out)
+enum xl_status xl_build_matrix(const struct xl_build *b,
+                               const struct xl_linear *linear,
+                               enum xl_dtype dtype, struct xl_matrix *out)
 {
     *out = (struct xl_matrix){ .dtype = dtype,
                                .out = linear->w.shape[0],
                                .in = linear->w.shape[1] };
     if (linear->b.data)
-        XL_TRY(as_f32(b, &linear->b, &out->bias));
+        XL_TRY(xl_build_f32(b, &linear->b, &out->bias));
     if (dtype == XL_BF16)
         return as_bf16(b, &linear->w, &out->w);
     const float *w;
-    XL_TRY(as_f32(b, &linear->w, &w));
+    XL_TRY(xl_build_f32(b, &linear->w, &w));
     out->w = w;
     return XL_OK;
 }
 
-static enum xl_status vector(const struct build *b, const struct xl_norm *norm,
-                             struct xl_vector *out)
+static enum xl_status vector(const struct xl_build *b,
+                             const struct xl_norm *norm, struct xl_vector *out)
 {
     *out = (struct xl_vector){ 0 };
     if (norm->w.data)
-        XL_TRY(as_f32(b, &norm->w, &out->w));
+        XL_TRY(xl_build_f32(b, &norm->w, &out->w));
     if (norm->b.data)
-        XL_TRY(as_f32(b, &norm->b, &out->b));
+        XL_TRY(xl_build_f32(b, &norm->b, &out->b));
     return XL_OK;
 }
 
-static enum xl_status prepare_block(const struct build *b,
+static enum xl_status prepare_block(const struct xl_build *b,
                                     const struct xl_block *from,
                                     struct xl_prepared_block *to)
 {
@@ -120,13 +116,14 @@ static enum xl_status prepare_block(const struct build *b,
         { &from->down, &to->down, b->to->dtype },
     };
     for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
-        XL_TRY(matrix(b, linears[i].from, linears[i].dtype, linears[i].to));
+        XL_TRY(xl_build_matrix(b, linears[i].from, linears[i].dtype,
+                               linears[i].to));
     XL_TRY(vector(b, &from->norm_mlstm, &to->norm_mlstm));
     XL_TRY(vector(b, &from->head_norm, &to->head_norm));
     return vector(b, &from->norm_ffn, &to->norm_ffn);
 }
 
-static enum xl_status prepare_all(const struct build *b,
+static enum xl_status prepare_all(const struct xl_build *b,
                                   const struct xl_config *config,
                                   const struct xl_weights *weights)
 {
@@ -139,7 +136,7 @@ static enum xl_status prepare_all(const struct build *b,
         XL_TRY(prepare_block(b, &weights->blocks[i], &b->to->blocks[i]));
     XL_TRY(vector(b, &weights->out_norm, &b->to->out_norm));
     b->to->embedding = weights->embedding;
-    return matrix(b, &weights->head, b->to->dtype, &b->to->head);
+    return xl_build_matrix(b, &weights->head, b->to->dtype, &b->to->head);
 }
 
 enum xl_status xl_prepare(struct xl_prepared *prepared,
@@ -147,7 +144,7 @@ enum xl_status xl_prepare(struct xl_prepared *prepared,
                           const struct xl_weights *weights, enum xl_dtype dtype,
                           struct xl_err *err)
 {
-    struct build b = { .to = prepared, .err = err };
+    struct xl_build b = { .to = prepared, .err = err };
     *prepared = (struct xl_prepared){ .dtype = dtype };
     xl_arena_init(&prepared->arena, (size_t)1 << 20);
     enum xl_status rc = prepare_all(&b, config, weights);

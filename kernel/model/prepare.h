@@ -27,10 +27,14 @@ struct xl_prepared_block {
     struct xl_matrix q, k, v, o, igate, fgate, out, gate, up, down;
 };
 
+struct xl_stack_ready; /* stack_prepare.h */
+struct xl_stack_weights;
+
 struct xl_prepared {
-    enum xl_dtype dtype; /* of the matrices */
-    struct xl_prepared_block *blocks;
-    struct xl_vector out_norm; /* w NULL = none */
+    enum xl_dtype dtype;              /* of the matrices */
+    struct xl_prepared_block *blocks; /* of xlstm, else NULL */
+    struct xl_stack_ready *stack;     /* of a block stack, else NULL */
+    struct xl_vector out_norm;        /* w NULL = none */
     struct xl_matrix head;
     struct xl_tensor embedding; /* as the file has it: rows are converted */
     size_t own_bytes;           /* converted copies */
@@ -42,6 +46,12 @@ enum xl_status xl_prepare(struct xl_prepared *prepared,
                           const struct xl_config *config,
                           const struct xl_weights *weights, enum xl_dtype dtype,
                           struct xl_err *err);
+
+/* As xl_prepare, for a block stack. */
+enum xl_status xl_stack_prepare(struct xl_prepared *prepared,
+                                const struct xl_config *config,
+                                const struct xl_stack_weights *weights,
+                                enum xl_dtype dtype, struct xl_err *err);
 void xl_prepare_release(struct xl_prepared *prepared);
 
 /* Row `id` of the embedding as fp32, into out [width]. */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the forward passes of both architectures share; for kernel/model only.
+ *
+ * A block is two lists of stages with an mLSTM cell between them, or one list
+ * when it has no such cell. A stage function does one worker's share.
+ */
+#ifndef XL_FORWARD_INT_H
+#define XL_FORWARD_INT_H
+
+#include <stdbool.h>
+
+#include "kernel/chunk/chunk.h"
+#include "kernel/model/plan_int.h"
+
+enum {
+    XL_OUTPUTS = 6
+};
+
+/* What every stage function sees. */
+struct xl_stage {
+    struct xl_plan *plan;
+    struct xl_state *state;
+    size_t block;
+    const int32_t *tokens;
+    size_t rows;        /* tokens of this pass */
+    float *logits;      /* [n_logits][vocab] */
+    size_t first_logit; /* row of the pass that logits row 0 belongs to */
+    size_t n_logits;
+    struct xl_trace *trace; /* where the time goes, or NULL */
+};
+
+typedef void xl_stage_work(const struct xl_stage *s, size_t worker);
+
+struct xl_stage_row {
+    xl_stage_work *work; /* NULL ends a list */
+    enum xl_part part;   /* that its time is counted to */
+};
+
+struct xl_block_stages {
+    const struct xl_stage_row *before;
+    bool has_cell;
+    const struct xl_stage_row *after;
+};
+
+struct xl_forward_arch {
+    struct xl_block_stages (*layer)(const struct xl_stage *s);
+    /* Inputs, outputs and state of the mLSTM cell of the stage's block. */
+    struct xl_chunk_job (*cell_job)(const struct xl_stage *s);
+    /* The norm in front of a block, or, for the number of blocks, of the
+     * head; w NULL = none. */
+    const struct xl_vector *(*norm)(const struct xl_plan *plan, size_t block);
+};
+
+extern const struct xl_forward_arch xl_forward_xlstm;
+extern const struct xl_forward_arch xl_forward_stack;
+
+/* -- products ------------------------------------------------------------- */
+
+/* y[rows][ldy] = x[rows][ldx] W^T + b; gemm NULL = by the number of rows. */
+struct xl_product {
+    const struct xl_matrix *w;
+    const float *x;
+    size_t ldx;
+    float *y;
+    size_t ldy;
+    const struct xl_gemm *gemm;
+};
+
+/* One worker's share of the columns of several products, which are counted
+ * through all of them:
+ *
+ *     struct xl_share share = xl_share_of(s, worker, rows, steps);
+ *     for (...)
+ *         xl_share_run(&share, &product);
+ */
+struct xl_share {
+    const struct xl_stage *stage;
+    size_t worker, rows;
+    struct xl_span mine; /* in steps of columns */
+    size_t before;       /* steps of the products that have been run */
+};
+
+/* Steps of columns that a product counts for. */
+size_t xl_product_steps(const struct xl_matrix *w);
+
+struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
+                            size_t rows, size_t steps);
+void xl_share_run(struct xl_share *share, const struct xl_product *product);
+
+/* Products of one input, which is as wide as they are. */
+struct xl_output {
+    const struct xl_matrix *w;
+    float *y;                   /* [rows][w->out] */
+    const struct xl_gemm *gemm; /* NULL = by the number of rows */
+};
+
+struct xl_outputs {
+    const float *x;
+    size_t rows, n;
+    struct xl_output list[XL_OUTPUTS];
+};
+
+void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
+                    size_t worker);
+
+/* -- stages that both use ------------------------------------------------- */
+
+static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
+                                           size_t worker)
+{
+    return xl_span_of(s->rows, s->plan->workers, worker);
+}
+
+/* x += z, then y = norm(x); w NULL = no norm follows. */
+void xl_stage_add(const struct xl_stage *s, size_t worker,
+                  const struct xl_vector *norm);
+
+/* xl_stage_add with the norm in front of the next block or the head. */
+void xl_stage_end(const struct xl_stage *s, size_t worker);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What preparing the weights of both architectures shares; for kernel/model
+ * only. */
+#ifndef XL_PREPARE_INT_H
+#define XL_PREPARE_INT_H
+
+#include "kernel/model/prepare.h"
+
+struct xl_build {
+    struct xl_prepared *to; /* its arena holds all copies */
+    struct xl_err *err;
+};
+
+/* count items of so many bytes, counted as converted copies. */
+enum xl_status xl_build_take(const struct xl_build *b, size_t count,
+                             size_t bytes, void **out);
+
+/* The tensor as fp32: the map itself when it is that already. */
+enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
+                            const float **out);
+
+enum xl_status xl_build_matrix(const struct xl_build *b,
+                               const struct xl_linear *linear,
+                               enum xl_dtype dtype, struct xl_matrix *out);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stages of a block stack (arXiv 2405.04517): blocks with an mLSTM between an
+ * up and a down projection, and blocks with an sLSTM and a feed-forward behind
+ * it.
+ *
+ * Convolution and the block-diagonal q, k, v touch no channel outside their
+ * group, so one stage does all of them for a worker's channels. An sLSTM step
+ * needs the one before: workers share its heads and walk through all tokens
+ * without meeting. */
+#include "kernel/cell/activation.h"
+#include "kernel/cell/norm.h"
+#include "kernel/cell/slstm.h"
+#include "kernel/model/forward_int.h"
+#include "kernel/model/stack_prepare.h"
+
+enum {
+    CHANNEL_STEP = 16 /* channels of a cache line */
+};
+
+static const struct xl_stack_ready *block_of(const struct xl_stage *s)
+{
+    return &s->plan->weights->stack[s->block];
+}
+
+/* The worker's channels out of n, cut where groups end. */
+static struct xl_span channels_of(const struct xl_stage *s, size_t worker,
+                                  size_t n, size_t group)
+{
+    size_t step = (CHANNEL_STEP + group - 1) / group * group;
+    struct xl_span span =
+        xl_span_of((n + step - 1) / step, s->plan->workers, worker);
+    span.begin *= step;
+    span.end *= step;
+    return (struct xl_span){ span.begin < n ? span.begin : n,
+                             span.end < n ? span.end : n };
+}
+
+/* c = silu(conv(x)) for the span's channels of all rows. */
+static void convolve(const struct xl_stage *s, const struct xl_conv *conv,
+                     const float *x, size_t x_stride, struct xl_span span)
+{
+    float *c = s->plan->scratch.c;
+    struct xl_conv_io io = {
+        .rows = s->rows,
+        .x = x,
+        .x_stride = x_stride,
+        .y = c,
+        .y_stride = conv->channels,
+        .history =
+            xl_state_at(s->state, s->block,
+                        block_of(s)->is_slstm ? XL_STATE_SCONV : XL_STATE_CONV),
+    };
+    xl_conv_run(conv, &io, span.begin, span.end);
+    for (size_t t = 0; t < s->rows; t++)
+        xl_activate(XL_ACTIVATION_SWISH, c + t * conv->channels + span.begin,
+                    span.end - span.begin);
+}
+
+/* -- mLSTM ---------------------------------------------------------------- */
+
+static void expand_mlstm(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = m->y,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { &block_of(s)->m.up, m->wide, NULL } } },
+                   worker);
+}
+
+/* c from x; then q and k from c, v from x. */
+static void mix(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_ready_mlstm *b = &block_of(s)->m;
+    const struct xl_scratch *m = &s->plan->scratch;
+    size_t inner = s->plan->config->inner;
+    struct xl_span span = channels_of(s, worker, inner, b->q.block);
+    convolve(s, &b->conv, m->wide, 2 * inner, span);
+    for (size_t t = 0; t < s->rows; t++) {
+        const float *x = m->wide + t * 2 * inner, *c = m->c + t * inner;
+        float *qkv = m->qkv + t * 3 * inner;
+        xl_blocks_run(&b->q, c, qkv, span.begin, span.end);
+        xl_blocks_run(&b->k, c, qkv + inner, span.begin, span.end);
+        xl_blocks_run(&b->v, x, qkv + 2 * inner, span.begin, span.end);
+    }
+}
+
+/* Few outputs of many inputs: the rows are shared, not the columns. */
+static void project_gates(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_ready_mlstm *b = &block_of(s)->m;
+    const struct xl_plan *plan = s->plan;
+    struct xl_span span = xl_stage_rows(s, worker);
+    size_t heads = plan->config->heads;
+    const struct {
+        const struct xl_matrix *w;
+        float *y;
+    } gates[] = { { &b->igate, plan->scratch.igate },
+                  { &b->fgate, plan->scratch.fgate } };
+    for (size_t i = 0; i < 2 && span.begin < span.end; i++)
+        plan->gemm_few->run(&(struct xl_gemm_job){
+            .m = span.end - span.begin,
+            .k = gates[i].w->in,
+            .n_end = heads,
+            .x = plan->scratch.qkv + span.begin * gates[i].w->in,
+            .ldx = gates[i].w->in,
+            .w = gates[i].w->w,
+            .w_dtype = gates[i].w->dtype,
+            .bias = gates[i].w->bias,
+            .y = gates[i].y + span.begin * heads,
+            .ldy = heads,
+            .scratch = plan->scratch.gemm[worker] });
+}
+
+static struct xl_chunk_job cell_job(const struct xl_stage *s)
+{
+    const struct xl_config *c = s->plan->config;
+    const struct xl_scratch *m = &s->plan->scratch;
+    return (struct xl_chunk_job){ .tokens = s->rows,
+                                  .q = m->qkv,
+                                  .q_stride = 3 * c->inner,
+                                  .k = m->qkv + c->inner,
+                                  .k_stride = 3 * c->inner,
+                                  .v = m->qkv + 2 * c->inner,
+                                  .v_stride = 3 * c->inner,
+                                  .igate = m->igate,
+                                  .fgate = m->fgate,
+                                  .gate_stride = c->heads,
+                                  .h = m->h,
+                                  .h_stride = c->inner,
+                                  .eps = c->cell_eps,
+                                  .C = xl_state_C(s->state, s->block),
+                                  .n = xl_state_n(s->state, s->block),
+                                  .m = xl_state_m(s->state, s->block) };
+}
+
+/* h = (norm(h) + skip c) silu(z), shared by heads of rows. */
+static void gate_heads(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_plan *plan = s->plan;
+    const struct xl_config *config = plan->config;
+    const struct xl_ready_mlstm *b = &block_of(s)->m;
+    size_t heads = config->heads, dv = config->dv;
+    struct xl_span span = xl_span_of(s->rows * heads, plan->workers, worker);
+    for (size_t i = span.begin; i < span.end; i++) {
+        size_t row = i / heads, at = i % heads * dv;
+        const float *skip = b->skip + at;
+        const float *c = plan->scratch.c + row * config->inner + at;
+        float *h = plan->scratch.h + row * config->inner + at;
+        float *z = plan->scratch.wide + (2 * row + 1) * config->inner + at;
+        xl_head_norm(h, h, b->head_norm.w + at, NULL, 1, dv, config->norm_eps);
+        for (size_t j = 0; j < dv; j++)
+            h[j] += skip[j] * c[j];
+        xl_activate_gated(XL_ACTIVATION_SWISH, h, z, h, dv);
+    }
+}
+
+static void contract_mlstm(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = m->h,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { &block_of(s)->m.down, m->z, NULL } } },
+                   worker);
+}
+
+/* -- sLSTM ---------------------------------------------------------------- */
+
+static void convolve_slstm(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_conv *conv = &block_of(s)->s.conv;
+    size_t width = s->plan->config->width;
+    if (conv->kernel)
+        convolve(s, conv, s->plan->scratch.y, width,
+                 channels_of(s, worker, width, 1));
+}
+
+/* Gates i and f of the convolved input, z and o of the input itself, into
+ * [T][heads][gates][DH]. */
+static void project_slstm(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_ready_slstm *b = &block_of(s)->s;
+    const struct xl_config *config = s->plan->config;
+    const struct xl_scratch *m = &s->plan->scratch;
+    size_t n = config->slstm_heads * XL_SLSTM_GATES;
+    size_t dim = config->width / config->slstm_heads;
+    struct xl_share share =
+        xl_share_of(s, worker, s->rows, n * xl_product_steps(&b->in[0]));
+    for (size_t i = 0; i < n; i++) {
+        bool is_convolved = b->conv.kernel && i % XL_SLSTM_GATES < 2;
+        const float *x = is_convolved ? m->c : m->y;
+        xl_share_run(&share,
+                     &(struct xl_product){ .w = &b->in[i],
+                                           .x = x + i / XL_SLSTM_GATES * dim,
+                                           .ldx = config->width,
+                                           .y = m->wide + i * dim,
+                                           .ldy = n * dim });
+    }
+}
+
+static void run_slstm(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_ready_slstm *b = &block_of(s)->s;
+    const struct xl_config *config = s->plan->config;
+    const struct xl_scratch *m = &s->plan->scratch;
+    size_t width = config->width, dim = width / config->slstm_heads;
+    struct xl_span span =
+        xl_span_of(config->slstm_heads, s->plan->workers, worker);
+    for (size_t head = span.begin; head < span.end; head++) {
+        size_t at = head * dim;
+        struct xl_slstm_io io = {
+            .dim = dim,
+            .in = m->wide + at * XL_SLSTM_GATES,
+            .in_stride = width * XL_SLSTM_GATES,
+            .recurrent = b->recurrent[head],
+            .h = m->z + at,
+            .h_stride = width,
+        };
+        struct xl_slstm_state state = {
+            .h = xl_state_at(s->state, s->block, XL_STATE_SLSTM_H) + at,
+            .c = xl_state_at(s->state, s->block, XL_STATE_SLSTM_C) + at,
+            .n = xl_state_at(s->state, s->block, XL_STATE_SLSTM_N) + at,
+            .m = xl_state_at(s->state, s->block, XL_STATE_SLSTM_M) + at,
+        };
+        xl_slstm_get()->steps(&io, s->rows, &state, m->gemm[worker]);
+        for (size_t t = 0; t < s->rows; t++) {
+            float *h = m->z + t * width + at;
+            xl_head_norm(h, h, b->head_norm.w + at, NULL, 1, dim,
+                         config->norm_eps);
+        }
+    }
+}
+
+static void add_slstm(const struct xl_stage *s, size_t worker)
+{
+    xl_stage_add(s, worker, &block_of(s)->s.norm_ffn);
+}
+
+static void expand_ffn(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = m->y,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { &block_of(s)->s.up, m->wide, NULL } } },
+                   worker);
+}
+
+static void activate_ffn(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_config *config = s->plan->config;
+    const struct xl_scratch *m = &s->plan->scratch;
+    enum xl_activation activation = xl_activation_find(config->ffn_act);
+    struct xl_span span = channels_of(s, worker, config->ffn, 1);
+    for (size_t t = 0; t < s->rows; t++) {
+        const float *g = m->wide + t * 2 * config->ffn + span.begin;
+        xl_activate_gated(activation, m->c + t * config->ffn + span.begin, g,
+                          g + config->ffn, span.end - span.begin);
+    }
+}
+
+static void contract_ffn(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = m->c,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { &block_of(s)->s.down, m->z, NULL } } },
+                   worker);
+}
+
+/* -- blocks --------------------------------------------------------------- */
+
+static const struct xl_stage_row before_cell[] = {
+    { expand_mlstm, XL_PART_PROJECT },
+    { mix, XL_PART_PROJECT },
+    { project_gates, XL_PART_PROJECT },
+    { 0 },
+};
+static const struct xl_stage_row after_cell[] = {
+    { gate_heads, XL_PART_HEAD_NORM },
+    { contract_mlstm, XL_PART_OUT },
+    { xl_stage_end, XL_PART_ADD },
+    { 0 },
+};
+static const struct xl_stage_row slstm_stages[] = {
+    { convolve_slstm, XL_PART_PROJECT },
+    { project_slstm, XL_PART_PROJECT },
+    { run_slstm, XL_PART_CELL },
+    { 0 },
+};
+static const struct xl_stage_row ffn_stages[] = {
+    { add_slstm, XL_PART_ADD },        { expand_ffn, XL_PART_FFN_UP },
+    { activate_ffn, XL_PART_FFN_ACT }, { contract_ffn, XL_PART_FFN_DOWN },
+    { xl_stage_end, XL_PART_ADD },     { 0 },
+};
+static const struct xl_stage_row no_ffn_stages[] = {
+    { xl_stage_end, XL_PART_ADD },
+    { 0 },
+};
+
+static struct xl_block_stages layer(const struct xl_stage *s)
+{
+    const struct xl_stack_ready *b = block_of(s);
+    if (!b->is_slstm)
+        return (struct xl_block_stages){ before_cell, true, after_cell };
+    return (struct xl_block_stages){ slstm_stages, false,
+                                     b->s.norm_ffn.w ? ffn_stages
+                                                     : no_ffn_stages };
+}
+
+static const struct xl_vector *norm_before(const struct xl_plan *plan,
+                                           size_t block)
+{
+    const struct xl_prepared *w = plan->weights;
+    return block < plan->config->blocks ? &w->stack[block].norm : &w->out_norm;
+}
+
+const struct xl_forward_arch xl_forward_stack = {
+    .layer = layer,
+    .cell_job = cell_job,
+    .norm = norm_before,
+};

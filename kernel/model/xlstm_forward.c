@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stages of a block of xlstm (arXiv 2503.13427): an mLSTM layer, then a gated
+ * feed-forward. */
+#include "kernel/cell/norm.h"
+#include "kernel/model/forward_int.h"
+
+static const struct xl_prepared_block *block_of(const struct xl_stage *s)
+{
+    return &s->plan->weights->blocks[s->block];
+}
+
+static void project_in(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_prepared_block *b = block_of(s);
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(
+        s,
+        &(struct xl_outputs){ .x = m->y,
+                              .rows = s->rows,
+                              .n = 6,
+                              .list = { { &b->q, m->q, s->plan->gemm_keys },
+                                        { &b->k, m->k, s->plan->gemm_keys },
+                                        { &b->v, m->v, NULL },
+                                        { &b->o, m->o, NULL },
+                                        { &b->igate, m->igate, NULL },
+                                        { &b->fgate, m->fgate, NULL } } },
+        worker);
+}
+
+static struct xl_chunk_job cell_job(const struct xl_stage *s)
+{
+    const struct xl_config *c = s->plan->config;
+    const struct xl_scratch *m = &s->plan->scratch;
+    return (struct xl_chunk_job){ .tokens = s->rows,
+                                  .q = m->q,
+                                  .q_stride = c->heads * c->dk,
+                                  .k = m->k,
+                                  .k_stride = c->heads * c->dk,
+                                  .v = m->v,
+                                  .v_stride = c->heads * c->dv,
+                                  .igate = m->igate,
+                                  .fgate = m->fgate,
+                                  .gate_stride = c->heads,
+                                  .h = m->h,
+                                  .h_stride = c->heads * c->dv,
+                                  .eps = c->cell_eps,
+                                  .C = xl_state_C(s->state, s->block),
+                                  .n = xl_state_n(s->state, s->block),
+                                  .m = xl_state_m(s->state, s->block) };
+}
+
+static void gate_heads(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_config *c = s->plan->config;
+    const struct xl_vector *norm = &block_of(s)->head_norm;
+    struct xl_span span = xl_stage_rows(s, worker);
+    size_t n = c->heads * c->dv;
+    for (size_t t = span.begin; t < span.end; t++) {
+        float *h = s->plan->scratch.h + t * n;
+        xl_head_norm(h, h, norm->w, norm->b, c->heads, c->dv, c->norm_eps);
+        xl_sigmoid_gate(h, s->plan->scratch.o + t * n, n);
+    }
+}
+
+static void project_out(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_matrix *out = &block_of(s)->out;
+    xl_outputs_run(
+        s,
+        &(struct xl_outputs){ .x = s->plan->scratch.h,
+                              .rows = s->rows,
+                              .n = 1,
+                              .list = { { out, s->plan->scratch.z, NULL } } },
+        worker);
+}
+
+static void add_mlstm(const struct xl_stage *s, size_t worker)
+{
+    xl_stage_add(s, worker, &block_of(s)->norm_ffn);
+}
+
+static void expand(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_prepared_block *b = block_of(s);
+    const struct xl_scratch *m = &s->plan->scratch;
+    xl_outputs_run(s,
+                   &(struct xl_outputs){ .x = m->y,
+                                         .rows = s->rows,
+                                         .n = 2,
+                                         .list = { { &b->gate, m->g, NULL },
+                                                   { &b->up, m->u, NULL } } },
+                   worker);
+}
+
+static void activate(const struct xl_stage *s, size_t worker)
+{
+    struct xl_span span =
+        xl_span_of(s->rows * s->plan->config->ffn, s->plan->workers, worker);
+    xl_swiglu(s->plan->scratch.g + span.begin, s->plan->scratch.u + span.begin,
+              span.end - span.begin);
+}
+
+static void contract(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_matrix *down = &block_of(s)->down;
+    xl_outputs_run(
+        s,
+        &(struct xl_outputs){ .x = s->plan->scratch.g,
+                              .rows = s->rows,
+                              .n = 1,
+                              .list = { { down, s->plan->scratch.z, NULL } } },
+        worker);
+}
+
+/* The stages of one block before and after the cell. */
+static const struct xl_stage_row before_cell[] = {
+    { project_in, XL_PART_PROJECT },
+    { 0 },
+};
+static const struct xl_stage_row after_cell[] = {
+    { gate_heads, XL_PART_HEAD_NORM }, { project_out, XL_PART_OUT },
+    { add_mlstm, XL_PART_ADD },        { expand, XL_PART_FFN_UP },
+    { activate, XL_PART_FFN_ACT },     { contract, XL_PART_FFN_DOWN },
+    { xl_stage_end, XL_PART_ADD },     { 0 },
+};
+static struct xl_block_stages layer(const struct xl_stage *s)
+{
+    (void)s;
+    return (struct xl_block_stages){ before_cell, true, after_cell };
+}
+
+static const struct xl_vector *norm_before(const struct xl_plan *plan,
+                                           size_t block)
+{
+    const struct xl_prepared *w = plan->weights;
+    return block < plan->config->blocks ? &w->blocks[block].norm_mlstm
+                                        : &w->out_norm;
+}
+
+const struct xl_forward_arch xl_forward_xlstm = {
+    .layer = layer,
+    .cell_job = cell_job,
+    .norm = norm_before,
+};
