@@ -15,7 +15,6 @@
 #include "tests/unit/cli_fixture.h"
 
 enum {
-    TRIALS = 6,
     REPEATS = 3
 };
 
@@ -28,6 +27,7 @@ struct world {
     struct xl_cli cli;
     char model[512]; /* "" = the bundled one */
     char run[512];   /* relative to the case's folder */
+    size_t trials;
 };
 
 /* -- small pieces --------------------------------------------------------- */
@@ -183,7 +183,7 @@ static void check_meta(const struct world *w)
     check_keys(w->t, get(meta, "bounds"), bounds, "bounds");
     XL_CHECK_TEXT(w->t, text_of(meta, "mode"), "random");
     XL_CHECK_TEXT(w->t, text_of(meta, "prompt"), xl_cli_prompt());
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "trials")), TRIALS);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "trials")), w->trials);
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "repeats")), REPEATS);
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "new")), 4);
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "seed")), 11);
@@ -389,20 +389,23 @@ static void check_applied(struct world *w)
 static bool make_run(struct world *w)
 {
     cJSON *json;
+    char trials[24];
+    snprintf(trials, sizeof trials, "%zu", w->trials);
     run_json(w,
-             XL_WORDS("sweep", "--mode", "random", "--trials", "6", "--repeats",
-                      "3", "--rounds", "6", "--new", "4", "--seed", "11",
-                      "--prompt", xl_cli_prompt(), "--tag", "files", "--json"),
+             XL_WORDS("sweep", "--mode", "random", "--trials", trials,
+                      "--repeats", "3", "--rounds", "6", "--new", "4", "--seed",
+                      "11", "--prompt", xl_cli_prompt(), "--tag", "files",
+                      "--json"),
              &json);
     snprintf(w->run, sizeof w->run, "%s", text_of(json, "run"));
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "measured")), TRIALS);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "passed")), TRIALS);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "measured")), w->trials);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "passed")), w->trials);
     cJSON_Delete(json);
     if (!XL_CHECK(w->t, has_suffix(w->run, "_files")))
         return false;
     XL_CHECK(w->t, strncmp(w->run, "runs/parallel_", 14) == 0);
     run_json(w, XL_WORDS("judge", "--run", w->run, "--json"), &json);
-    XL_CHECK_EQ(w->t, cJSON_GetArraySize(get(json, "ratings")), TRIALS);
+    XL_CHECK_EQ(w->t, cJSON_GetArraySize(get(json, "ratings")), w->trials);
     cJSON_Delete(json);
     bool ok =
         xl_cli_ok(w->t, &w->cli, XL_WORDS("plot", "--run", w->run, "--json"));
@@ -413,19 +416,19 @@ static bool make_run(struct world *w)
 static void check_run(struct world *w)
 {
     check_meta(w);
-    XL_CHECK_EQ(w->t, each_line(w, "trials.jsonl", check_trial), TRIALS);
+    XL_CHECK_EQ(w->t, each_line(w, "trials.jsonl", check_trial), w->trials);
     XL_CHECK_EQ(w->t,
                 check_csv(w, "summary.csv",
                           "backend,workers,heads_per_band,chunk_size,"
                           "prefill_tok_s,decode_tok_s,prefill_s,decode_s"),
-                TRIALS);
-    XL_CHECK_EQ(w->t, each_line(w, "ratings.jsonl", check_rating), TRIALS);
+                w->trials);
+    XL_CHECK_EQ(w->t, each_line(w, "ratings.jsonl", check_rating), w->trials);
     XL_CHECK_EQ(w->t,
                 check_csv(w, "ratings.csv",
                           "file,backend,heads_per_band,chunk_size,workers,"
                           "avg_logprob,ppl,len_tokens,distinct2,distinct3"),
-                TRIALS);
-    XL_CHECK_EQ(w->t, check_outputs(w), TRIALS);
+                w->trials);
+    XL_CHECK_EQ(w->t, check_outputs(w), w->trials);
     check_best(w);
     check_picture(w, "max_decode_by_chunk_size.png");
     check_picture(w, "max_decode_by_heads_per_band.png");
@@ -436,7 +439,7 @@ static void check_run(struct world *w)
 
 static void small_model(struct xl_test *t)
 {
-    struct world w = { .t = t };
+    struct world w = { .t = t, .trials = 6 };
     snprintf(w.model, sizeof w.model, "%s", xl_test_data("models/tiny"));
     if (make_run(&w)) {
         check_run(&w);
@@ -447,7 +450,7 @@ static void small_model(struct xl_test *t)
 
 static void bundled_model(struct xl_test *t)
 {
-    struct world w = { .t = t };
+    struct world w = { .t = t, .trials = 3 };
     if (make_run(&w)) {
         check_run(&w);
         check_applied(&w);
@@ -461,7 +464,7 @@ static void bundled_model(struct xl_test *t)
 /* Commands that report, on a run of the small model. */
 static void one_document_each(struct xl_test *t)
 {
-    struct world w = { .t = t };
+    struct world w = { .t = t, .trials = 2 };
     char prompt[1400];
     snprintf(w.model, sizeof w.model, "%s", xl_test_data("models/tiny"));
     if (!make_run(&w))
