@@ -59,8 +59,11 @@ void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
     xl_buf_printf(out, "%s %s: %s\n\nUsage: %s %s %s\n\nExample:\n  %s\n",
                   program->name, cmd->name, cmd->summary, program->name,
                   cmd->name, cmd->usage, cmd->example);
-    if (cmd->details)
-        xl_buf_printf(out, "\n%s\n", cmd->details);
+    if (cmd->details) {
+        xl_buf_char(out, '\n');
+        xl_text_wrap(out, cmd->details, 0);
+        xl_buf_char(out, '\n');
+    }
     xl_opts_help(groups, n, out);
 }
 

@@ -340,11 +340,12 @@ bool xl_opt_bool(const struct xl_opts *opts, size_t group, size_t row)
 
 /* -- help ----------------------------------------------------------------- */
 
-static void wrap_text(struct xl_buf *out, const char *text, size_t column)
+void xl_text_wrap(struct xl_buf *out, const char *text, size_t column)
 {
     size_t at = column;
+    text += strspn(text, " \n");
     while (*text) {
-        size_t word = strcspn(text, " ");
+        size_t word = strcspn(text, " \n");
         if (at > column && at + 1 + word > HELP_WIDTH) {
             xl_buf_printf(out, "\n%*s", (int)column, "");
             at = column;
@@ -355,7 +356,7 @@ static void wrap_text(struct xl_buf *out, const char *text, size_t column)
         xl_buf_add(out, text, word);
         at += word;
         text += word;
-        text += strspn(text, " ");
+        text += strspn(text, " \n");
     }
 }
 
@@ -376,9 +377,20 @@ static void help_row(struct xl_buf *out, const struct xl_opt *row)
     xl_buf_text(&text, row->help);
     if (row->fallback && row->fallback[0])
         xl_buf_printf(&text, " [%s]", row->fallback);
-    wrap_text(out, text.data, HELP_COLUMN);
+    xl_text_wrap(out, text.data, HELP_COLUMN);
     xl_buf_release(&text);
     xl_buf_char(out, '\n');
+}
+
+/* Has a group before g a row of that name? */
+static bool is_shadowed(const struct xl_opt_group *groups, size_t g,
+                        const char *name)
+{
+    for (size_t before = 0; before < g; before++)
+        for (size_t i = 0; i < groups[before].n_rows; i++)
+            if (strcmp(groups[before].rows[i].name, name) == 0)
+                return true;
+    return false;
 }
 
 void xl_opts_help(const struct xl_opt_group *groups, size_t n_groups,
@@ -388,8 +400,10 @@ void xl_opts_help(const struct xl_opt_group *groups, size_t n_groups,
         if (groups[g].n_rows == 0)
             continue;
         xl_buf_printf(out, "\n%s:\n", groups[g].title);
-        for (size_t i = 0; i < groups[g].n_rows; i++)
-            if (!groups[g].rows[i].hidden)
-                help_row(out, &groups[g].rows[i]);
+        for (size_t i = 0; i < groups[g].n_rows; i++) {
+            const struct xl_opt *row = &groups[g].rows[i];
+            if (!row->hidden && !is_shadowed(groups, g, row->name))
+                help_row(out, row);
+        }
     }
 }

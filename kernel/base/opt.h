@@ -91,9 +91,14 @@ int64_t xl_opt_int(const struct xl_opts *opts, size_t group, size_t row);
 double xl_opt_real(const struct xl_opts *opts, size_t group, size_t row);
 bool xl_opt_bool(const struct xl_opts *opts, size_t group, size_t row);
 
-/* Appends the option list of help: a heading and a line or two a row. */
+/* Appends the option list of help: a heading and a line or two a row. A row
+ * whose name an earlier group has is left out: that one is parsed. */
 void xl_opts_help(const struct xl_opt_group *groups, size_t n_groups,
                   struct xl_buf *out);
+
+/* Appends text in lines of at most 80 columns that begin at `column`; the
+ * first is taken to stand there already. White space is one blank. */
+void xl_text_wrap(struct xl_buf *out, const char *text, size_t column);
 
 /* The name in names[0..n) nearest to word, or NULL when none is near. */
 const char *xl_nearest(const char *word, const char *const *names, size_t n);

@@ -31,8 +31,9 @@ enum xl_status xl_input_read(const struct xl_input *input,
                   (input->tokens_file != NULL);
     if (sources != 1)
         return xl_fail(err, XL_EUSAGE,
-                       "give exactly one input: a text, a "
-                       "text file or a file of token ids (got %d)",
+                       "give exactly one input (of --prompt, --prompt-file, "
+                       "--text-file, --tokens-file those this command has); "
+                       "got %d",
                        sources);
     struct xl_buf text;
     enum xl_status rc = XL_OK;

@@ -89,6 +89,16 @@ static const struct xl_dim *find_dim(const struct xl_param_space *ps,
     return NULL;
 }
 
+/* The dimension, or one without values: a check then says what is missing. */
+static const struct xl_dim *dim_of(const struct xl_param_space *ps,
+                                   enum xl_param id)
+{
+    static const char *const labels[] = { "" };
+    static const struct xl_dim none = { .name = "none", .labels = labels };
+    const struct xl_dim *dim = find_dim(ps, id);
+    return dim ? dim : &none;
+}
+
 /* Writes a space file into the case's folder. */
 static const char *write_file(struct xl_test *t, const char *text, size_t n)
 {
@@ -110,10 +120,10 @@ static void defaults_cover_the_model(struct xl_test *t)
     if (!ps)
         return;
     const struct xl_space *space = xl_param_space_space(ps);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_BACKEND)->n, 5);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_CHUNK_SIZE)->n, 8);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_HEADS_PER_BAND)->n, HEADS);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_WORKERS)->n, CORES);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_BACKEND)->n, 5);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_CHUNK_SIZE)->n, 8);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_HEADS_PER_BAND)->n, HEADS);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_WORKERS)->n, CORES);
     XL_CHECK_EQ(t, xl_space_raw(space), 5 * 8 * 4 * 2);
     /* native 1, serial 8 chunks x 3 bands, parallel and queued x 2 workers,
      * actors without chunks of 16. */
@@ -198,10 +208,10 @@ static void bounds_choose_values(struct xl_test *t)
     o.bounds[XL_BOUND_HEADS_PER_BAND] = (struct xl_bounds){ .hi = 8 };
     ps = make(t, &o);
     if (ps) {
-        const struct xl_dim *chunks = find_dim(ps, XL_PARAM_CHUNK_SIZE);
+        const struct xl_dim *chunks = dim_of(ps, XL_PARAM_CHUNK_SIZE);
         XL_CHECK_TEXT(t, chunks->labels[0], "20");
         XL_CHECK(t, chunks->n >= 4);
-        XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_HEADS_PER_BAND)->n, HEADS);
+        XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_HEADS_PER_BAND)->n, HEADS);
         XL_CHECK(t, !find_dim(ps, XL_PARAM_BACKEND));
         xl_param_space_free(ps);
     }
@@ -222,7 +232,7 @@ static void bounds_choose_values(struct xl_test *t)
     ps = make(t, &o);
     if (ps) {
         XL_CHECK(t, !find_dim(ps, XL_PARAM_CHUNK_SIZE));
-        XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_BACKEND)->n, 2);
+        XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_BACKEND)->n, 2);
         xl_param_space_free(ps);
     }
     o.bounds[XL_BOUND_CHUNK_SIZE] = (struct xl_bounds){ 16, 64 };
@@ -254,8 +264,8 @@ static void files_name_the_space(struct xl_test *t)
     if (!ps)
         return;
     const struct xl_space *space = xl_param_space_space(ps);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_CHUNK_SIZE)->n, 8);
-    XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_PREFILL_BLOCK)->n, 4);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_CHUNK_SIZE)->n, 8);
+    XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_PREFILL_BLOCK)->n, 4);
     XL_CHECK(t, !find_dim(ps, XL_PARAM_HEADS_PER_BAND));
     uint64_t want = 0;
     for (int chunk = 16; chunk <= 128; chunk += 16)
@@ -275,7 +285,7 @@ static void files_name_the_space(struct xl_test *t)
     xl_param_space_free(ps);
     ps = make(t, &o);
     if (ps)
-        XL_CHECK_EQ(t, find_dim(ps, XL_PARAM_CHUNK_SIZE)->n, 1);
+        XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_CHUNK_SIZE)->n, 1);
     xl_param_space_free(ps);
 }
 

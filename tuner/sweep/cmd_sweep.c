@@ -355,6 +355,27 @@ static enum xl_status stopped(const struct job *job, struct xl_err *err)
                    job->run_dir);
 }
 
+/* A sweep without a winner has not done what it was asked for. */
+static enum xl_status end_status(const struct job *job,
+                                 const struct xl_verdicts *v,
+                                 struct xl_err *err)
+{
+    bool strict = xl_opt_bool(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_STRICT);
+    if (v->n_ok == 0)
+        return xl_fail(err, XL_EFAILED,
+                       "no configuration could be measured; "
+                       "'xltune runs show %s' lists the reasons",
+                       job->run_dir);
+    if (!v->winner)
+        return xl_fail(err, XL_EUNPROVED,
+                       "%s; 'xltune judge --run %s' says "
+                       "why",
+                       v->why, job->run_dir);
+    if (strict && !v->proved)
+        return xl_fail(err, XL_EUNPROVED, "%s", v->why);
+    return XL_OK;
+}
+
 static enum xl_status run_job(struct job *job, struct xl_err *err)
 {
     double budget_s =
@@ -400,10 +421,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         print_end_json(job, &verdicts, end);
     else
         print_end(job, &verdicts, end);
-    if (xl_opt_bool(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_STRICT) &&
-        !verdicts.proved)
-        return xl_fail(err, XL_EUNPROVED, "%s", verdicts.why);
-    return XL_OK;
+    return end_status(job, &verdicts, err);
 }
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -511,7 +529,8 @@ static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (!tables->n_texts)
         return xl_fail(err, XL_EUSAGE,
                        "--score needs a table; name it with --simulate");
-    return xl_cmd_simulate_score(ctx, tables->texts, tables->n_texts, &options, err);
+    return xl_cmd_simulate_score(ctx, tables->texts, tables->n_texts, &options,
+                                 err);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)

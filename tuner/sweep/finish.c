@@ -16,6 +16,8 @@
 #include "tuner/store/query.h"
 #include "tuner/sweep/finish_int.h"
 
+#define LEVEL 0.95
+
 static void talk(const struct xl_finish *finish, const char *fmt, ...)
     XL_PRINTF(2, 3);
 
@@ -129,6 +131,23 @@ static void keep_defaults(struct xl_verdicts *v, const struct xl_duel *duel,
     snprintf(v->why, sizeof v->why, "%s", why);
 }
 
+/* Why a duel proved nothing. */
+static void say_why(struct xl_verdicts *v, const struct xl_duel *duel)
+{
+    const struct xl_estimate *r = &duel->value_ratio;
+    if (duel->outcome != XL_RUN_OK)
+        snprintf(v->why, sizeof v->why, "the duel could not be held: %.150s",
+                 duel->reason);
+    else if (r->coverage < LEVEL)
+        snprintf(v->why, sizeof v->why,
+                 "%zu rounds are too few to prove anything; ratio %.3f", r->n,
+                 r->median);
+    else
+        snprintf(v->why, sizeof v->why,
+                 "not proved faster: ratio %.3f [%.3f, %.3f] in %zu rounds",
+                 r->median, r->lo, r->hi, r->n);
+}
+
 /* Holds the duel and decides. The winner is *of after it. */
 static enum xl_status contest(const struct xl_finish *finish,
                               struct contenders *c, struct xl_contender **of,
@@ -152,7 +171,7 @@ static enum xl_status contest(const struct xl_finish *finish,
     v->value_ratio = duel.value_ratio;
     v->figures = duel.a;
     v->proved = duel.outcome == XL_RUN_OK && duel.value_ratio.lo > 1.0 &&
-                duel.value_ratio.coverage >= 0.95;
+                duel.value_ratio.coverage >= LEVEL;
     if (v->proved) {
         snprintf(v->why, sizeof v->why,
                  "faster than the defaults in a duel "
@@ -160,16 +179,7 @@ static enum xl_status contest(const struct xl_finish *finish,
                  duel.value_ratio.n);
         return XL_OK;
     }
-    if (duel.outcome != XL_RUN_OK) {
-        snprintf(v->why, sizeof v->why, "the duel could not be held: %.150s",
-                 duel.reason);
-    } else {
-        snprintf(v->why, sizeof v->why,
-                 "not proved faster: ratio %.3f "
-                 "[%.3f, %.3f] in %zu rounds",
-                 duel.value_ratio.median, duel.value_ratio.lo,
-                 duel.value_ratio.hi, duel.value_ratio.n);
-    }
+    say_why(v, &duel);
     if (base && base->passed) {
         char why[sizeof v->why];
         memcpy(why, v->why, sizeof why);
@@ -231,7 +241,10 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
     struct contenders c = { 0 };
     struct xl_store *store = finish->sweep->store;
     *v = (struct xl_verdicts){ 0 };
-    enum xl_status rc = xl_query_trials(store, 0, add_contender, &c, err);
+    enum xl_status rc =
+        xl_sweep_measure(finish->sweep, finish->base, "defaults", err);
+    if (rc == XL_OK)
+        rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
         qsort(c.items, c.n, sizeof *c.items, better_first);
         v->n_ok = c.n;

@@ -168,7 +168,10 @@ static enum xl_status make_space(struct xl_setup *setup, struct xl_err *err)
         .new_tokens = (size_t)xl_setup_int(setup, XL_SWEEP_NEW),
         .phases = phases,
     };
-    XL_TRY(xl_param_space_make(&setup->space, &options, err));
+    enum xl_status rc = xl_param_space_make(&setup->space, &options, err);
+    if (rc == XL_ENOTFOUND || rc == XL_EFORMAT || rc == XL_EIO)
+        rc = XL_EUSAGE; /* a space file is configuration */
+    XL_TRY(rc);
     return xl_param_space_exercise(setup->space, &workload, err);
 }
 

@@ -384,6 +384,21 @@ static bool is_waiting(enum xl_trial_state state)
     return state == XL_TRIAL_QUEUED || state == XL_TRIAL_RUNNING;
 }
 
+enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
+                                const struct xl_params *params,
+                                const char *origin, struct xl_err *err)
+{
+    const struct xl_ask ask = { .how = origin };
+    const struct lineage nobody = { 0 };
+    struct xl_sweep_news news = { .figures = { .value = (double)NAN } };
+    struct xl_store_ref ref;
+    char reason[XL_RUN_REASON] = "";
+    XL_TRY(propose(sweep, &nobody, &ask, params, &ref, err));
+    if (ref.existed && !is_waiting(ref.state))
+        return XL_OK;
+    return run_trial(sweep, ref.trial, params, &news, reason, err);
+}
+
 /* What an earlier start of this sweep found out. */
 static enum xl_status recall(const struct xl_sweep *sweep,
                              const struct xl_store_ref *ref,

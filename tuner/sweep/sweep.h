@@ -69,6 +69,13 @@ const char *xl_sweep_end_text(enum xl_sweep_end end);
 enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
                                enum xl_sweep_end *end, struct xl_err *err);
 
+/* Measures one configuration outside the search (the defaults, when the space
+ * does not hold them) unless the store has it already. XL_EINTERRUPTED when
+ * stopped. */
+enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
+                                const struct xl_params *params,
+                                const char *origin, struct xl_err *err);
+
 /* Medians and intervals of the samples that a trial has in the store. */
 enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
                                 enum xl_objective objective,
