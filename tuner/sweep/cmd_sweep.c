@@ -264,7 +264,7 @@ static void print_speed(const char *name, const struct xl_estimate *speed,
         return;
     printf("  %-8s %9.1f tok/s [%.1f, %.1f] n=%zu", name, speed->median,
            speed->lo, speed->hi, speed->n);
-    if (ratio->n)
+    if (ratio)
         printf("   %.2f x the defaults [%.2f, %.2f]", ratio->median, ratio->lo,
                ratio->hi);
     putchar('\n');
@@ -281,11 +281,13 @@ static void print_end(const struct job *job, const struct xl_verdicts *v,
         printf("no winner: %s\nrun      %s\n", v->why, job->run_dir);
         return;
     }
-    printf("winner   %s\n",
+    printf("winner   %s%s\n", v->is_default ? "the defaults: " : "",
            short_params(job, &v->params, params, sizeof params));
     printf("         %s\n", v->why);
-    print_speed("prefill", &v->figures.prefill_tok_s, &v->prefill_ratio);
-    print_speed("decode", &v->figures.decode_tok_s, &v->decode_ratio);
+    print_speed("prefill", &v->figures.prefill_tok_s,
+                v->is_default ? NULL : &v->prefill_ratio);
+    print_speed("decode", &v->figures.decode_tok_s,
+                v->is_default ? NULL : &v->decode_ratio);
     printf("quality  %s (tier %s)%s%s\n", v->verdict, v->tier,
            v->reason[0] ? ": " : "", v->reason);
     printf("run      %s\n", job->run_dir);
