@@ -4,7 +4,8 @@
  *
  * One call computes columns n_begin..n_end of y on the calling thread; the
  * caller splits columns over workers. Engines keep no state and allocate
- * nothing but what `scratch` says.
+ * nothing but what `scratch` says. Weights come as rows or packed (pack.h); an
+ * engine states which it reads.
  *
  *     const struct xl_gemm *gemm = xl_gemm_get(XL_GEMM_VECTOR);
  *     gemm->run(&(struct xl_gemm_job){ .m = t, .k = in, .x = x, ... });
@@ -14,6 +15,7 @@
 
 #include <stddef.h>
 
+#include "kernel/gemm/pack.h"
 #include "kernel/tensor/dtype.h"
 
 enum xl_gemm_id {
@@ -24,20 +26,23 @@ enum xl_gemm_id {
 };
 
 struct xl_gemm_job {
-    size_t m, k;            /* rows of x, inputs */
-    size_t n_begin, n_end;  /* outputs to compute */
-    const float *x;         /* [m][ldx] */
+    size_t m, k;           /* rows of x, inputs */
+    size_t n_begin, n_end; /* outputs to compute */
+    const float *x;        /* [m][ldx] */
     size_t ldx;
-    const void *w;          /* [n][k], fp32 or bf16 */
+    const void *w; /* [n][k] of w_dtype, or packed instead */
     enum xl_dtype w_dtype;
-    const float *bias;      /* [n] or NULL */
-    float *y;               /* [m][ldy] */
+    const struct xl_packed *packed; /* [n] x [k], or NULL */
+    const float *bias;              /* [n] or NULL */
+    float *y;                       /* [m][ldy] */
     size_t ldy;
-    float *scratch;         /* scratch_floats(k) of the calling thread */
+    float *scratch; /* scratch_floats(k) of the calling thread */
 };
 
 struct xl_gemm {
     const char *name, *summary;
+    unsigned reads_rows;   /* bits 1 << enum xl_dtype */
+    unsigned reads_packed; /* bits 1 << enum xl_pack_kind */
     /* NULL when usable here, else the reason why not (static storage). Ask
      * before the first run: an engine may set its library up here. */
     const char *(*why_not)(void);
@@ -47,5 +52,17 @@ struct xl_gemm {
 };
 
 const struct xl_gemm *xl_gemm_get(enum xl_gemm_id id);
+
+static inline bool xl_gemm_reads_rows(const struct xl_gemm *gemm,
+                                      enum xl_dtype dtype)
+{
+    return (gemm->reads_rows >> dtype & 1) != 0;
+}
+
+static inline bool xl_gemm_reads_packed(const struct xl_gemm *gemm,
+                                        enum xl_pack_kind kind)
+{
+    return (gemm->reads_packed >> kind & 1) != 0;
+}
 
 #endif

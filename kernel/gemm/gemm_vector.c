@@ -27,6 +27,7 @@ const struct xl_gemm xl_gemm_vector = {
     .name = "vector",
     .summary = "register-blocked dot products in sixteen lanes, fp32 and "
                "bf16 weights",
+    .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

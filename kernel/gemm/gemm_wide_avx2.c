@@ -28,6 +28,7 @@ static void run(const struct xl_gemm_job *job)
 const struct xl_gemm xl_gemm_wide_avx2 = {
     .name = "wide",
     .summary = "fp32 products summed in double, for what the model amplifies",
+    .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -363,7 +363,9 @@ static void registry_follows_its_list(struct xl_test *t)
         const struct xl_gemm *gemm = xl_gemm_get((enum xl_gemm_id)i);
         XL_CHECK_TEXT(t, gemm->name, rows[i].name);
         XL_CHECK_TEXT(t, gemm->summary, rows[i].summary);
-        XL_CHECK(t, gemm->why_not() == NULL);
+        XL_CHECK(t, gemm->reads_rows || gemm->reads_packed);
+        if (gemm->reads_rows) /* the others need a processor's extension */
+            XL_CHECK(t, gemm->why_not() == NULL);
     }
 }
 

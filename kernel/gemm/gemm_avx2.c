@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packed weights with avx2, eight lanes a register: the kernel is
+ * panel_fp32.h, the compiler flags stand in kernel/CMakeLists.txt. */
+#include "kernel/gemm/gemm.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/gemm/gemm_int.h"
+
+enum {
+    FEW_ROWS = 4,
+    FEW_CHAINS = 4,
+    MANY_STEP = 2,
+    MANY_PANELS = 1
+};
+
+#include "kernel/gemm/panel_fp32.h"
+
+static const char *why_not(void)
+{
+    struct xl_cpu cpu;
+    xl_cpu_read(&cpu);
+    if (!cpu.isa[XL_ISA_AVX2])
+        return "the processor has no avx2";
+    return cpu.isa[XL_ISA_FMA] ? NULL : "the processor has no fma";
+}
+
+static size_t scratch_floats(size_t k)
+{
+    return panel_scratch(k);
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    run_panels(job);
+}
+
+const struct xl_gemm xl_gemm_avx2 = {
+    .name = "avx2",
+    .summary =
+        "packed weights of every kind times fp32 rows, eight lanes a register",
+    .reads_packed = (1u << XL_PACK_COUNT) - 1,
+    .why_not = why_not,
+    .scratch_floats = scratch_floats,
+    .run = run,
+};

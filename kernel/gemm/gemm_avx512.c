@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packed weights with avx512, sixteen lanes a register: the kernel is
+ * panel_fp32.h, the compiler flags stand in kernel/CMakeLists.txt. */
+#include "kernel/gemm/gemm.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/gemm/gemm_int.h"
+
+enum {
+    FEW_ROWS = 8,
+    FEW_CHAINS = 8,
+    MANY_STEP = 4,
+    MANY_PANELS = 2
+};
+
+#include "kernel/gemm/panel_fp32.h"
+
+static const char *why_not(void)
+{
+    struct xl_cpu cpu;
+    xl_cpu_read(&cpu);
+    return cpu.isa[XL_ISA_AVX512F] ? NULL : "the processor has no avx512f";
+}
+
+static size_t scratch_floats(size_t k)
+{
+    return panel_scratch(k);
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    run_panels(job);
+}
+
+const struct xl_gemm xl_gemm_avx512 = {
+    .name = "avx512",
+    .summary = "packed weights of every kind times fp32 rows, sixteen lanes a "
+               "register",
+    .reads_packed = (1u << XL_PACK_COUNT) - 1,
+    .why_not = why_not,
+    .scratch_floats = scratch_floats,
+    .run = run,
+};
