@@ -8,20 +8,11 @@
 #include <math.h>
 
 #include "judge/interval.h"
+#include "kernel/cell/norm.h"
 
 double xl_log_sum_exp(const float *logits, size_t vocab)
 {
-    double top = -HUGE_VAL, sum = 0;
-    for (size_t i = 0; i < vocab; i++) {
-        if (isnan(logits[i]))
-            return XL_UNKNOWN;
-        top = fmax(top, (double)logits[i]);
-    }
-    if (!isfinite(top))
-        return top;
-    for (size_t i = 0; i < vocab; i++)
-        sum += exp((double)logits[i] - top);
-    return top + log(sum);
+    return xl_row_ops_best()->log_sum_exp(logits, vocab);
 }
 
 void xl_logprob_rows(const float *logits, size_t vocab, const int32_t *tokens,

@@ -13,8 +13,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernel/cell/norm.h"
-
 enum {
     COLUMN_STEP = 16,
     FEW_ROWS = 4
@@ -99,13 +97,14 @@ static void norm_row(const struct xl_plan *plan, const struct xl_vector *norm,
 {
     size_t width = plan->config->width;
     const float *x = plan->scratch.x + row * width;
-    float *y = plan->scratch.y + row * width, eps = plan->config->norm_eps;
+    float *y = plan->scratch.y + row * width;
+    struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
     if (!norm->w)
         memcpy(y, x, width * sizeof *y);
     else if (plan->config->arch == XL_ARCH_BLOCK_STACK)
-        xl_head_norm(y, x, norm->w, norm->b, 1, width, eps);
+        plan->row->heads(y, x, &weights, 1, width);
     else
-        xl_rms_norm(y, x, norm->w, norm->b, width, eps);
+        plan->row->rms(y, x, &weights, width);
 }
 
 static void embed_and_norm(const struct xl_stage *s, size_t worker)
@@ -126,20 +125,26 @@ static void cap_gates(const struct xl_stage *s, size_t worker)
     struct xl_span span = xl_stage_rows(s, worker);
     size_t at = span.begin * c->heads;
     size_t n = (span.end - span.begin) * c->heads;
-    xl_soft_cap(s->plan->scratch.igate + at, n, c->gate_cap);
-    xl_soft_cap(s->plan->scratch.fgate + at, n, c->gate_cap);
+    xl_gate_cap(s->plan->scratch.igate + at, n, c->gate_cap);
+    xl_gate_cap(s->plan->scratch.fgate + at, n, c->gate_cap);
 }
 
 void xl_stage_add(const struct xl_stage *s, size_t worker,
                   const struct xl_vector *norm)
 {
     const struct xl_plan *plan = s->plan;
+    bool is_stack = plan->config->arch == XL_ARCH_BLOCK_STACK;
+    struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
     size_t width = plan->config->width;
     struct xl_span span = xl_stage_rows(s, worker);
     for (size_t t = span.begin; t < span.end; t++) {
-        xl_add_rows(plan->scratch.x + t * width, plan->scratch.z + t * width,
-                    width);
-        norm_row(plan, norm, t);
+        float *x = plan->scratch.x + t * width;
+        float *y = plan->scratch.y + t * width;
+        const float *z = plan->scratch.z + t * width;
+        if (is_stack && norm->w)
+            plan->row->add_heads(y, x, z, &weights, 1, width);
+        else
+            plan->row->add_rms(y, x, z, &weights, width);
     }
 }
 
@@ -165,8 +170,8 @@ static void cap_logits(const struct xl_stage *s, size_t worker)
 {
     struct xl_span span = xl_span_of(s->n_logits * s->plan->config->vocab,
                                      s->plan->workers, worker);
-    xl_soft_cap(s->logits + span.begin, span.end - span.begin,
-                s->plan->config->logit_cap);
+    s->plan->row->soft_cap(s->logits + span.begin, span.end - span.begin,
+                           s->plan->config->logit_cap);
 }
 
 /* -- running stages ------------------------------------------------------- */
@@ -235,8 +240,8 @@ static void step_heads(const struct xl_stage *s, size_t worker)
     struct xl_chunk_job job = arch_of(plan)->cell_job(s);
     struct xl_span span = xl_span_of(c->heads, plan->workers, worker);
     for (size_t h = span.begin; h < span.end; h++) {
-        xl_soft_cap(plan->scratch.igate + h, 1, c->gate_cap);
-        xl_soft_cap(plan->scratch.fgate + h, 1, c->gate_cap);
+        xl_gate_cap(plan->scratch.igate + h, 1, c->gate_cap);
+        xl_gate_cap(plan->scratch.fgate + h, 1, c->gate_cap);
         struct xl_mlstm_io io = {
             .dk = c->dk,
             .dv = c->dv,

@@ -307,6 +307,7 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
     };
     XL_TRY(xl_model_prepare(plan->model, dtype, &plan->weights, err));
     XL_TRY(xl_pool_make(&plan->pool, &options, err));
+    plan->row = xl_row_ops_best();
     choose_engines(plan);
     choose_schedule(plan);
     return make_scratch(plan, err);

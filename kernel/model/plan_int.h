@@ -5,6 +5,7 @@
 #define XL_PLAN_INT_H
 
 #include "kernel/base/arena.h"
+#include "kernel/cell/norm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/model/model_int.h"
@@ -34,6 +35,7 @@ struct xl_plan {
     struct xl_params params;                    /* effective */
     const struct xl_gemm *gemm_many, *gemm_few; /* by rows of a pass */
     const struct xl_gemm *gemm_keys; /* of queries and keys; NULL = as above */
+    const struct xl_row_ops *row;    /* norms and gates */
     const struct xl_chunk_backend *backend;
     struct xl_chunk_spec spec;
     struct xl_pool *pool;
@@ -42,5 +44,14 @@ struct xl_plan {
     struct xl_scratch scratch;
     struct xl_arena arena; /* of scratch */
 };
+
+/* A norm's weights from channel `at` on. */
+static inline struct xl_norm_weights
+xl_norm_of(const struct xl_plan *plan, const struct xl_vector *norm, size_t at)
+{
+    return (struct xl_norm_weights){ .w = norm->w ? norm->w + at : NULL,
+                                     .b = norm->b ? norm->b + at : NULL,
+                                     .eps = plan->config->norm_eps };
+}
 
 #endif

@@ -151,7 +151,8 @@ static void gate_heads(const struct xl_stage *s, size_t worker)
         const float *c = plan->scratch.c + row * config->inner + at;
         float *h = plan->scratch.h + row * config->inner + at;
         float *z = plan->scratch.wide + (2 * row + 1) * config->inner + at;
-        xl_head_norm(h, h, b->head_norm.w + at, NULL, 1, dv, config->norm_eps);
+        struct xl_norm_weights norm = xl_norm_of(plan, &b->head_norm, at);
+        plan->row->heads(h, h, &norm, 1, dv);
         for (size_t j = 0; j < dv; j++)
             h[j] += skip[j] * c[j];
         xl_activate_gated(XL_ACTIVATION_SWISH, h, z, h, dv);
@@ -228,11 +229,11 @@ static void run_slstm(const struct xl_stage *s, size_t worker)
             .n = xl_state_at(s->state, s->block, XL_STATE_SLSTM_N) + at,
             .m = xl_state_at(s->state, s->block, XL_STATE_SLSTM_M) + at,
         };
+        struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
         xl_slstm_get()->steps(&io, s->rows, &state, m->gemm[worker]);
         for (size_t t = 0; t < s->rows; t++) {
             float *h = m->z + t * width + at;
-            xl_head_norm(h, h, b->head_norm.w + at, NULL, 1, dim,
-                         config->norm_eps);
+            s->plan->row->heads(h, h, &norm, 1, dim);
         }
     }
 }

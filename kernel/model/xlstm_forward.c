@@ -53,13 +53,15 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s)
 static void gate_heads(const struct xl_stage *s, size_t worker)
 {
     const struct xl_config *c = s->plan->config;
-    const struct xl_vector *norm = &block_of(s)->head_norm;
+    const struct xl_row_ops *row = s->plan->row;
+    struct xl_norm_weights norm =
+        xl_norm_of(s->plan, &block_of(s)->head_norm, 0);
     struct xl_span span = xl_stage_rows(s, worker);
     size_t n = c->heads * c->dv;
     for (size_t t = span.begin; t < span.end; t++) {
         float *h = s->plan->scratch.h + t * n;
-        xl_head_norm(h, h, norm->w, norm->b, c->heads, c->dv, c->norm_eps);
-        xl_sigmoid_gate(h, s->plan->scratch.o + t * n, n);
+        row->heads(h, h, &norm, c->heads, c->dv);
+        row->sigmoid_gate(h, s->plan->scratch.o + t * n, n);
     }
 }
 
@@ -97,8 +99,9 @@ static void activate(const struct xl_stage *s, size_t worker)
 {
     struct xl_span span =
         xl_span_of(s->rows * s->plan->config->ffn, s->plan->workers, worker);
-    xl_swiglu(s->plan->scratch.g + span.begin, s->plan->scratch.u + span.begin,
-              span.end - span.begin);
+    s->plan->row->swiglu(s->plan->scratch.g + span.begin,
+                         s->plan->scratch.u + span.begin,
+                         span.end - span.begin);
 }
 
 static void contract(const struct xl_stage *s, size_t worker)

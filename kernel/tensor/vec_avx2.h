@@ -84,6 +84,51 @@ XL_INLINE struct xl_vec xl_vec_mul(struct xl_vec a, struct xl_vec b)
                             _mm256_mul_ps(a.hi, b.hi) };
 }
 
+XL_INLINE struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm256_div_ps(a.lo, b.lo),
+                            _mm256_div_ps(a.hi, b.hi) };
+}
+
+/* a < b ? a : b, so b where one is a NaN; max likewise */
+XL_INLINE struct xl_vec xl_vec_min(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm256_min_ps(a.lo, b.lo),
+                            _mm256_min_ps(a.hi, b.hi) };
+}
+
+XL_INLINE struct xl_vec xl_vec_max(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm256_max_ps(a.lo, b.lo),
+                            _mm256_max_ps(a.hi, b.hi) };
+}
+
+XL_INLINE struct xl_vec xl_vec_abs(struct xl_vec a)
+{
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return (struct xl_vec){ _mm256_andnot_ps(sign, a.lo),
+                            _mm256_andnot_ps(sign, a.hi) };
+}
+
+/* a, which has no sign, with the sign of b */
+XL_INLINE struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
+{
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return (struct xl_vec){ _mm256_or_ps(a.lo, _mm256_and_ps(b.lo, sign)),
+                            _mm256_or_ps(a.hi, _mm256_and_ps(b.hi, sign)) };
+}
+
+/* x < bound ? yes : no */
+XL_INLINE struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
+                                        struct xl_vec yes, struct xl_vec no)
+{
+    __m256 all = _mm256_set1_ps(bound);
+    __m256 lo = _mm256_cmp_ps(x.lo, all, _CMP_LT_OQ);
+    __m256 hi = _mm256_cmp_ps(x.hi, all, _CMP_LT_OQ);
+    return (struct xl_vec){ _mm256_blendv_ps(no.lo, yes.lo, lo),
+                            _mm256_blendv_ps(no.hi, yes.hi, hi) };
+}
+
 /* a b + c */
 XL_INLINE struct xl_vec xl_vec_fma(struct xl_vec a, struct xl_vec b,
                                    struct xl_vec c)

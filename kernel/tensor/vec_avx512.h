@@ -70,6 +70,45 @@ XL_INLINE struct xl_vec xl_vec_mul(struct xl_vec a, struct xl_vec b)
     return (struct xl_vec){ _mm512_mul_ps(a.x, b.x) };
 }
 
+XL_INLINE struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm512_div_ps(a.x, b.x) };
+}
+
+/* a < b ? a : b, so b where one is a NaN; max likewise */
+XL_INLINE struct xl_vec xl_vec_min(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm512_min_ps(a.x, b.x) };
+}
+
+XL_INLINE struct xl_vec xl_vec_max(struct xl_vec a, struct xl_vec b)
+{
+    return (struct xl_vec){ _mm512_max_ps(a.x, b.x) };
+}
+
+XL_INLINE struct xl_vec xl_vec_abs(struct xl_vec a)
+{
+    return (struct xl_vec){ _mm512_abs_ps(a.x) };
+}
+
+/* a, which has no sign, with the sign of b */
+XL_INLINE struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
+{
+    __m512i sign = _mm512_and_si512(_mm512_castps_si512(b.x),
+                                    _mm512_set1_epi32(INT32_MIN));
+    return (struct xl_vec){ _mm512_castsi512_ps(
+        _mm512_or_si512(_mm512_castps_si512(a.x), sign)) };
+}
+
+/* x < bound ? yes : no */
+XL_INLINE struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
+                                        struct xl_vec yes, struct xl_vec no)
+{
+    __mmask16 below =
+        _mm512_cmp_ps_mask(x.x, _mm512_set1_ps(bound), _CMP_LT_OQ);
+    return (struct xl_vec){ _mm512_mask_blend_ps(below, no.x, yes.x) };
+}
+
 /* a b + c */
 XL_INLINE struct xl_vec xl_vec_fma(struct xl_vec a, struct xl_vec b,
                                    struct xl_vec c)

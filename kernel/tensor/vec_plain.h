@@ -5,6 +5,7 @@
 #ifndef XL_VEC_PLAIN_H
 #define XL_VEC_PLAIN_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -86,6 +87,52 @@ XL_INLINE struct xl_vec xl_vec_mul(struct xl_vec a, struct xl_vec b)
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] *= b.x[i];
     return a;
+}
+
+XL_INLINE struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        a.x[i] /= b.x[i];
+    return a;
+}
+
+/* a < b ? a : b, so b where one is a NaN; max likewise */
+XL_INLINE struct xl_vec xl_vec_min(struct xl_vec a, struct xl_vec b)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        a.x[i] = a.x[i] < b.x[i] ? a.x[i] : b.x[i];
+    return a;
+}
+
+XL_INLINE struct xl_vec xl_vec_max(struct xl_vec a, struct xl_vec b)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        a.x[i] = a.x[i] > b.x[i] ? a.x[i] : b.x[i];
+    return a;
+}
+
+XL_INLINE struct xl_vec xl_vec_abs(struct xl_vec a)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        a.x[i] = fabsf(a.x[i]);
+    return a;
+}
+
+/* a, which has no sign, with the sign of b */
+XL_INLINE struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        a.x[i] = copysignf(a.x[i], b.x[i]);
+    return a;
+}
+
+/* x < bound ? yes : no */
+XL_INLINE struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
+                                        struct xl_vec yes, struct xl_vec no)
+{
+    for (size_t i = 0; i < XL_LANES; i++)
+        no.x[i] = x.x[i] < bound ? yes.x[i] : no.x[i];
+    return no;
 }
 
 /* a b + c */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/cell/norm.h"
 
 struct xl_sampler {
     struct xl_sampler_options options;
@@ -100,12 +101,14 @@ void xl_sampler_see(struct xl_sampler *sampler, int32_t id)
 static void apply_penalty(struct xl_sampler *s, const float *logits)
 {
     float r = s->options.repetition_penalty;
-    bool on = r > 0 && (r < 1 || r > 1);
+    for (size_t i = 0; i < s->vocab; i++)
+        s->logits[i] = isnan(logits[i]) ? -INFINITY : logits[i];
+    if (!(r > 0) || !(r < 1 || r > 1))
+        return;
     for (size_t i = 0; i < s->vocab; i++) {
-        float x = isnan(logits[i]) ? -INFINITY : logits[i];
-        if (on && s->is_seen[i])
-            x = x > 0 ? x / r : x * r;
-        s->logits[i] = x;
+        float x = s->logits[i];
+        if (s->is_seen[i])
+            s->logits[i] = x > 0 ? x / r : x * r;
     }
 }
 
@@ -245,18 +248,14 @@ int32_t xl_sampler_next(struct xl_sampler *sampler, const float *logits)
 double xl_logprob(const float *logits, size_t vocab, int32_t id)
 {
     assert(id >= 0 && (size_t)id < vocab);
-    float most = logits[xl_argmax(logits, vocab)];
-    double sum = 0;
-    for (size_t i = 0; i < vocab; i++)
-        sum += exp((double)logits[i] - (double)most);
-    return (double)logits[id] - (double)most - log(sum);
+    return (double)logits[id] - xl_row_ops_best()->log_sum_exp(logits, vocab);
 }
 
 int32_t xl_argmax(const float *logits, size_t vocab)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < vocab; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return (int32_t)best;
+    float most = xl_row_ops_best()->largest(logits, vocab);
+    for (size_t i = 0; i < vocab; i++)
+        if (!(logits[i] < most) && !isnan(logits[i]))
+            return (int32_t)i;
+    return 0;
 }

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vectorised norms and gates, compiled once per instruction set by
+ * norm_plain.c and norm_<isa>.c.
+ *
+ * Elementwise functions run one path for whole and for part vectors, so that
+ * an element's bits do not depend on its place. Sums run in eight double
+ * lanes. Largest errors against the exact functions, measured in units of the
+ * last place over the floats where the result is normal (t_norm.c):
+ *
+ *     sigmoid, silu   2.4 and 3 (exp is good for 1.3; libm's expf: 2.3, 2.5)
+ *     tanh            1.2 (libm's tanhf: 2. Cephes: odd polynomial below 0.625,
+ * else 1 - 2 / (exp(2x) + 1)) log_sum_exp     1e-13 nats, absolute for results
+ * below 100
+ *
+ * Beyond |x| = 87 a sigmoid is held at 1e-38 instead of running through the
+ * subnormals. */
+#ifndef XL_NORM_KERNEL_H
+#define XL_NORM_KERNEL_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "kernel/cell/norm_int.h"
+#include "kernel/tensor/vec.h"
+
+enum {
+    WIDE = 8
+};
+
+typedef float narrow __attribute__((vector_size(WIDE * sizeof(float))));
+typedef double wide __attribute__((vector_size(WIDE * sizeof(double))));
+typedef int64_t bits __attribute__((vector_size(WIDE * sizeof(int64_t))));
+
+static inline wide wide_load(const float *from)
+{
+    narrow x;
+    memcpy(&x, from, sizeof x);
+    return __builtin_convertvector(x, wide);
+}
+
+/* The first n of from, the others fill. */
+static inline wide wide_load_n(const float *from, size_t n, float fill)
+{
+    float x[WIDE];
+    for (size_t i = 0; i < WIDE; i++)
+        x[i] = i < n ? from[i] : fill;
+    return wide_load(x);
+}
+
+static inline wide wide_set1(double x)
+{
+    return (wide){ x, x, x, x, x, x, x, x };
+}
+
+static inline double wide_sum(wide x)
+{
+    return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));
+}
+
+/* n <= 16 floats, the others 0. */
+XL_INLINE struct xl_vec load(const float *from, size_t n)
+{
+    return n < XL_LANES ? xl_vec_load_n(from, n) : xl_vec_load(from);
+}
+
+XL_INLINE void store(float *to, struct xl_vec x, size_t n)
+{
+    if (n < XL_LANES)
+        xl_vec_store_n(to, x, n);
+    else
+        xl_vec_store(to, x);
+}
+
+/* Elements of the vector at i. */
+XL_INLINE size_t part(size_t n, size_t i)
+{
+    return n - i < XL_LANES ? n - i : XL_LANES;
+}
+
+/* -- norms ---------------------------------------------------------------- */
+
+static inline double sum_squares(const float *x, size_t n)
+{
+    wide even = { 0 }, odd = { 0 };
+    size_t i = 0;
+    for (; i + 2 * WIDE <= n; i += 2 * WIDE) {
+        wide a = wide_load(x + i), b = wide_load(x + i + WIDE);
+        even += a * a;
+        odd += b * b;
+    }
+    for (; i < n; i += WIDE) {
+        wide a = wide_load_n(x + i, n - i, 0);
+        even += a * a;
+    }
+    return wide_sum(even + odd);
+}
+
+/* y = x r w + b */
+static inline void scale(float *y, const float *x,
+                         const struct xl_norm_weights *weights, float r,
+                         size_t n)
+{
+    struct xl_vec factor = xl_vec_set1(r);
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        struct xl_vec a = xl_vec_mul(load(x + i, len), factor);
+        a = xl_vec_mul(a, load(weights->w + i, len));
+        if (weights->b)
+            a = xl_vec_add(a, load(weights->b + i, len));
+        store(y + i, a, len);
+    }
+}
+
+static inline void run_rms(float *y, const float *x,
+                           const struct xl_norm_weights *weights, size_t n)
+{
+    double mean = sum_squares(x, n) / (double)n;
+    scale(y, x, weights, (float)(1.0 / sqrt(mean + (double)weights->eps)), n);
+}
+
+/* x += z */
+static inline void add_row(float *x, const float *z, size_t n)
+{
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        store(x + i, xl_vec_add(load(x + i, len), load(z + i, len)), len);
+    }
+}
+
+static inline void run_add_rms(float *y, float *x, const float *z,
+                               const struct xl_norm_weights *weights, size_t n)
+{
+    add_row(x, z, n);
+    if (weights->w)
+        run_rms(y, x, weights, n);
+    else
+        memcpy(y, x, n * sizeof *y);
+}
+
+/* Sum of (x - centre)^2; centre 0 and power 1: sum of x. */
+static inline double sum_centred(const float *x, size_t n, double centre,
+                                 int power)
+{
+    wide total = { 0 };
+    size_t i = 0;
+    for (; i + WIDE <= n; i += WIDE) {
+        wide d = wide_load(x + i) - wide_set1(centre);
+        total += power == 1 ? d : d * d;
+    }
+    double rest = 0;
+    for (; i < n; i++) {
+        double d = (double)x[i] - centre;
+        rest += power == 1 ? d : d * d;
+    }
+    return wide_sum(total) + rest;
+}
+
+/* y = x - centre, rounded once. */
+static inline void centre_row(float *y, const float *x, size_t n, double centre)
+{
+    size_t i = 0;
+    for (; i + WIDE <= n; i += WIDE) {
+        narrow d = __builtin_convertvector(wide_load(x + i) - wide_set1(centre),
+                                           narrow);
+        memcpy(y + i, &d, sizeof d);
+    }
+    for (; i < n; i++)
+        y[i] = (float)((double)x[i] - centre);
+}
+
+static inline void run_heads(float *y, const float *x,
+                             const struct xl_norm_weights *weights,
+                             size_t heads, size_t dv)
+{
+    for (size_t head = 0; head < heads; head++) {
+        size_t at = head * dv;
+        struct xl_norm_weights here = { .w = weights->w + at,
+                                        .b = weights->b ? weights->b + at
+                                                        : NULL };
+        double mean = sum_centred(x + at, dv, 0, 1) / (double)dv;
+        double variance = sum_centred(x + at, dv, mean, 2) / (double)dv;
+        centre_row(y + at, x + at, dv, mean);
+        scale(y + at, y + at, &here,
+              (float)(1.0 / sqrt(variance + (double)weights->eps)), dv);
+    }
+}
+
+/* -- gates and caps ------------------------------------------------------- */
+
+/* 1 + exp(-x), the denominator of a sigmoid. */
+XL_INLINE struct xl_vec one_plus_exp(struct xl_vec x)
+{
+    struct xl_vec negative = xl_vec_mul(x, xl_vec_set1(-1));
+    struct xl_vec e = xl_vec_exp(xl_vec_min(xl_vec_set1(87), negative));
+    return xl_vec_add(e, xl_vec_set1(1));
+}
+
+static inline void run_sigmoid_gate(float *y, const float *o, size_t n)
+{
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        struct xl_vec below = one_plus_exp(load(o + i, len));
+        store(y + i, xl_vec_div(load(y + i, len), below), len);
+    }
+}
+
+static inline void run_swiglu(float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        struct xl_vec x = load(gate + i, len);
+        struct xl_vec silu = xl_vec_div(x, one_plus_exp(x));
+        store(gate + i, xl_vec_mul(silu, load(up + i, len)), len);
+    }
+}
+
+XL_INLINE struct xl_vec tanh_of(struct xl_vec x)
+{
+    static const float c[] = { -5.70498872745e-3f, 2.06390887954e-2f,
+                               -5.37397155531e-2f, 1.33314422036e-1f,
+                               -3.33332819422e-1f };
+    struct xl_vec one = xl_vec_set1(1), size = xl_vec_abs(x);
+    struct xl_vec z = xl_vec_mul(x, x), p = xl_vec_set1(c[0]);
+    for (size_t i = 1; i < sizeof c / sizeof c[0]; i++)
+        p = xl_vec_fma(p, z, xl_vec_set1(c[i]));
+    struct xl_vec near = xl_vec_fma(xl_vec_mul(p, z), size, size);
+    /* From 9.02 on the nearest float is 1. */
+    struct xl_vec held = xl_vec_min(xl_vec_set1(10), size);
+    struct xl_vec e = xl_vec_exp(xl_vec_add(held, held));
+    struct xl_vec far = xl_vec_div(xl_vec_set1(-2), xl_vec_add(e, one));
+    far = xl_vec_add(far, one);
+    return xl_vec_copysign(xl_vec_if_below(size, 0.625f, near, far), x);
+}
+
+static inline void run_soft_cap(float *x, size_t n, float cap)
+{
+    struct xl_vec factor = xl_vec_set1(cap);
+    if (cap <= 0.0f)
+        return;
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        struct xl_vec t = tanh_of(xl_vec_div(load(x + i, len), factor));
+        store(x + i, xl_vec_mul(t, factor), len);
+    }
+}
+
+/* -- log of a softmax's sum ----------------------------------------------- */
+
+/* exp(x) for x <= 0: x = n ln 2 + r and the Taylor series up to r^12, whose
+ * rest is 2e-16; below -700 it is exp(-700), which no sum from 1 on sees. A
+ * NaN stays one. */
+static inline wide wide_exp(wide x)
+{
+    static const double c[] = {
+        1.0 / 479001600,
+        1.0 / 39916800,
+        1.0 / 3628800,
+        1.0 / 362880,
+        1.0 / 40320,
+        1.0 / 5040,
+        1.0 / 720,
+        1.0 / 120,
+        1.0 / 24,
+        1.0 / 6,
+        1.0 / 2,
+        1.0,
+        1.0,
+    };
+    const wide magic = wide_set1(0x1.8p52);
+    const wide log2e = wide_set1(1.44269504088896340736);
+    const wide high = wide_set1(0x1.62e42feep-1);
+    const wide low = wide_set1(0x1.a39ef35793c76p-33);
+    const wide least = wide_set1(-700);
+    bits is_low = x < least;
+    x = (wide)(((bits)least & is_low) | ((bits)x & ~is_low));
+    wide shifted = x * log2e + magic;
+    wide n = shifted - magic;
+    wide r = (x - n * high) - n * low;
+    wide p = wide_set1(c[0]);
+    for (size_t i = 1; i < sizeof c / sizeof c[0]; i++)
+        p = p * r + wide_set1(c[i]);
+    /* The low bits of shifted hold n: into the exponent with them. */
+    bits scaled = (bits)p + ((bits)shifted << 52);
+    return (wide)scaled;
+}
+
+static inline float find_largest(const float *x, size_t n)
+{
+    float lanes[XL_LANES], most = -HUGE_VALF;
+    struct xl_vec all = xl_vec_set1(most);
+    size_t i = 0;
+    for (; i + XL_LANES <= n; i += XL_LANES)
+        all = xl_vec_max(xl_vec_load(x + i), all);
+    xl_vec_store(lanes, all);
+    for (size_t l = 0; l < XL_LANES; l++)
+        most = lanes[l] > most ? lanes[l] : most;
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+static inline bool has_nan(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isnan(x[i]))
+            return true;
+    return false;
+}
+
+static inline double run_log_sum_exp(const float *x, size_t n)
+{
+    double most = (double)find_largest(x, n);
+    if (isinf(most))
+        return has_nan(x, n) ? (double)NAN : most;
+    wide even = { 0 }, odd = { 0 }, centre = wide_set1(most);
+    size_t i = 0;
+    for (; i + 2 * WIDE <= n; i += 2 * WIDE) {
+        even += wide_exp(wide_load(x + i) - centre);
+        odd += wide_exp(wide_load(x + i + WIDE) - centre);
+    }
+    double sum = wide_sum(even + odd);
+    for (; i < n; i++)
+        sum += exp((double)x[i] - most);
+    return most + log(sum);
+}
+
+#endif
