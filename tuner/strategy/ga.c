@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "tuner/strategy/vary.h"
 
 enum {
     TOURNAMENT = 3,
@@ -27,8 +28,6 @@ enum {
     MOST_POPULATION = 4096,
 };
 
-static const double cross_share = 0.9;     /* children of two parents */
-static const double uniform_share = 0.5;   /* of mutations of ordered genes */
 static const double immigrant_share = 0.3; /* while diversity is low */
 static const double low_diversity = 0.08;  /* mean distance a free gene */
 
@@ -172,86 +171,6 @@ static uint32_t select_parent(const struct ga *ga, struct xl_rng *rng)
     return ga->members[best];
 }
 
-/* 1 with chance 1/2, 2 with 1/4, ... either way; reflected at the ends. */
-static uint32_t step_value(struct xl_rng *rng, uint32_t value, uint32_t n)
-{
-    uint32_t by = 1;
-    while (by < n - 1 && xl_rng_below(rng, 2))
-        by++;
-    bool is_up = xl_rng_below(rng, 2);
-    if (is_up ? value + by >= n : value < by)
-        is_up = !is_up;
-    if (is_up ? value + by >= n : value < by)
-        return is_up ? n - 1 : 0;
-    return is_up ? value + by : value - by;
-}
-
-static void mutate(const struct xl_dim *dim, struct xl_rng *rng,
-                   uint32_t *value)
-{
-    if (dim->kind == XL_DIM_ORDERED && xl_rng_unit(rng) >= uniform_share) {
-        *value = step_value(rng, *value, dim->n);
-        return;
-    }
-    uint32_t drawn = (uint32_t)xl_rng_below(rng, dim->n - 1);
-    *value = drawn + (drawn >= *value);
-}
-
-static void breed(struct ga *ga, struct xl_search *search, struct xl_ask *ask)
-{
-    const struct xl_space *space = search->space;
-    struct xl_rng *rng = &search->rng;
-    uint32_t a = select_parent(ga, rng), b = select_parent(ga, rng);
-    uint32_t other[XL_SPACE_DIMS];
-    bool crosses = a != b && xl_rng_unit(rng) < cross_share;
-    xl_space_decode(space, search->records[a].code, ask->point);
-    xl_space_decode(space, search->records[b].code, other);
-    ask->how = crosses ? "crossover" : "mutation";
-    ask->n_parents = crosses ? 2 : 1;
-    ask->parents[0] = search->records[a].code;
-    ask->parents[1] = crosses ? search->records[b].code : 0;
-    bool changed = crosses;
-    for (int round = 0; round == 0 || !changed; round++) {
-        for (size_t d = 0; d < xl_space_n_dims(space); d++) {
-            const struct xl_dim *dim = xl_space_dim(space, d);
-            if (dim->n == 1)
-                continue;
-            if (crosses && xl_rng_below(rng, 2))
-                ask->point[d] = other[d];
-            if (xl_rng_below(rng, ga->n_free) == 0) {
-                mutate(dim, rng, &ask->point[d]);
-                changed = true;
-            }
-        }
-    }
-}
-
-/* Moves ask->point to one of its unknown neighbours; false without one. */
-static bool sidestep(struct ga *ga, struct xl_search *search,
-                     struct xl_ask *ask, enum xl_near near)
-{
-    size_t n = xl_space_neighbours(search->space, ask->point, near, ga->near);
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!xl_search_knows(search, ga->near[i]))
-            ga->near[kept++] = ga->near[i];
-    if (!kept)
-        return false;
-    xl_space_decode(search->space, ga->near[xl_rng_below(&search->rng, kept)],
-                    ask->point);
-    return true;
-}
-
-static bool make_new(struct ga *ga, struct xl_search *search,
-                     struct xl_ask *ask)
-{
-    if (!xl_space_repair(search->space, &search->rng, ask->point))
-        return false;
-    return !xl_search_knows(search, xl_space_code(search->space, ask->point)) ||
-           sidestep(ga, search, ask, XL_NEAR_ADJACENT) ||
-           sidestep(ga, search, ask, XL_NEAR_HAMMING);
-}
-
 static enum xl_status ask_ga(void *state, struct xl_search *search,
                              struct xl_ask *ask, struct xl_err *err)
 {
@@ -265,8 +184,11 @@ static enum xl_status ask_ga(void *state, struct xl_search *search,
     if (!is_poor && diversity(ga, search) < low_diversity)
         is_poor = xl_rng_unit(&search->rng) < immigrant_share;
     if (!is_poor) {
-        breed(ga, search, ask);
-        if (make_new(ga, search, ask))
+        uint32_t a = select_parent(ga, &search->rng),
+                 b = select_parent(ga, &search->rng);
+        xl_vary_breed(search, search->records[a].code, search->records[b].code,
+                      ask);
+        if (xl_vary_settle(search, ga->near, ask))
             return XL_OK;
     }
     XL_TRY(xl_search_draw(search, ask, err));

@@ -28,7 +28,8 @@ enum {
 };
 
 static const double first_length = -0.35667494393873245; /* log 0.7 */
-static const double first_noise = -4.605170185988092;    /* log 0.01 */
+static const double failed_noise = 1.0; /* as unsure as the prior */
+static const double first_noise = -4.605170185988092; /* log 0.01 */
 
 enum xl_status xl_surrogate_init(struct xl_surrogate *surrogate,
                                  struct xl_columns *columns, struct xl_err *err)
@@ -163,16 +164,17 @@ static void summarise(struct xl_surrogate *s)
     }
     for (size_t pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < s->n; i++) {
-            bool is_ok = s->rows[i].sight.kind == XL_SIGHT_OK;
-            double y = is_ok ? s->rows[i].sight.y : s->worst;
+            double y = s->rows[i].sight.y;
+            if (s->rows[i].sight.kind != XL_SIGHT_OK)
+                continue;
             if (pass)
                 squares += (y - s->mean) * (y - s->mean);
             else
                 sum += y;
         }
-        s->mean = s->n ? sum / (double)s->n : 0;
+        s->mean = s->n_ok ? sum / (double)s->n_ok : 0;
     }
-    s->deviation = s->n ? sqrt(squares / (double)s->n) : 0;
+    s->deviation = s->n_ok ? sqrt(squares / (double)s->n_ok) : 0;
     if (!(s->deviation > 1e-12 * (1 + fabs(s->mean))))
         s->deviation = 1;
     s->failures /= s->n ? (double)s->n : 1;
@@ -185,6 +187,8 @@ static void factor_row(struct xl_surrogate *s, size_t i)
     double signal = exp(s->theta.signal);
     double pivot = signal + exp(s->theta.noise);
     double least = exp(s->theta.noise) * 0.5;
+    if (s->rows[i].sight.kind == XL_SIGHT_FAILED)
+        pivot += failed_noise;
     weigh(s, &s->rows[i].point);
     right_side(s->rows[i].sight, s->offset, rhs);
     for (size_t j = 0; j < i; j++) {
@@ -266,38 +270,35 @@ enum xl_status xl_surrogate_add(struct xl_surrogate *s, uint64_t code,
     return XL_OK;
 }
 
+/* Takes rows from..n-1 back out of all tiles. */
+static void retract(struct xl_surrogate *s, size_t from)
+{
+    for (size_t t = 0; t < s->n_tiles; t++) {
+        struct xl_lane_tile tile = tile_at(s, t);
+        for (size_t i = from; i < s->n; i++) {
+            const float *row = tile.rows + i * XL_TILE;
+            for (size_t c = 0; c < XL_TILE; c++)
+                tile.variance[c] += row[c] * row[c];
+            for (size_t r = 0; r < XL_TILE_SUMS; r++) {
+                float a = (float)s->sums[r][i];
+                for (size_t c = 0; c < XL_TILE; c++)
+                    tile.sums[r][c] -= a * row[c];
+            }
+        }
+    }
+}
+
 void xl_surrogate_change(struct xl_surrogate *s, size_t row,
                          struct xl_sight sight)
 {
-    double was[XL_TILE_SUMS], is[XL_TILE_SUMS];
-    float by[XL_TILE_SUMS];
-    right_side(s->rows[row].sight, s->offset, was);
-    right_side(sight, s->offset, is);
     s->rows[row].sight = sight;
     summarise(s);
     if (s->is_stale)
         return;
-    for (size_t r = 0; r < XL_TILE_SUMS; r++) {
-        if (is[r] == was[r])
-            continue;
-        /* line: the change of L^-1 times the right-hand side. */
-        for (size_t i = row; i < s->n; i++) {
-            const double *own = s->factor + i * s->room;
-            double sum = i == row ? is[r] - was[r] : 0;
-            for (size_t j = row; j < i; j++)
-                sum -= own[j] * (double)s->line[j];
-            s->line[i] = (float)(sum / own[i]);
-            s->sums[r][i] += sum / own[i];
-        }
-        for (size_t t = 0; t < s->n_tiles; t++) {
-            struct xl_lane_tile tile = tile_at(s, t);
-            for (size_t i = row; i < s->n; i++) {
-                by[r] = s->line[i];
-                for (size_t c = 0; c < XL_TILE; c++)
-                    tile.sums[r][c] += by[r] * tile.rows[i * XL_TILE + c];
-            }
-        }
-    }
+    retract(s, row);
+    for (size_t i = row; i < s->n; i++)
+        factor_row(s, i);
+    extend_tiles(s, row, 0, s->n_tiles);
 }
 
 enum xl_status xl_surrogate_refresh(struct xl_surrogate *s, bool is_anew,
@@ -332,11 +333,10 @@ enum xl_status xl_surrogate_fit(struct xl_surrogate *s, size_t steps,
         return xl_fail(err, XL_ENOMEM, "no memory to fit %zu points", s->n);
     for (size_t i = 0; i < s->n; i++) {
         const struct xl_sight *sight = &s->rows[i].sight;
-        if (sight->kind == XL_SIGHT_OPEN)
+        if (sight->kind != XL_SIGHT_OK)
             continue;
-        double y = sight->kind == XL_SIGHT_OK ? sight->y : s->worst;
         rows[n].point = &s->rows[i].point;
-        rows[n++].z = (y - s->mean) / s->deviation;
+        rows[n++].z = (sight->y - s->mean) / s->deviation;
     }
     enum xl_status rc = xl_theta_fit(&s->theta, rows, n, steps, err);
     xl_free(rows);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The default. With several objectives it is nsga2. With one it is gp while
+ * results are few, then ga, whose population holds the best of them; gp costs
+ * milliseconds an ask and gains little once hundreds of results are known.
+ *
+ * Where nothing was gained for long the searcher in charge may be wrong about
+ * the space, so asks are shared: half of them stay with it, a quarter goes to
+ * the other one and a quarter is drawn uniformly. That bounds what a
+ * misleading space can cost against random search. */
+#include "kernel/base/alloc.h"
+#include "tuner/strategy/search.h"
+
+enum {
+    HAND_OVER = 300,  /* results of gp's phase */
+    STALL_EARLY = 40, /* results without gain in it */
+    STALL_LATE = 100, /* and after */
+};
+
+extern const struct xl_strategy_kind xl_strategy_ga;
+extern const struct xl_strategy_kind xl_strategy_gp;
+extern const struct xl_strategy_kind xl_strategy_nsga2;
+
+enum arm {
+    ARM_GP,
+    ARM_GA,
+    ARM_NSGA2,
+    ARM_DRAW, /* has no state */
+    ARMS
+};
+
+static const struct xl_strategy_kind *const kinds[ARM_DRAW] = {
+    [ARM_GP] = &xl_strategy_gp,
+    [ARM_GA] = &xl_strategy_ga,
+    [ARM_NSGA2] = &xl_strategy_nsga2,
+};
+
+struct chooser {
+    void *states[ARM_DRAW];
+    bool is_used[ARM_DRAW];
+    size_t told, stalled;
+    bool has_best;
+    double best;
+    size_t turn; /* asks since the search stalled */
+};
+
+static void free_auto(void *state)
+{
+    struct chooser *c = state;
+    if (!c)
+        return;
+    for (size_t i = 0; i < ARM_DRAW; i++)
+        if (c->is_used[i])
+            kinds[i]->free(c->states[i]);
+    xl_free(c);
+}
+
+static enum xl_status make_auto(void **state, struct xl_search *search,
+                                struct xl_err *err)
+{
+    struct chooser *c = xl_alloc_zero(1, sizeof *c);
+    *state = c;
+    if (!c)
+        return xl_fail(err, XL_ENOMEM, "no memory for a strategy");
+    bool is_several = search->options.n_values > 1;
+    for (size_t i = 0; i < ARM_DRAW; i++) {
+        c->is_used[i] = is_several == (i == ARM_NSGA2);
+        if (c->is_used[i])
+            XL_TRY(kinds[i]->make(&c->states[i], search, err));
+    }
+    return XL_OK;
+}
+
+static enum xl_status tell_auto(void *state, struct xl_search *search,
+                                size_t index, bool is_again, struct xl_err *err)
+{
+    struct chooser *c = state;
+    const struct xl_outcome *outcome = &search->records[index].outcome;
+    bool is_gain = outcome->status == XL_OUTCOME_OK &&
+                   (!c->has_best || outcome->values[0] > c->best);
+    if (is_gain) {
+        c->has_best = true;
+        c->best = outcome->values[0];
+        c->turn = 0;
+    }
+    c->stalled = is_gain ? 0 : c->stalled + !is_again;
+    c->told += !is_again;
+    for (size_t i = 0; i < ARM_DRAW; i++)
+        if (c->is_used[i] && kinds[i]->tell)
+            XL_TRY(kinds[i]->tell(c->states[i], search, index, is_again, err));
+    return XL_OK;
+}
+
+static enum arm choose(struct chooser *c)
+{
+    if (c->is_used[ARM_NSGA2])
+        return ARM_NSGA2;
+    bool is_early = c->told < HAND_OVER;
+    enum arm own = is_early ? ARM_GP : ARM_GA;
+    enum arm other = is_early ? ARM_GA : ARM_GP;
+    if (c->stalled < (is_early ? STALL_EARLY : STALL_LATE))
+        return own;
+    switch (c->turn++ % 4) {
+    case 1:
+        return other;
+    case 3:
+        return ARM_DRAW;
+    default:
+        return own;
+    }
+}
+
+static enum xl_status ask_auto(void *state, struct xl_search *search,
+                               struct xl_ask *ask, struct xl_err *err)
+{
+    struct chooser *c = state;
+    enum arm arm = choose(c);
+    if (arm == ARM_DRAW)
+        return xl_search_draw(search, ask, err);
+    return kinds[arm]->ask(c->states[arm], search, ask, err);
+}
+
+const struct xl_strategy_kind xl_strategy_auto = {
+    .name = "auto",
+    .make = make_auto,
+    .free = free_auto,
+    .ask = ask_auto,
+    .tell = tell_auto,
+};
