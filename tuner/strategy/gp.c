@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "tuner/strategy/search.h"
+#include "tuner/strategy/cost.h"
 #include "tuner/strategy/surrogate.h"
 
 enum {
@@ -29,17 +29,10 @@ enum {
     NEAR_BEST = 5,  /* points whose neighbours are candidates */
 };
 
-enum scale {
-    SCALE_NONE,
-    SCALE_PLAIN, /* cost = -value */
-    SCALE_LOSS,  /* all values negative: log(-value) */
-    SCALE_GAIN,  /* all values positive: -log(value) */
-};
-
 struct gp {
     struct xl_columns columns;
     struct xl_surrogate surrogate;
-    enum scale scale;
+    enum xl_scale scale;
     uint32_t *records; /* [MOST_ROWS] of rows */
     size_t seen;       /* records that are rows or were passed over */
     size_t fitted;     /* rows at the last fit; 0 = none */
@@ -74,46 +67,13 @@ static enum xl_status make_gp(void **state, struct xl_search *search,
 
 /* -- costs ---------------------------------------------------------------- */
 
-static bool is_ok(const struct xl_record *r)
-{
-    return r->is_told && r->outcome.status == XL_OUTCOME_OK;
-}
-
-static enum scale find_scale(const struct xl_search *search)
-{
-    bool above = false, below = false, zero = false;
-    for (size_t i = 0; i < search->n_records; i++) {
-        const struct xl_record *r = &search->records[i];
-        if (!is_ok(r))
-            continue;
-        above |= r->outcome.values[0] > 0;
-        below |= r->outcome.values[0] < 0;
-        zero |= r->outcome.values[0] == 0;
-    }
-    if (!above && !below && !zero)
-        return SCALE_NONE;
-    if (zero || (above && below))
-        return SCALE_PLAIN;
-    return above ? SCALE_GAIN : SCALE_LOSS;
-}
-
 static struct xl_sight sight_of(const struct gp *gp, const struct xl_record *r)
 {
-    double value = r->outcome.values[0];
     if (!r->is_told)
         return (struct xl_sight){ .kind = XL_SIGHT_OPEN };
-    if (!is_ok(r))
+    if (!xl_record_is_ok(r))
         return (struct xl_sight){ .kind = XL_SIGHT_FAILED };
-    switch (gp->scale) {
-    case SCALE_LOSS:
-        return (struct xl_sight){ .y = log(-value) };
-    case SCALE_GAIN:
-        return (struct xl_sight){ .y = -log(value) };
-    case SCALE_NONE:
-    case SCALE_PLAIN:
-        break;
-    }
-    return (struct xl_sight){ .y = -value };
+    return (struct xl_sight){ .y = xl_cost(gp->scale, r) };
 }
 
 /* -- rows follow records -------------------------------------------------- */
@@ -131,7 +91,7 @@ static size_t find_best(const struct xl_search *search, size_t most, size_t end,
 {
     size_t n = 0;
     for (size_t i = 0; i < end; i++) {
-        if (!is_ok(&search->records[i]))
+        if (!xl_record_is_ok(&search->records[i]))
             continue;
         double value = search->records[i].outcome.values[0];
         size_t at = n;
@@ -179,7 +139,7 @@ static bool is_same(struct xl_sight a, struct xl_sight b)
 static enum xl_status follow(struct gp *gp, const struct xl_search *search,
                              struct xl_err *err)
 {
-    enum scale scale = find_scale(search);
+    enum xl_scale scale = xl_scale_find(search);
     struct xl_surrogate *s = &gp->surrogate;
     if (scale != gp->scale)
         start_over(gp);
@@ -281,7 +241,7 @@ static enum xl_status ask_gp(void *state, struct xl_search *search,
                              struct xl_ask *ask, struct xl_err *err)
 {
     struct gp *gp = state;
-    if (search->n_records < STARTS || find_scale(search) == SCALE_NONE)
+    if (search->n_records < STARTS || xl_scale_find(search) == XL_SCALE_NONE)
         return xl_search_draw(search, ask, err);
     XL_TRY(follow(gp, search, err));
     XL_TRY(learn(gp, search, err));

@@ -15,6 +15,7 @@
 
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/columns.h"
+#include "tuner/strategy/cost.h"
 
 enum {
     STARTS = 10,
@@ -52,18 +53,13 @@ static enum xl_status make_tpe(void **state, struct xl_search *search,
     return xl_columns_init(&tpe->columns, search->space, err);
 }
 
-static bool is_ok(const struct xl_record *r)
-{
-    return r->is_told && r->outcome.status == XL_OUTCOME_OK;
-}
-
 /* The best records of the history, best first. */
 static size_t find_good(const struct xl_search *search, size_t most,
                         uint32_t out[MOST_GOOD])
 {
     size_t n = 0;
     for (size_t i = 0; i < search->n_records; i++) {
-        if (!is_ok(&search->records[i]))
+        if (!xl_record_is_ok(&search->records[i]))
             continue;
         double value = search->records[i].outcome.values[0];
         size_t at = n;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Variable neighbourhood search with a surrogate prescreen: each step makes
- * eight unknown points around where it stands (adjacent ones, other values of
- * one dimension, children of elites), and proposes the one that its five
+ * eight unknown points around where it stands (adjacent ones, or other values
+ * of one dimension, or children of elites), and proposes the one that its five
  * nearest results predict to be best. It moves by the Metropolis rule at a
- * falling temperature and starts anew where nothing is gained for long. */
+ * falling temperature. Where nothing is gained for long it goes on from an
+ * elite or from a uniform draw. */
 #include <math.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "tuner/strategy/search.h"
+#include "tuner/strategy/cost.h"
 #include "tuner/strategy/vary.h"
 
 enum {
@@ -21,7 +22,7 @@ enum {
     STALL = 30, /* results without gain: start anew */
 };
 
-static const double draw_share = 0.05;
+static const double draw_share = 0.1;
 static const double adjacent_share = 0.35, hamming_share = 0.40;
 static const double first_heat = 0.3, cooling = 0.985;
 
@@ -63,11 +64,6 @@ static double value_of(const struct xl_search *search, uint32_t record)
     return search->records[record].outcome.values[0];
 }
 
-static bool is_ok(const struct xl_record *r)
-{
-    return r->is_told && r->outcome.status == XL_OUTCOME_OK;
-}
-
 /* -- where it stands ------------------------------------------------------ */
 
 static void note_elite(struct vnd *vnd, const struct xl_search *search,
@@ -78,7 +74,7 @@ static void note_elite(struct vnd *vnd, const struct xl_search *search,
         if (vnd->elites[i] != record)
             vnd->elites[kept++] = vnd->elites[i];
     vnd->n_elites = kept;
-    if (!is_ok(&search->records[record]))
+    if (!xl_record_is_ok(&search->records[record]))
         return;
     size_t at = kept;
     while (at > 0 &&
@@ -92,18 +88,28 @@ static void note_elite(struct vnd *vnd, const struct xl_search *search,
     vnd->elites[at] = record;
 }
 
-/* Deviation of the values seen, the unit of the temperature. */
-static double deviation(const struct xl_search *search)
+/* Deviation of the costs seen, the unit of the temperature. */
+static double deviation(const struct xl_search *search, enum xl_scale scale)
 {
     double n = 0, mean = 0, sum = 0;
     for (size_t i = 0; i < search->n_records; i++) {
-        if (!is_ok(&search->records[i]))
+        if (!xl_record_is_ok(&search->records[i]))
             continue;
-        double x = search->records[i].outcome.values[0], by = x - mean;
+        double x = xl_cost(scale, &search->records[i]), by = x - mean;
         mean += by / ++n;
         sum += by * (x - mean);
     }
     return n > 1 ? sqrt(sum / n) : 0;
+}
+
+static void move_on(struct vnd *vnd, struct xl_search *search)
+{
+    vnd->stalled = 0;
+    vnd->heat = first_heat;
+    if (vnd->n_elites && xl_rng_below(&search->rng, 2))
+        vnd->at = vnd->elites[xl_rng_below(&search->rng, vnd->n_elites)];
+    else
+        vnd->is_lost = true;
 }
 
 static enum xl_status tell_vnd(void *state, struct xl_search *search,
@@ -118,22 +124,22 @@ static enum xl_status tell_vnd(void *state, struct xl_search *search,
     bool is_gain = vnd->n_elites && vnd->elites[0] != leader;
     vnd->stalled = is_gain ? 0 : vnd->stalled + !is_again;
     vnd->heat *= cooling;
-    if (vnd->stalled >= STALL) {
-        vnd->is_lost = true;
-        vnd->stalled = 0;
-        vnd->heat = first_heat;
-    }
-    if (vnd->at == record && !is_ok(&search->records[record]))
+    if (vnd->stalled >= STALL)
+        move_on(vnd, search);
+    if (vnd->at == record && !xl_record_is_ok(&search->records[record]))
         vnd->at = XL_SEARCH_UNKNOWN;
-    if (!is_ok(&search->records[record]))
+    if (!xl_record_is_ok(&search->records[record]))
         return XL_OK;
-    if (vnd->at == XL_SEARCH_UNKNOWN || vnd->is_lost) {
-        vnd->at = record;
+    if (vnd->at == XL_SEARCH_UNKNOWN || vnd->is_lost ||
+        search->n_records <= STARTS) {
+        vnd->at = vnd->is_lost ? record : vnd->elites[0];
         vnd->is_lost = false;
         return XL_OK;
     }
-    double loss = value_of(search, vnd->at) - value_of(search, record);
-    double unit = deviation(search) * vnd->heat;
+    enum xl_scale scale = xl_scale_find(search);
+    double loss = xl_cost(scale, &search->records[record]) -
+                  xl_cost(scale, &search->records[vnd->at]);
+    double unit = deviation(search, scale) * vnd->heat;
     if (loss <= 0 ||
         (unit > 0 && xl_rng_unit(&search->rng) < exp(-loss / unit)))
         vnd->at = record;
@@ -142,12 +148,14 @@ static enum xl_status tell_vnd(void *state, struct xl_search *search,
 
 /* -- a step --------------------------------------------------------------- */
 
-/* What the nearest results say of a point, weighted by closeness; failures
- * count as the worst of them, a point among failures alone as nothing. */
-static double predict(const struct xl_search *search, const uint32_t *point)
+/* The cost that the nearest results say of a point, weighted by closeness.
+ * Failures count as the worst of them, a point among failures alone is worse
+ * than any other. */
+static double predict(const struct xl_search *search, enum xl_scale scale,
+                      const uint32_t *point)
 {
-    double far[NEAREST], value[NEAREST], sum = 0, weights = 0;
-    double least = (double)INFINITY;
+    double far[NEAREST], cost[NEAREST], sum = 0, weights = 0;
+    double worst = (double)-INFINITY;
     size_t n = 0, first = 0;
     if (search->n_records > MOST_READ)
         first = search->n_records - MOST_READ;
@@ -165,18 +173,18 @@ static double predict(const struct xl_search *search, const uint32_t *point)
             continue;
         n += n < NEAREST;
         memmove(far + at + 1, far + at, (n - at - 1) * sizeof *far);
-        memmove(value + at + 1, value + at, (n - at - 1) * sizeof *value);
+        memmove(cost + at + 1, cost + at, (n - at - 1) * sizeof *cost);
         far[at] = by;
-        value[at] = is_ok(r) ? r->outcome.values[0] : (double)NAN;
+        cost[at] = xl_record_is_ok(r) ? xl_cost(scale, r) : (double)NAN;
     }
     for (size_t i = 0; i < n; i++)
-        least = fmin(least, value[i]);
+        worst = fmax(worst, cost[i]);
     for (size_t i = 0; i < n; i++) {
         double weight = 1 / (far[i] + 1e-6);
         weights += weight;
-        sum += weight * (isnan(value[i]) ? least : value[i]);
+        sum += weight * (isnan(cost[i]) ? worst : cost[i]);
     }
-    return isinf(least) || !n ? (double)-INFINITY : sum / weights;
+    return isinf(worst) || !n ? (double)INFINITY : sum / weights;
 }
 
 static bool pick_near(struct vnd *vnd, struct xl_search *search,
@@ -194,11 +202,12 @@ static bool pick_near(struct vnd *vnd, struct xl_search *search,
     return true;
 }
 
-/* One unknown point; false when there is none this way. */
-static bool make_one(struct vnd *vnd, struct xl_search *search,
+/* One unknown point; false when there is none this way. All points of a step
+ * are made the same way: the screen would always prefer children of elites
+ * to what is around a new place. */
+static bool make_one(struct vnd *vnd, struct xl_search *search, double way,
                      struct xl_ask *ask)
 {
-    double way = xl_rng_unit(&search->rng);
     ask->n_parents = 1;
     ask->parents[0] = search->records[vnd->at].code;
     xl_space_decode(search->space, ask->parents[0], ask->point);
@@ -221,20 +230,22 @@ static enum xl_status ask_vnd(void *state, struct xl_search *search,
                               struct xl_ask *ask, struct xl_err *err)
 {
     struct vnd *vnd = state;
-    double most = 0;
+    enum xl_scale scale = xl_scale_find(search);
+    double least = 0, way;
     bool has = false;
     if (search->n_records < STARTS || vnd->at == XL_SEARCH_UNKNOWN ||
         vnd->is_lost || xl_rng_unit(&search->rng) < draw_share)
         return xl_search_draw(search, ask, err);
+    way = xl_rng_unit(&search->rng);
     for (size_t i = 0; i < MADE; i++) {
         struct xl_ask made = *ask;
-        if (!make_one(vnd, search, &made))
+        if (!make_one(vnd, search, way, &made))
             continue;
-        double value = predict(search, made.point);
-        if (has && value <= most)
+        double cost = predict(search, scale, made.point);
+        if (has && cost >= least)
             continue;
         has = true;
-        most = value;
+        least = cost;
         *ask = made;
     }
     return has ? XL_OK : xl_search_draw(search, ask, err);
