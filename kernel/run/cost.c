@@ -6,6 +6,7 @@
  * other. State is read and written once a decoded token. */
 #include "kernel/run/cost.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernel/base/arena.h"
@@ -64,6 +65,23 @@ enum xl_status xl_cost_of(struct xl_cost *cost, const struct xl_config *config,
     cost->cell_decode_flops =
         mlstm_blocks(config) * 5 * config->heads * config->dk * config->dv;
     return XL_OK;
+}
+
+double xl_cost_weight_bytes(const char *weight_dtype)
+{
+    static const struct {
+        const char *name;
+        double bytes;
+    } types[] = {
+        { "fp32", 4.0 },
+        { "bf16", 2.0 },
+        { "int8", 1.0 + 2.0 / 32.0 },
+        { "int4", 0.5 + 2.0 / 32.0 },
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, weight_dtype) == 0)
+            return types[i].bytes;
+    return (double)NAN;
 }
 
 double xl_cost_prefill_flops(const struct xl_cost *cost,

@@ -1,119 +1,220 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decode is held against the read bandwidth: weights once a token (all blocks
- * and the head, not the embedding table), state read and written. Prefill is
- * held against the fp32 multiply-add peak: 2 flops a block weight, the head
- * for the last token only, plus the chunkwise cell. */
+ * Clocks of a shared host drift by 20 % within minutes, so a speed is held
+ * against limits that were measured beside it: before, after, and between
+ * rounds when some seconds have gone by. */
 #include "tuner/measure/bench.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
 #include "kernel/guard/memory.h"
 #include "kernel/run/cost.h"
+#include "tuner/measure/probe.h"
 
-#define LEVEL 0.95
+#define LEVEL         0.95
+#define RECALIBRATE_S 10
 
-static void take_better(struct xl_limits *best, const struct xl_limits *other)
+struct bench {
+    const struct xl_bench_job *job;
+    struct xl_bench_result *results; /* [n_cells] */
+    struct xl_state state;
+    uint64_t calibrated_ns;
+    uint64_t peak_bytes; /* largest of the stretches that counted; 0 = none */
+    bool knows_peak;
+    size_t done;
+};
+
+/* -- memory --------------------------------------------------------------- */
+
+/* The buffer of the limits must not count as the model's memory: the kernel
+ * is told to forget its high-water mark, where it allows that. */
+static bool forget_peak(void)
 {
-    best->read_gb_s = fmax(best->read_gb_s, other->read_gb_s);
-    best->fma_gflops = fmax(best->fma_gflops, other->fma_gflops);
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, "5", 1) == 1;
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
-static enum xl_status estimate(struct xl_bench_phase *phase, struct xl_err *err)
+static void note_peak(struct bench *b)
 {
-    double *sorted = xl_alloc_zero(phase->n + 1, sizeof *sorted);
-    size_t n = 0;
-    if (!sorted)
-        return xl_fail(err, XL_ENOMEM, "out of memory for %zu samples",
-                       phase->n);
-    for (size_t i = 0; i < phase->n; i++)
-        if (isfinite(phase->samples[i]))
-            sorted[n++] = phase->samples[i];
-    phase->tok_s = xl_estimate_median(sorted, n, LEVEL);
-    xl_free(sorted);
+    struct xl_memory memory;
+    xl_memory_read(&memory);
+    if (memory.has_peak && memory.peak_bytes > b->peak_bytes)
+        b->peak_bytes = memory.peak_bytes;
+}
+
+/* -- limits --------------------------------------------------------------- */
+
+static bool same_request(const struct xl_limits_request *a,
+                         const struct xl_limits_request *b)
+{
+    return a->workers == b->workers && a->working_set == b->working_set;
+}
+
+/* Once for each distinct request; cells that ask the same share the figure. */
+static enum xl_status calibrate(struct bench *b, struct xl_err *err)
+{
+    note_peak(b);
+    for (size_t i = 0; i < b->job->n_cells; i++) {
+        struct xl_limit_log *log = &b->results[i].limits;
+        size_t j = 0;
+        while (!same_request(&b->results[j].limits.request, &log->request))
+            j++;
+        if (j == i)
+            XL_TRY(xl_limit_log_measure(log, err));
+        else
+            *log = b->results[j].limits;
+    }
+    b->knows_peak = forget_peak();
+    b->calibrated_ns = xl_clock_ns();
     return XL_OK;
 }
 
-static enum xl_status take_samples(const struct xl_bench_job *job,
-                                   struct xl_bench_result *r,
-                                   struct xl_err *err)
+/* -- samples -------------------------------------------------------------- */
+
+static void report(struct bench *b)
 {
-    struct xl_state state;
-    struct xl_run_sample sample;
-    XL_TRY(xl_state_init(&state, xl_model_config(job->model), err));
-    enum xl_status rc =
-        xl_trial_warm_up(job->plan, job->model, &state, &job->workload, err);
-    for (size_t i = 0; i < job->repeats && rc == XL_OK; i++) {
-        rc = xl_trial_run(job->plan, job->model, &state, &job->workload,
-                          &sample, err);
-        if (rc != XL_OK)
-            break;
-        r->prefill.samples[r->prefill.n++] = xl_sample_prefill_tok_s(&sample);
-        r->decode.samples[r->decode.n++] = xl_sample_decode_tok_s(&sample);
+    const struct xl_bench_job *job = b->job;
+    size_t total = 0;
+    if (!job->progress)
+        return;
+    for (size_t i = 0; i < job->n_cells; i++) {
+        const struct xl_samples *s = &b->results[i].samples;
+        size_t left = s->wanted - xl_samples_quiet(s);
+        total += s->n + (left < s->most - s->n ? left : s->most - s->n);
     }
-    xl_state_release(&state);
-    return rc;
+    job->progress(job->progress_ctx, b->done, total);
 }
 
-static enum xl_status set_fractions(const struct xl_bench_job *job,
-                                    struct xl_bench_result *r,
-                                    struct xl_err *err)
+static enum xl_status take_sample(struct bench *b, size_t cell,
+                                  struct xl_err *err)
 {
-    const struct xl_config *config = xl_model_config(job->model);
-    const int64_t *value = r->effective.value;
-    double weight_bytes = value[XL_PARAM_WEIGHT_DTYPE] ? 2.0 : 4.0;
-    struct xl_cost cost;
-    XL_TRY(xl_cost_of(&cost, config, err));
-    double bytes = xl_cost_decode_bytes(&cost, weight_bytes);
-    double flops = xl_cost_prefill_flops(&cost, config,
-                                         (size_t)value[XL_PARAM_CHUNK_SIZE]);
-    r->decode.fraction_of_limit =
-        r->decode.tok_s.median * bytes / (r->limits.read_gb_s * 1e9);
-    r->prefill.fraction_of_limit =
-        r->prefill.tok_s.median * flops / (r->limits.fma_gflops * 1e9);
+    const struct xl_bench_cell *c = &b->job->cells[cell];
+    struct xl_run_sample sample;
+    XL_TRY(xl_trial_run(c->plan, b->job->model, &b->state, &c->workload,
+                        &sample, err));
+    xl_samples_add(
+        &b->results[cell].samples,
+        &(struct xl_speeds){ .tok_s = { { xl_sample_prefill_tok_s(&sample),
+                                          xl_sample_decode_tok_s(&sample) } },
+                             .dirt = sample.dirt });
+    b->done++;
+    report(b);
+    return XL_OK;
+}
+
+/* Odd rounds go backwards, and the start moves on. */
+static size_t cell_at(size_t round, size_t place, size_t n)
+{
+    size_t at = (round / 2 + place) % n;
+    return round % 2 ? n - 1 - at : at;
+}
+
+/* *more: does any cell want another round? */
+static enum xl_status run_round(struct bench *b, size_t round, bool *more,
+                                struct xl_err *err)
+{
+    size_t n = b->job->n_cells;
+    *more = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t cell = cell_at(round, i, n);
+        if (!xl_samples_want_more(&b->results[cell].samples))
+            continue;
+        XL_TRY(take_sample(b, cell, err));
+        if (xl_samples_want_more(&b->results[cell].samples))
+            *more = true;
+    }
+    return XL_OK;
+}
+
+static enum xl_status run_rounds(struct bench *b, struct xl_err *err)
+{
+    bool more = true;
+    for (size_t round = 0; more; round++) {
+        XL_TRY(run_round(b, round, &more, err));
+        uint64_t age = xl_clock_ns() - b->calibrated_ns;
+        if (more && age > (uint64_t)RECALIBRATE_S * 1000000000u)
+            XL_TRY(calibrate(b, err));
+    }
+    return XL_OK;
+}
+
+/* -- begin and end -------------------------------------------------------- */
+
+static enum xl_status begin(struct bench *b, struct xl_err *err)
+{
+    const struct xl_config *config = xl_model_config(b->job->model);
+    for (size_t i = 0; i < b->job->n_cells; i++) {
+        const struct xl_bench_cell *c = &b->job->cells[i];
+        struct xl_bench_result *r = &b->results[i];
+        struct xl_bench_needs needs[XL_SPEED_COUNT];
+        r->prompt_tokens = c->workload.n_prompt;
+        r->new_tokens = c->workload.new_tokens;
+        r->effective = *xl_plan_effective(c->plan);
+        r->load_s = c->load_s;
+        XL_TRY(xl_samples_init(&r->samples, b->job->repeats, err));
+        XL_TRY(
+            xl_bench_needs_of(needs, c->plan, config, r->prompt_tokens, err));
+        double bytes = needs[XL_SPEED_DECODE].bytes;
+        r->limits.request = (struct xl_limits_request){
+            .workers = (size_t)r->effective.value[XL_PARAM_WORKERS],
+            .working_set = isfinite(bytes) ? (uint64_t)bytes : 0,
+        };
+        XL_TRY(xl_trial_warm_up(c->plan, b->job->model, &b->state, &c->workload,
+                                err));
+    }
+    return XL_OK;
+}
+
+static enum xl_status finish_one(struct bench *b, size_t cell,
+                                 struct xl_err *err)
+{
+    struct xl_bench_result *r = &b->results[cell];
+    struct xl_bench_needs needs[XL_SPEED_COUNT];
+    struct xl_limits best = xl_limit_log_best(&r->limits);
+    XL_TRY(xl_bench_needs_of(needs, b->job->cells[cell].plan,
+                             xl_model_config(b->job->model), r->prompt_tokens,
+                             err));
+    for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
+        struct xl_bench_phase *p = &r->phases[i];
+        struct xl_bench_bound bound = xl_bench_bound_of(&needs[i], &best);
+        XL_TRY(xl_samples_estimate(&r->samples, 0, (enum xl_speed)i, LEVEL,
+                                   &p->tok_s, err));
+        p->limit = bound.limit;
+        p->fraction_of_limit = p->tok_s.median * bound.seconds;
+    }
+    r->peak_rss_mb = b->knows_peak && b->peak_bytes
+                         ? (double)b->peak_bytes / 1048576.0
+                         : (double)NAN;
     return XL_OK;
 }
 
 enum xl_status xl_bench_run(const struct xl_bench_job *job,
-                            struct xl_bench_result *r, struct xl_err *err)
+                            struct xl_bench_result *results, struct xl_err *err)
 {
-    struct xl_limits after;
-    struct xl_memory memory;
+    struct bench b = { .job = job, .results = results };
     enum xl_status rc;
-    *r = (struct xl_bench_result){
-        .prompt_tokens = job->workload.n_prompt,
-        .new_tokens = job->workload.new_tokens,
-        .effective = *xl_plan_effective(job->plan),
-        .load_s = job->load_s,
-    };
-    size_t workers = (size_t)r->effective.value[XL_PARAM_WORKERS];
-    r->prefill.samples = xl_alloc_zero(job->repeats + 1, sizeof(double));
-    r->decode.samples = xl_alloc_zero(job->repeats + 1, sizeof(double));
-    if (!r->prefill.samples || !r->decode.samples) {
-        rc = xl_fail(err, XL_ENOMEM, "out of memory for %zu samples",
-                     job->repeats);
-        goto done;
-    }
-    XL_TRY_DONE(rc, xl_limits_measure(&r->limits, workers, err));
-    XL_TRY_DONE(rc, take_samples(job, r, err));
-    XL_TRY_DONE(rc, xl_limits_measure(&after, workers, err));
-    take_better(&r->limits, &after);
-    XL_TRY_DONE(rc, estimate(&r->prefill, err));
-    XL_TRY_DONE(rc, estimate(&r->decode, err));
-    XL_TRY_DONE(rc, set_fractions(job, r, err));
-    xl_memory_read(&memory);
-    r->peak_rss_mb =
-        memory.has_peak ? (double)memory.peak_bytes / 1048576.0 : (double)NAN;
+    XL_TRY(xl_state_init(&b.state, xl_model_config(job->model), err));
+    XL_TRY_DONE(rc, begin(&b, err));
+    XL_TRY_DONE(rc, calibrate(&b, err));
+    b.peak_bytes = 0; /* what came before may have held other buffers */
+    XL_TRY_DONE(rc, run_rounds(&b, err));
+    XL_TRY_DONE(rc, calibrate(&b, err));
+    for (size_t i = 0; i < job->n_cells && rc == XL_OK; i++)
+        rc = finish_one(&b, i, err);
 done:
-    if (rc != XL_OK)
-        xl_bench_release(r);
+    xl_state_release(&b.state);
     return rc;
 }
 
 void xl_bench_release(struct xl_bench_result *result)
 {
-    xl_free(result->prefill.samples);
-    xl_free(result->decode.samples);
+    xl_samples_release(&result->samples);
     *result = (struct xl_bench_result){ 0 };
 }

@@ -89,6 +89,7 @@ static void answer_sample(const struct xl_run_sample *s)
     cJSON_AddNumberToObject(o, "prompt_tokens", (double)s->prompt_tokens);
     cJSON_AddNumberToObject(o, "decode_steps", (double)s->decode_steps);
     cJSON_AddNumberToObject(o, "ctx_switches", (double)s->ctx_switches);
+    cJSON_AddNumberToObject(o, "dirt", s->dirt);
     if (s->has_peak_rss)
         cJSON_AddNumberToObject(o, "peak_rss_bytes", (double)s->peak_rss_bytes);
     if (s->has_foreign)

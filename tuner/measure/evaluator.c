@@ -104,6 +104,7 @@ static bool on_sample(const struct exchange *x, const cJSON *json)
         .decode_steps = (size_t)get_u64(json, "decode_steps"),
         .ctx_switches = (int64_t)get_u64(json, "ctx_switches"),
         .peak_rss_bytes = get_u64(json, "peak_rss_bytes"),
+        .dirt = (unsigned)get_u64(json, "dirt"),
     };
     sample.has_peak_rss = sample.peak_rss_bytes > 0;
     sample.has_foreign = xl_json_get_real(json, "foreign_cpu", 0, 1,

@@ -6,7 +6,8 @@
 
 enum {
     CHAINS = 12,
-    STREAMS = 4
+    MOST_STREAMS = 8,
+    WORDS = LANES / 2 /* of a register */
 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
@@ -34,19 +35,33 @@ static double run_fma(size_t rounds, float *sink)
     return 2.0 * (double)rounds * CHAINS * LANES;
 }
 
-static void run_read(const uint64_t *data, size_t n, uint64_t *sink)
+/* Streams that run side by side keep more misses in flight than one. Within
+ * a stream eight registers a turn hide the latency of the exclusive or. */
+static inline __attribute__((always_inline)) void
+read_streams(const uint64_t *data, size_t n, size_t streams, uint64_t *sink)
 {
-    enum {
-        WORDS = LANES / 2
-    };
-    size_t quarter = n / STREAMS / WORDS;
-    words sum[STREAMS] = { { 0 } };
-    for (size_t i = 0; i < quarter; i++)
-        for (size_t s = 0; s < STREAMS; s++)
-            sum[s] ^= *(const words *)(data + (s * quarter + i) * WORDS);
-    for (size_t s = 1; s < STREAMS; s++)
+    size_t deep = MOST_STREAMS / streams;
+    size_t turns = n / WORDS / MOST_STREAMS;
+    words sum[MOST_STREAMS] = { { 0 } };
+    for (size_t i = 0; i < turns; i++)
+        for (size_t s = 0; s < streams; s++)
+            for (size_t d = 0; d < deep; d++)
+                sum[s * deep + d] ^= *(
+                    const words *)(data + ((s * turns + i) * deep + d) * WORDS);
+    for (size_t s = 1; s < MOST_STREAMS; s++)
         sum[0] ^= sum[s];
     *sink = sum[0][0];
+}
+
+static void run_read(const uint64_t *data, size_t n, size_t streams,
+                     uint64_t *sink)
+{
+    if (streams == 1)
+        read_streams(data, n, 1, sink);
+    else if (streams == 4)
+        read_streams(data, n, 4, sink);
+    else
+        read_streams(data, n, 8, sink);
 }
 
 const struct xl_limit_kernel KERNEL = { .fma = run_fma, .read = run_read };

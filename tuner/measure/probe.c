@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /proc/stat counts in ticks of 10 ms, so the foreign share of a short sample
- * is coarse: below five ticks it is not reported. */
+ * /proc/stat counts in ticks of 10 ms, so shares of a short sample are coarse:
+ * below five ticks they are not reported. The run-queue wait of our threads
+ * counts in nanoseconds and sees every neighbour that takes a core of ours, so
+ * it is what tells on short samples. The kernel files a wait when the thread
+ * gets to run again. */
 #include "tuner/measure/probe.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,10 +15,25 @@
 #include "kernel/base/clock.h"
 
 enum {
-    LEAST_TICKS = 5
+    LEAST_TICKS = 5,
+    FEW_SWITCHES = 3 /* so few disturb no sample, however short */
 };
 
-static bool read_stat(uint64_t *busy, uint64_t *all)
+static const struct {
+    const char *name;
+    double most;
+} rows[XL_DIRT_COUNT] = {
+#define XL_DIRT(id, name, most, what) [XL_DIRT_##id] = { name, most },
+#include "tuner/measure/dirt.def"
+#undef XL_DIRT
+};
+
+const char *xl_dirt_name(enum xl_dirt id)
+{
+    return rows[id].name;
+}
+
+static bool read_stat(struct xl_probe *probe)
 {
     unsigned long long v[8] = { 0 };
     FILE *f = fopen("/proc/stat", "re");
@@ -23,13 +42,42 @@ static bool read_stat(uint64_t *busy, uint64_t *all)
     int n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0],
                    &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
     fclose(f);
-    if (n < 4)
+    if (n < 8)
         return false;
-    *all = 0;
+    probe->all_ticks = 0;
     for (int i = 0; i < 8; i++)
-        *all += v[i];
-    *busy = *all - v[3] - v[4]; /* idle and waiting for input */
+        probe->all_ticks += v[i];
+    probe->steal_ticks = v[7];
+    /* idle, waiting for input, and stolen time are nobody's work here */
+    probe->busy_ticks = probe->all_ticks - v[3] - v[4] - v[7];
     return true;
+}
+
+/* The second number of schedstat: nanoseconds ready but not running. */
+static bool read_wait(uint64_t *ns)
+{
+    DIR *dir = opendir("/proc/self/task");
+    const struct dirent *entry;
+    bool any = false;
+    *ns = 0;
+    while (dir && (entry = readdir(dir))) {
+        char path[sizeof entry->d_name + 40];
+        unsigned long long ran, waited;
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat",
+                 entry->d_name);
+        FILE *f = fopen(path, "re");
+        if (f && fscanf(f, "%llu %llu", &ran, &waited) == 2) {
+            *ns += waited;
+            any = true;
+        }
+        if (f)
+            fclose(f);
+    }
+    if (dir)
+        closedir(dir);
+    return any;
 }
 
 static int64_t involuntary_switches(void)
@@ -40,26 +88,62 @@ static int64_t involuntary_switches(void)
 
 void xl_probe_start(struct xl_probe *probe)
 {
-    probe->has_stat = read_stat(&probe->busy_ticks, &probe->all_ticks);
-    probe->own_ns = xl_clock_cpu_ns();
+    *probe = (struct xl_probe){ 0 };
+    probe->has_stat = read_stat(probe);
+    probe->has_wait = read_wait(&probe->wait_ns);
     probe->switches = involuntary_switches();
+    probe->own_ns = xl_clock_cpu_ns();
     probe->wall_ns = xl_clock_ns();
+}
+
+static void put(struct xl_disturbance *d, enum xl_dirt id, double value)
+{
+    d->has[id] = true;
+    d->value[id] = value > 0.0 ? value : 0.0;
+}
+
+struct xl_disturbance xl_probe_between(const struct xl_probe *start,
+                                       const struct xl_probe *end)
+{
+    struct xl_disturbance d = { .ctx_switches =
+                                    end->switches - start->switches };
+    double wall = (double)(end->wall_ns - start->wall_ns);
+    if (wall > 0)
+        put(&d, XL_DIRT_SWITCHES, (double)d.ctx_switches / wall * 1e9);
+    /* A thread that ended took its count with it. */
+    if (start->has_wait && end->has_wait && wall > 0 &&
+        end->wait_ns >= start->wait_ns)
+        put(&d, XL_DIRT_WAIT, (double)(end->wait_ns - start->wait_ns) / wall);
+    if (!start->has_stat || !end->has_stat ||
+        end->all_ticks < start->all_ticks + LEAST_TICKS)
+        return d;
+    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
+    double total = (double)(end->all_ticks - start->all_ticks);
+    double busy = (double)end->busy_ticks - (double)start->busy_ticks;
+    double steal = (double)end->steal_ticks - (double)start->steal_ticks;
+    double own = (double)(end->own_ns - start->own_ns) / tick_ns;
+    put(&d, XL_DIRT_STEAL, steal / total);
+    put(&d, XL_DIRT_FOREIGN, (busy - own) / total);
+    return d;
 }
 
 struct xl_disturbance xl_probe_stop(const struct xl_probe *probe)
 {
-    uint64_t busy, all;
-    struct xl_disturbance d = { .has_switches = true,
-                                .ctx_switches =
-                                    involuntary_switches() - probe->switches };
-    double own = (double)(xl_clock_cpu_ns() - probe->own_ns);
-    if (!probe->has_stat || !read_stat(&busy, &all) ||
-        all < probe->all_ticks + LEAST_TICKS)
-        return d;
-    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
-    double others = (double)(busy - probe->busy_ticks) * tick_ns - own;
-    double total = (double)(all - probe->all_ticks) * tick_ns;
-    d.has_foreign = true;
-    d.foreign_cpu = others > 0.0 ? others / total : 0.0;
-    return d;
+    struct xl_probe end = { .wall_ns = xl_clock_ns(),
+                            .own_ns = xl_clock_cpu_ns(),
+                            .switches = involuntary_switches() };
+    end.has_stat = read_stat(&end);
+    end.has_wait = read_wait(&end.wait_ns);
+    return xl_probe_between(probe, &end);
+}
+
+unsigned xl_disturbance_dirt(const struct xl_disturbance *d)
+{
+    unsigned bits = 0;
+    for (size_t i = 0; i < XL_DIRT_COUNT; i++) {
+        bool few = i == XL_DIRT_SWITCHES && d->ctx_switches <= FEW_SWITCHES;
+        if (d->has[i] && d->value[i] > rows[i].most && !few)
+            bits |= 1u << i;
+    }
+    return bits;
 }

@@ -37,6 +37,7 @@ struct xl_run_sample {
     bool has_foreign, has_peak_rss;
     double foreign_cpu;
     int64_t ctx_switches;
+    unsigned dirt; /* what disturbed it: bits of probe.h; 0 = quiet */
     uint64_t peak_rss_bytes;
     int side; /* of a duel: 0 or 1 */
 };
