@@ -16,7 +16,7 @@ kernel/gemm/    kernel/base/ kernel/param/ kernel/tensor/ kernel/gemm/
 kernel/cell/    kernel/base/ kernel/param/ kernel/tensor/ kernel/cell/
 kernel/chunk/   kernel/base/ kernel/param/ kernel/tensor/ kernel/gemm/ kernel/cell/ kernel/chunk/
 kernel/model/   kernel/base/ kernel/guard/ kernel/param/ kernel/tensor/ kernel/gemm/ kernel/cell/ kernel/chunk/ kernel/model/
-kernel/text/    kernel/base/ kernel/guard/ kernel/param/ kernel/tensor/ kernel/text/
+kernel/text/    kernel/base/ kernel/guard/ kernel/param/ kernel/tensor/ kernel/gemm/ kernel/cell/ kernel/chunk/ kernel/text/
 kernel/run/     kernel/
 judge/          kernel/ judge/
 plots/          kernel/base/ plots/
