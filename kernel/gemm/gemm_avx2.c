@@ -9,6 +9,7 @@
 
 enum {
     FEW_ROWS = 4,
+    FEW_PANELS = 2,
     FEW_CHAINS = 4,
     MANY_STEP = 2,
     MANY_PANELS = 1

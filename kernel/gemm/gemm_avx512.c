@@ -9,7 +9,8 @@
 
 enum {
     FEW_ROWS = 8,
-    FEW_CHAINS = 8,
+    FEW_PANELS = 4,
+    FEW_CHAINS = 16,
     MANY_STEP = 4,
     MANY_PANELS = 2
 };

@@ -30,8 +30,15 @@ const struct xl_gemm xl_gemm_avx2 = { .name = "avx2",
                                       .why_not = why_not,
                                       .scratch_floats = scratch_floats,
                                       .run = run };
+
 const struct xl_gemm xl_gemm_avx512 = { .name = "avx512",
                                         .summary = "needs x86-64",
                                         .why_not = why_not,
                                         .scratch_floats = scratch_floats,
                                         .run = run };
+
+const struct xl_gemm xl_gemm_avx512bf16 = { .name = "avx512bf16",
+                                            .summary = "needs x86-64",
+                                            .why_not = why_not,
+                                            .scratch_floats = scratch_floats,
+                                            .run = run };

@@ -13,9 +13,13 @@ enum {
     XL_LINE_MOST = 8 /* inputs a line */
 };
 
-XL_INLINE struct xl_vec xl_line_scale(const uint16_t *scales)
+/* Inputs a line holds: known when it compiles, unlike the table's. */
+XL_INLINE size_t xl_line_inputs(enum xl_pack_kind kind)
 {
-    return xl_vec_load_bf16(scales);
+    return kind == XL_PACK_FP32   ? 1
+           : kind == XL_PACK_BF16 ? 2
+           : kind == XL_PACK_INT8 ? 4
+                                  : 8;
 }
 
 #if defined(__AVX512F__)
@@ -103,14 +107,9 @@ XL_INLINE __m256 xl_line_half(__m256i half, enum xl_pack_kind kind, int i)
 XL_INLINE void xl_line_widen(struct xl_vec *out, const void *from,
                              enum xl_pack_kind kind)
 {
-    static const int inputs[] = {
-#define XL_PACK(id, name, count, scales) [XL_PACK_##id] = count,
-#include "kernel/gemm/pack.def"
-#undef XL_PACK
-    };
     const __m256i *half = from;
     __m256i lo = _mm256_loadu_si256(half), hi = _mm256_loadu_si256(half + 1);
-    for (int i = 0; i < inputs[kind]; i++) {
+    for (int i = 0; i < (int)xl_line_inputs(kind); i++) {
         out[i].lo = xl_line_half(lo, kind, i);
         out[i].hi = xl_line_half(hi, kind, i);
     }

@@ -11,11 +11,11 @@
  *
  * The includer defines before:
  *
- *     FEW_ROWS    rows at most: 1, 2, 4 or 8
- *     FEW_CHAINS  rows x panels side by side
- *     FEW_PARTS   32-bit x values an input pair or input takes, see below
- *     few_x       x of one row, prepared: k is a multiple of 32, x padded
- *     few_line    adds a line of `kind` times x to the sums of all rows
+ *     FEW_ROWS     rows at most: 4 or 8
+ *     FEW_PANELS   panels side by side, for one or two rows
+ *     FEW_CHAINS   rows x panels at most, for more rows
+ *     few_x        32-bit values for one row of x, padded to whole groups
+ *     few_line     adds a line times x to the sums of all rows
  */
 #ifndef XL_PANEL_FEW_H
 #define XL_PANEL_FEW_H
@@ -27,26 +27,27 @@
 
 struct few {
     const struct xl_gemm_job *job;
-    const float *x; /* [FEW_ROWS][ldx] as few_x wrote it */
-    size_t ldx, panel;
+    const float *x; /* [input][rows] as few_x writes it */
+    size_t panel;
 };
 
 XL_INLINE void few_group(struct xl_vec *part, const unsigned char *const *lines,
-                         const float *x, size_t ldx, enum xl_pack_kind kind,
-                         size_t rows, size_t panels)
+                         const float *x, enum xl_pack_kind kind, size_t rows,
+                         size_t panels)
 {
-    size_t inputs = few_inputs(kind);
+    size_t inputs = xl_line_inputs(kind);
     for (size_t l = 0; l < XL_PACK_GROUP / inputs; l++)
         for (size_t p = 0; p < panels; p++)
             few_line(part + p * rows, lines[p] + l * XL_PACK_LINE,
-                     x + few_place(l * inputs), ldx, kind, rows);
+                     x + l * inputs * rows, kind, rows);
 }
 
 XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
                           size_t rows, size_t panels)
 {
     const struct xl_packed *w = f->job->packed;
-    const size_t line_bytes = XL_PACK_GROUP / few_inputs(kind) * XL_PACK_LINE;
+    const size_t line_bytes =
+        XL_PACK_GROUP / xl_line_inputs(kind) * XL_PACK_LINE;
     bool scaled = kind == XL_PACK_INT8 || kind == XL_PACK_INT4;
     size_t groups = xl_pack_groups(w->in);
     const unsigned char *lines[FEW_CHAINS];
@@ -57,10 +58,10 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
     for (size_t i = 0; i < rows * panels; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++) {
-        const float *x = f->x + few_place(g * XL_PACK_GROUP);
+        const float *x = f->x + g * XL_PACK_GROUP * rows;
         for (size_t i = 0; i < rows * panels; i++)
             part[i] = scaled ? xl_vec_zero() : acc[i];
-        few_group(part, lines, x, f->ldx, kind, rows, panels);
+        few_group(part, lines, x, kind, rows, panels);
         for (size_t p = 0; p < panels; p++) {
             size_t at = ((f->panel + p) * groups + g) * XL_PACK_LANES;
             struct xl_vec scale =
@@ -91,9 +92,9 @@ XL_INLINE void few_kind(struct few *f, enum xl_pack_kind kind)
 {
     size_t m = f->job->m;
     if (m == 1)
-        few_columns(f, kind, 1, FEW_CHAINS);
+        few_columns(f, kind, 1, FEW_PANELS);
     else if (m == 2)
-        few_columns(f, kind, 2, FEW_CHAINS / 2);
+        few_columns(f, kind, 2, FEW_PANELS);
     else if (m <= 4)
         few_columns(f, kind, 4, FEW_CHAINS / 4);
     else
@@ -103,22 +104,23 @@ XL_INLINE void few_kind(struct few *f, enum xl_pack_kind kind)
 /* Floats of scratch for inputs of width k. */
 static inline size_t few_scratch(size_t k)
 {
-    return FEW_ROWS * few_width(xl_pack_groups(k) * XL_PACK_GROUP);
+    return FEW_ROWS * xl_pack_groups(k) * XL_PACK_GROUP;
 }
 
 static inline void few_prepare(struct few *f)
 {
     const struct xl_gemm_job *job = f->job;
-    size_t rows = job->m == 3 ? 4 : job->m > 4 ? FEW_ROWS : job->m;
-    f->ldx = few_width(xl_pack_groups(job->k) * XL_PACK_GROUP);
+    size_t rows = job->m == 3 ? 4 : job->m > 4 ? (size_t)FEW_ROWS : job->m;
+    size_t width = xl_pack_groups(job->k) * XL_PACK_GROUP;
     f->x = job->scratch;
     assert(job->m <= FEW_ROWS && job->packed->in == job->k);
     for (size_t r = 0; r < rows; r++) {
-        float *to = job->scratch + r * f->ldx;
+        float *to = job->scratch + r;
         if (r < job->m)
-            few_x(to, job->x + r * job->ldx, job->k);
+            few_x(to, rows, job->x + r * job->ldx, job->k, job->packed->kind);
         else
-            memset(to, 0, f->ldx * sizeof *to);
+            for (size_t i = 0; i < width; i++)
+                to[i * rows] = 0;
     }
 }
 

@@ -15,39 +15,23 @@
 
 /* -- few rows ------------------------------------------------------------- */
 
-XL_INLINE size_t few_inputs(enum xl_pack_kind kind)
-{
-    return kind == XL_PACK_FP32   ? 1
-           : kind == XL_PACK_BF16 ? 2
-           : kind == XL_PACK_INT8 ? 4
-                                  : 8;
-}
-
-XL_INLINE size_t few_place(size_t input)
-{
-    return input;
-}
-
-static inline size_t few_width(size_t k)
-{
-    return k;
-}
-
-static inline void few_x(float *to, const float *x, size_t k)
+static inline void few_x(float *to, size_t stride, const float *x, size_t k,
+                         enum xl_pack_kind kind)
 {
     size_t padded = xl_pack_groups(k) * XL_PACK_GROUP;
-    memcpy(to, x, k * sizeof *x);
-    memset(to + k, 0, (padded - k) * sizeof *x);
+    (void)kind;
+    for (size_t i = 0; i < padded; i++)
+        to[i * stride] = i < k ? x[i] : 0;
 }
 
 XL_INLINE void few_line(struct xl_vec *sums, const void *line, const float *x,
-                        size_t ldx, enum xl_pack_kind kind, size_t rows)
+                        enum xl_pack_kind kind, size_t rows)
 {
     struct xl_vec w[XL_LINE_MOST];
     xl_line_widen(w, line, kind);
-    for (size_t i = 0; i < few_inputs(kind); i++)
+    for (size_t i = 0; i < xl_line_inputs(kind); i++)
         for (size_t r = 0; r < rows; r++)
-            sums[r] = xl_vec_fma(w[i], xl_vec_set1(x[r * ldx + i]), sums[r]);
+            sums[r] = xl_vec_fma(w[i], xl_vec_set1(x[i * rows + r]), sums[r]);
 }
 
 /* -- many rows ------------------------------------------------------------ */
@@ -73,7 +57,7 @@ XL_INLINE void widen_lines(const struct xl_packed *w, size_t panel,
                            size_t group, size_t n, float *to,
                            enum xl_pack_kind kind)
 {
-    size_t inputs = few_inputs(kind), lines = XL_PACK_GROUP / inputs;
+    size_t inputs = xl_line_inputs(kind), lines = XL_PACK_GROUP / inputs;
     size_t at = panel * xl_pack_groups(w->in) + group;
     const unsigned char *from = w->data;
     from += at * lines * XL_PACK_LINE;

@@ -53,16 +53,19 @@ static inline size_t many_padded(size_t rows)
     return (rows + MANY_STEP - 1) / MANY_STEP * MANY_STEP;
 }
 
-/* Rows of the row block that starts at row `at` of the block. */
+/* Rows of the row block that starts at row `at` of the block: the last two
+ * share what is left, since a thin block is a slow one. */
 static inline size_t many_rows_at(const struct many *b, size_t at)
 {
     size_t left = many_padded(b->rows) - at;
+    if (left == MANY_ROWS + MANY_STEP)
+        return 2 * MANY_STEP;
     return left < MANY_ROWS ? left : (size_t)MANY_ROWS;
 }
 
 static inline void many_pack(const struct many *b)
 {
-    for (size_t at = 0; at < b->rows; at += MANY_ROWS) {
+    for (size_t at = 0; at < b->rows; at += many_rows_at(b, at)) {
         size_t rows = many_rows_at(b, at);
         float *to = b->x + at * b->lines;
         for (size_t r = 0; r < rows; r++) {
@@ -81,6 +84,8 @@ struct tile {
     const float *x;
     const float *w[MANY_PANELS];
     size_t lines;
+    const char *next;             /* weights of the panels after these */
+    size_t next_bytes, next_step; /* of a panel; for each line of these */
     float *c;
     size_t ldc;
     bool is_first;
@@ -98,6 +103,8 @@ XL_INLINE void many_tile(const struct tile *t, size_t rows, size_t panels)
     const float *x = t->x, *w0 = t->w[0], *w1 = t->w[panels - 1];
     for (size_t l = 0; l < t->lines; l++) {
         struct xl_vec w[2] = { xl_vec_load(w0), xl_vec_load(w1) };
+        for (size_t p = 0; p < panels; p++)
+            __builtin_prefetch(t->next + p * t->next_bytes + l * t->next_step);
         for (size_t r = 0; r < rows; r++)
             for (size_t p = 0; p < panels; p++)
                 acc[r * panels + p] =
@@ -164,12 +171,19 @@ static inline void many_panels(const struct many *b, size_t panel,
     const struct xl_gemm_job *job = b->job;
     bool whole = true;
     struct tile t = { .lines = b->lines, .is_first = b->k == 0 };
+    t.next_bytes = xl_pack_panel_bytes(job->packed->kind, job->k);
+    t.next_step = (size_t)MANY_UNIT * XL_PACK_LINE /
+                  xl_pack_line_inputs(job->packed->kind);
+    t.next = (const char *)job->packed->data + (panel + panels) * t.next_bytes +
+             b->k / MANY_UNIT * t.next_step;
+    if (panel + 2 * panels > xl_pack_panels(job->n_end))
+        t.next = job->packed->data; /* none follow */
     for (size_t p = 0; p < panels; p++) {
         whole = whole && panel_is_whole(job, panel + p);
         t.w[p] = many_lines(job->packed, panel + p, b->k / XL_PACK_GROUP,
                             b->lines, b->room + p * W_FLOATS);
     }
-    for (size_t at = 0; at < b->rows; at += MANY_ROWS) {
+    for (size_t at = 0; at < b->rows; at += many_rows_at(b, at)) {
         size_t rows = many_rows_at(b, at);
         t.x = b->x + at * b->lines;
         if (!whole || at + rows > b->rows) {

@@ -5,8 +5,8 @@
  *
  * Tolerance: a part of |x_i| |w_j|, Euclidean norms. Engines in fp32 stay
  * below 2e-6 as in t_gemm.c; engines that round x to bf16, or weights that
- * were scaled to bf16, are allowed that rounding: 2^-9 for each of the two,
- * averaged over the sum. */
+ * were scaled to bf16, are allowed that rounding: 2^-8 at most for each of the
+ * two, averaged over the sum. */
 #include <math.h>
 #include <string.h>
 
@@ -26,11 +26,11 @@ enum {
 static const struct {
     const struct xl_gemm *gemm;
     double tolerance;
-    bool keeps_rows; /* the same bits for a row alone as among others */
 } engines[] = {
-    { &xl_gemm_naive, 0, true },
-    { &xl_gemm_avx2, 2e-6, false },
-    { &xl_gemm_avx512, 2e-6, false },
+    { &xl_gemm_naive, 0 },
+    { &xl_gemm_avx2, 2e-6 },
+    { &xl_gemm_avx512, 2e-6 },
+    { &xl_gemm_avx512bf16, 8.5e-3 },
 };
 static const size_t n_engines = sizeof engines / sizeof engines[0];
 
@@ -362,7 +362,7 @@ static void faults_are_seen(struct xl_test *t)
     static const struct xl_gemm faulty[] = { { .run = run_next_scale },
                                              { .run = run_swapped_pair },
                                              { .run = run_too_far } };
-    const double loosest = 5e-3;
+    const double loosest = 9e-3;
     struct operands o;
     if (XL_CHECK(t, make_operands(&o))) {
         struct xl_gemm_job job = make_job(&o, 3, 33, 97, XL_PACK_INT8);
