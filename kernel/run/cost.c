@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/arena.h"
+#include "kernel/gemm/pack.h"
 #include "kernel/model/weights.h"
 
 static uint64_t mlstm_blocks(const struct xl_config *config)
@@ -69,18 +70,9 @@ enum xl_status xl_cost_of(struct xl_cost *cost, const struct xl_config *config,
 
 double xl_cost_weight_bytes(const char *weight_dtype)
 {
-    static const struct {
-        const char *name;
-        double bytes;
-    } types[] = {
-        { "fp32", 4.0 },
-        { "bf16", 2.0 },
-        { "int8", 1.0 + 2.0 / 32.0 },
-        { "int4", 0.5 + 2.0 / 32.0 },
-    };
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].name, weight_dtype) == 0)
-            return types[i].bytes;
+    for (size_t i = 0; i < XL_PACK_COUNT; i++)
+        if (strcmp(xl_pack_name((enum xl_pack_kind)i), weight_dtype) == 0)
+            return xl_pack_weight_bytes((enum xl_pack_kind)i);
     return (double)NAN;
 }
 

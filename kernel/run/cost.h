@@ -28,8 +28,8 @@ enum xl_status xl_cost_of(struct xl_cost *cost, const struct xl_config *config,
                           struct xl_err *err);
 
 /* Bytes of one matrix weight with its scales, by the name of a weight_dtype:
- * int8 and int4 carry a half-precision scale for every 32 weights. NaN for a
- * name that is not known. */
+ * integers carry a 16-bit scale for every 32 weights. NaN for a name that is
+ * not known. */
 double xl_cost_weight_bytes(const char *weight_dtype);
 
 /* Operations a token of prefill with that chunk length, full score matrix. */

@@ -52,6 +52,7 @@ void xl_bench_estimate_json(cJSON *to, const struct xl_estimate *estimate)
     add_real_item(ci, estimate->lo);
     add_real_item(ci, estimate->hi);
     cJSON_AddNumberToObject(to, "n", (double)estimate->n);
+    cJSON_AddNumberToObject(to, "coverage", estimate->coverage);
 }
 
 static void add_phase(cJSON *to, const struct xl_bench_result *r,
@@ -322,9 +323,18 @@ static void md_limits(const struct xl_bench_result *results, size_t n,
 static void md_doubts(const struct xl_bench_result *results, size_t n,
                       struct xl_buf *out)
 {
-    size_t noisy = 0;
-    for (size_t i = 0; i < n; i++)
+    size_t noisy = 0, few = 0;
+    for (size_t i = 0; i < n; i++) {
         noisy += !xl_samples_are_quiet(&results[i].samples);
+        for (size_t j = 0; j < XL_SPEED_COUNT; j++)
+            few += results[i].phases[j].tok_s.n &&
+                   results[i].phases[j].tok_s.coverage < 0.95;
+    }
+    if (few)
+        xl_buf_printf(out,
+                      "%zu intervals of fewer than 6 samples cover less than "
+                      "95 %%.\n",
+                      few);
     if (noisy)
         xl_buf_printf(out,
                       "The machine was not quiet: %zu of %zu results had too "

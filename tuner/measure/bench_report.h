@@ -25,7 +25,7 @@ const char *const *xl_bench_format_names(void); /* ended by NULL */
 /* One result with all samples. */
 cJSON *xl_bench_result_json(const struct xl_bench_result *result);
 
-/* {"tok_s": median, "ci": [lo, hi], "n":}. */
+/* Adds "tok_s" (the median), "ci", "n" and the coverage of the interval. */
 void xl_bench_estimate_json(cJSON *to, const struct xl_estimate *estimate);
 
 /* Appends all results. host and build go into JSON and stay the caller's. */

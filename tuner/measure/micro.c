@@ -115,30 +115,38 @@ static enum xl_status make_calls(struct runner *r, struct xl_err *err)
         row->bytes = r->calls[i].needs.bytes;
         row->limit = XL_LIMIT_COUNT;
         row->fraction_of_limit = (double)NAN;
-        row->samples =
-            xl_arena_zero(&report->arena, r->repeats, sizeof(double));
-        if (!row->samples)
-            return xl_fail(err, XL_ENOMEM, "out of memory for samples");
-        if (!row->why_not)
-            r->per_sample[i] = calls_per_sample(&r->calls[i]);
+        if (row->why_not)
+            continue;
+        XL_TRY(xl_samples_init(&row->samples, r->repeats, err));
+        r->per_sample[i] = calls_per_sample(&r->calls[i]);
     }
     return XL_OK;
 }
 
+static void take_sample(struct runner *r, size_t at)
+{
+    struct xl_probe probe;
+    xl_probe_start(&probe);
+    double ns = time_calls(&r->calls[at], r->per_sample[at]);
+    struct xl_disturbance d = xl_probe_stop(&probe);
+    xl_samples_add(
+        &r->report->rows[at].samples,
+        &(struct xl_speeds){ .tok_s = { { ns / (double)r->per_sample[at] } },
+                             .dirt = xl_disturbance_dirt(&d) });
+}
+
 static void run_rounds(struct runner *r)
 {
-    struct xl_micro_report *report = r->report;
-    for (size_t round = 0; round < r->repeats; round++) {
-        for (size_t i = 0; i < report->n; i++) {
-            size_t at = (i + round) % report->n;
-            struct xl_probe probe;
-            if (r->calls[at].why_not)
-                continue;
-            xl_probe_start(&probe);
-            double ns = time_calls(&r->calls[at], r->per_sample[at]);
-            struct xl_disturbance d = xl_probe_stop(&probe);
-            report->rows[at].samples[round] = ns / (double)r->per_sample[at];
-            report->rows[at].disturbed += xl_disturbance_dirt(&d) != 0;
+    bool more = true;
+    for (size_t round = 0; more; round++) {
+        more = false;
+        for (size_t i = 0; i < r->report->n; i++) {
+            size_t at = (i + round) % r->report->n;
+            struct xl_samples *samples = &r->report->rows[at].samples;
+            if (!xl_samples_want_more(samples))
+                continue; /* also where the variant cannot run */
+            take_sample(r, at);
+            more = more || xl_samples_want_more(samples);
         }
     }
 }
@@ -147,15 +155,12 @@ static enum xl_status finish(struct runner *r, struct xl_err *err)
 {
     struct xl_micro_report *report = r->report;
     struct xl_limits best = xl_limit_log_best(&report->limits);
-    double *sorted = xl_arena_zero(&report->arena, r->repeats, sizeof *sorted);
-    if (!sorted)
-        return xl_fail(err, XL_ENOMEM, "out of memory for samples");
     for (size_t i = 0; i < report->n; i++) {
         struct xl_micro_row *row = &report->rows[i];
         if (row->why_not)
             continue;
-        memcpy(sorted, row->samples, r->repeats * sizeof *sorted);
-        row->call_ns = xl_estimate_median(sorted, r->repeats, LEVEL);
+        XL_TRY(xl_samples_estimate(&row->samples, 0, XL_SPEED_PREFILL, LEVEL,
+                                   &row->call_ns, err));
         if (row->flops <= 0 && row->bytes <= 0)
             continue;
         struct xl_bench_bound bound =
@@ -202,11 +207,18 @@ done:
 
 void xl_micro_report_release(struct xl_micro_report *report)
 {
+    for (size_t i = 0; i < report->n; i++)
+        xl_samples_release(&report->rows[i].samples);
     xl_arena_release(&report->arena);
     *report = (struct xl_micro_report){ 0 };
 }
 
 /* -- reporting ------------------------------------------------------------ */
+
+static size_t disturbed(const struct xl_micro_row *row)
+{
+    return row->samples.n - xl_samples_quiet(&row->samples);
+}
 
 static cJSON *row_json(const struct xl_micro_row *row)
 {
@@ -221,9 +233,12 @@ static cJSON *row_json(const struct xl_micro_row *row)
     double ends[] = { e->lo, e->hi };
     cJSON_AddItemToObject(o, "ci", cJSON_CreateDoubleArray(ends, 2));
     cJSON_AddNumberToObject(o, "n", (double)e->n);
-    cJSON_AddNumberToObject(o, "disturbed", (double)row->disturbed);
-    cJSON_AddItemToObject(o, "samples",
-                          cJSON_CreateDoubleArray(row->samples, (int)e->n));
+    cJSON_AddNumberToObject(o, "coverage", e->coverage);
+    cJSON_AddNumberToObject(o, "disturbed", (double)disturbed(row));
+    cJSON *samples = cJSON_AddArrayToObject(o, "samples");
+    for (size_t i = 0; i < row->samples.n; i++)
+        cJSON_AddItemToArray(
+            samples, cJSON_CreateNumber(row->samples.rows[i].tok_s[0][0]));
     xl_json_add_real(o, "gflops",
                      row->flops > 0 ? row->flops / e->median : (double)NAN);
     xl_json_add_real(o, "gb_s",
@@ -271,7 +286,7 @@ void xl_micro_markdown(const struct xl_micro_report *report, struct xl_buf *out)
         }
         xl_buf_printf(out, "| %s | %.3f | %.3f to %.3f | %zu | %zu |",
                       row->name, e->median / 1e3, e->lo / 1e3, e->hi / 1e3,
-                      e->n, row->disturbed);
+                      e->n, disturbed(row));
         if (row->limit < XL_LIMIT_COUNT)
             xl_buf_printf(out, " %.1f | %.1f | %.1f %% | %s |\n",
                           row->flops / e->median, row->bytes / e->median,

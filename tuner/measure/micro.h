@@ -20,15 +20,16 @@
 #include "kernel/base/buf.h"
 #include "kernel/base/err.h"
 #include "tuner/measure/bench.h"
+#include "tuner/measure/samples.h"
 
 enum {
     XL_MICRO_SIZES = 3,
-    XL_MICRO_VARIANTS = 16
+    XL_MICRO_VARIANTS = 48
 };
 
 /* One variant, ready to be called. Memory is the arena's that make got. */
 struct xl_micro_call {
-    const char *name;    /* static storage */
+    const char *name;    /* static storage or the arena */
     const char *why_not; /* not NULL = cannot run here */
     void *ctx;
     void (*call)(void *ctx, size_t n); /* n times */
@@ -56,10 +57,9 @@ struct xl_micro {
 struct xl_micro_row {
     const char *name, *why_not;
     struct xl_estimate call_ns; /* of one call */
-    double *samples;            /* [call_ns.n], ns a call; the report's */
-    size_t disturbed;
-    double flops, bytes; /* of one call */
-    enum xl_limit limit; /* COUNT = none */
+    struct xl_samples samples;  /* ns a call, in the place of a speed */
+    double flops, bytes;        /* of one call */
+    enum xl_limit limit;        /* COUNT = none */
     double fraction_of_limit;
 };
 
