@@ -161,7 +161,7 @@ static enum xl_status begin(struct bench *b, struct xl_err *err)
         XL_TRY(xl_samples_init(&r->samples, b->job->repeats, err));
         XL_TRY(
             xl_bench_needs_of(needs, c->plan, config, r->prompt_tokens, err));
-        double bytes = needs[XL_SPEED_DECODE].bytes;
+        double bytes = needs[XL_SPEED_DECODE].working_set;
         r->limits.request = (struct xl_limits_request){
             .workers = (size_t)r->effective.value[XL_PARAM_WORKERS],
             .working_set = isfinite(bytes) ? (uint64_t)bytes : 0,

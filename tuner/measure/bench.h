@@ -64,7 +64,8 @@ struct xl_bench_bound {
     enum xl_limit limit;
 };
 struct xl_bench_needs {
-    double flops, bytes;    /* a token */
+    double flops, bytes;    /* a token; bytes read and written */
+    double working_set;     /* bytes touched, each counted once */
     enum xl_limit flops_at; /* FMA, DOT_BF16 or TILE_BF16 */
 };
 enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],

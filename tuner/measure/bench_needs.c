@@ -49,8 +49,11 @@ enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
     needs[XL_SPEED_PREFILL].flops = xl_cost_prefill_flops(
         &cost, config, (size_t)value[XL_PARAM_CHUNK_SIZE]);
     needs[XL_SPEED_PREFILL].bytes = xl_cost_prefill_bytes(&cost, weight, pass);
+    needs[XL_SPEED_PREFILL].working_set = (double)cost.matmul_prefill * weight;
     needs[XL_SPEED_DECODE].flops = xl_cost_decode_flops(&cost);
     needs[XL_SPEED_DECODE].bytes = xl_cost_decode_bytes(&cost, weight);
+    needs[XL_SPEED_DECODE].working_set =
+        needs[XL_SPEED_DECODE].bytes - (double)cost.state_bytes;
     return XL_OK;
 }
 

@@ -137,8 +137,8 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
         XL_TRY(xl_ids_add(&s->prompt, (int32_t)id->valuedouble, err));
     XL_TRY(xl_session_check_ids(&s->session, &s->prompt, err));
     s->workload = (struct xl_trial_load){ .prompt = s->prompt.data,
-                                        .n_prompt = s->prompt.n,
-                                        .new_tokens = (size_t)new_tokens };
+                                          .n_prompt = s->prompt.n,
+                                          .new_tokens = (size_t)new_tokens };
     s->judge_tokens = (size_t)judge_tokens;
     answer(done_json());
     return XL_OK;

@@ -24,14 +24,16 @@
 #include "tuner/measure/limits_kernel.h"
 
 enum {
-    RUNS = 4
+    RUNS = 8
 };
 #define MIB          ((size_t)1 << 20)
 #define LEAST_BUFFER (256 * MIB)
 #define MOST_BUFFER  (1024 * MIB)
 #define HUGE_PAGE    (2 * MIB)
 #define RUN_BYTES    (256 * MIB) /* read in one run from a cache */
-#define RUN_NS       20000000.0  /* an arithmetic run lasts about that long */
+#define RUN_NS                                                                 \
+    2000000.0 /* least length of an arithmetic run: short, so                  \
+                 that some fall between neighbours' turns */
 
 static const struct {
     const char *name, *unit;
@@ -118,7 +120,7 @@ static double measure_flops(struct job *job, xl_limit_flops *flops)
     double total = 0, ns = 0;
     job->flops = flops;
     job->rounds = 10000;
-    for (; ns < RUN_NS / 4; job->rounds *= 2) {
+    for (; ns < RUN_NS; job->rounds *= 2) {
         uint64_t start = xl_clock_ns();
         xl_pool_run(job->pool, flops_work, job);
         ns = (double)(xl_clock_ns() - start);

@@ -171,11 +171,11 @@ static enum xl_status finish(struct runner *r, struct xl_err *err)
     return XL_OK;
 }
 
-static double most_bytes(const struct runner *r)
+static double largest_set(const struct runner *r)
 {
     double most = 0;
     for (size_t i = 0; i < r->report->n; i++)
-        most = fmax(most, r->calls[i].needs.bytes);
+        most = fmax(most, r->calls[i].needs.working_set);
     return most;
 }
 
@@ -192,7 +192,7 @@ enum xl_status xl_micro_run(const struct xl_micro *micro, const char *shape,
     XL_TRY_DONE(rc, make_calls(&r, err));
     report->limits.request = (struct xl_limits_request){
         .workers = micro->workers(report->sizes),
-        .working_set = (uint64_t)most_bytes(&r),
+        .working_set = (uint64_t)largest_set(&r),
     };
     XL_TRY_DONE(rc, xl_limit_log_measure(&report->limits, err));
     run_rounds(&r);

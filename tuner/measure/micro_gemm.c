@@ -7,6 +7,8 @@
 #include "kernel/gemm/pack.h"
 #include "tuner/measure/micro.h"
 
+#define MOST_NAIVE 5e7 /* flops of a call */
+
 enum {
     ALIGNMENT = 64,
     NAME_ROOM = 48
@@ -146,8 +148,12 @@ static enum xl_status make(struct xl_micro_call *out, size_t variant,
         .ctx = j,
         .needs = { .flops = 2.0 * (double)sizes[0] * weights,
                    .bytes = bytes * weights,
+                   .working_set = bytes * weights,
                    .flops_at = xl_bench_engine_limit(form.gemm->name) },
     };
+    if (form.gemm == xl_gemm_get(XL_GEMM_NAIVE) &&
+        out->needs.flops > MOST_NAIVE)
+        out->why_not = "left out: it would take seconds a call";
     if (!out->why_not && !make_job(j, &form, sizes, arena))
         return xl_fail(err, XL_ENOMEM,
                        "out of memory for matrices of %zux%zux"

@@ -109,6 +109,7 @@ static enum xl_status make(struct xl_micro_call *out, size_t variant,
         .call = variants[variant].call,
         .ctx = j,
         .needs = { .bytes = variants[variant].rows * 4 * (double)n,
+                   .working_set = 5 * 4 * (double)n,
                    .flops_at = XL_LIMIT_FMA },
     };
     return XL_OK;
