@@ -473,7 +473,7 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
                    ctx->opts.args[0]);
 }
 
-#define XL_MICRO(id, name, shape, what) "\n  " name " (" shape ")  " what
+#define XL_MICRO(id, name, shape, what) "\n" name ": " what "."
 
 const struct xl_cmd xl_cmd_bench = {
     .name = "bench",
@@ -487,7 +487,8 @@ const struct xl_cmd xl_cmd_bench = {
         "is measured at each value;\nall configurations take turns. Each speed "
         "stands beside the limit it runs into,\nmeasured before and after with "
         "the same number of workers. Samples that\nneighbours disturbed are "
-        "kept, counted and repeated.\n\nKernels by themselves:"
+        "kept, counted and repeated.\n\nKernels that bench measures by "
+        "themselves, with --shape:"
 #include "tuner/measure/micro.def"
     ,
     .rows = rows,
