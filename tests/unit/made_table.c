@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/made_table.h"
+
+#include <math.h>
+
+#include "kernel/base/buf.h"
+#include "kernel/base/rng.h"
+
+enum {
+    DIMS = 12,
+    MOST_VALUES = 8
+};
+
+/* A problem on its way to text. */
+struct made {
+    enum xl_made kind;
+    size_t n_dims, n[DIMS];
+    double goal[DIMS], slope[DIMS];
+    double factor[DIMS][MOST_VALUES];
+    double pair[DIMS][MOST_VALUES][MOST_VALUES]; /* of d and d + 1 */
+    size_t needle;
+};
+
+static const struct {
+    const char *name;
+    size_t n_dims, n[DIMS];
+} shapes[XL_MADE_KINDS] = {
+    [XL_MADE_SMOOTH] = { "smooth", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_RUGGED] = { "rugged", 6, { 5, 4, 4, 3, 3, 2 } },
+    [XL_MADE_NEEDLE] = { "needle", 4, { 8, 6, 5, 4 } },
+    [XL_MADE_FAILURES] = { "failures", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_TINY] = { "tiny", 3, { 4, 3, 2 } },
+    [XL_MADE_NOISY] = { "noisy", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_DECEPTIVE] = { "deceptive", 4, { 6, 6, 6, 6 } },
+    [XL_MADE_SWITCHES] = { "switches",
+                           11,
+                           { 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2 } },
+    [XL_MADE_SIGNS] = { "signs", 5, { 6, 6, 5, 4, 3 } },
+};
+
+const char *xl_made_name(enum xl_made kind)
+{
+    return shapes[kind].name;
+}
+
+static void draw_problem(struct made *m, struct xl_rng *rng)
+{
+    size_t rows = 1;
+    m->n_dims = shapes[m->kind].n_dims;
+    for (size_t d = 0; d < m->n_dims; d++) {
+        m->n[d] = shapes[m->kind].n[d];
+        rows *= m->n[d];
+        m->goal[d] = xl_rng_unit(rng);
+        m->slope[d] = 0.3 + 2 * xl_rng_unit(rng);
+        for (size_t v = 0; v < m->n[d]; v++) {
+            m->factor[d][v] = xl_rng_normal(rng);
+            for (size_t w = 0; w < MOST_VALUES; w++)
+                m->pair[d][v][w] = xl_rng_normal(rng);
+        }
+    }
+    m->needle = (size_t)xl_rng_below(rng, rows);
+}
+
+static double share(const struct made *m, const size_t *at, size_t d)
+{
+    return (double)at[d] / (double)(m->n[d] - 1);
+}
+
+/* A bowl in a rotated frame, times a factor of the nominal dimension. */
+static double valley(const struct made *m, const size_t *at)
+{
+    double sum = 0, last = 0;
+    for (size_t d = 0; d + 1 < m->n_dims; d++) {
+        double by = share(m, at, d) - m->goal[d];
+        sum += m->slope[d] * (by * by + 0.8 * by * last);
+        last = by;
+    }
+    return sum + 0.3 * m->factor[m->n_dims - 1][at[m->n_dims - 1]];
+}
+
+static double tangle(const struct made *m, const size_t *at)
+{
+    double sum = 0;
+    for (size_t d = 0; d < m->n_dims; d++) {
+        sum += 0.4 * m->factor[d][at[d]];
+        if (d + 1 < m->n_dims)
+            sum += 0.25 * m->pair[d][at[d]][at[d + 1]];
+    }
+    return sum;
+}
+
+/* Down to one corner in every dimension, but best in the opposite one. */
+static double trap(const struct made *m, const size_t *at)
+{
+    double far = 0;
+    for (size_t d = 0; d < m->n_dims; d++)
+        far += share(m, at, d) / (double)m->n_dims;
+    return far < 0.2 ? 5 * far - 0.5 : 1 - far;
+}
+
+static double cost_log(const struct made *m, const size_t *at, size_t row,
+                       struct xl_rng *rng)
+{
+    double noise = xl_rng_normal(rng);
+    switch (m->kind) {
+    case XL_MADE_NOISY:
+        return valley(m, at) + 0.2 * noise;
+    case XL_MADE_RUGGED:
+    case XL_MADE_SWITCHES:
+        return tangle(m, at);
+    case XL_MADE_NEEDLE:
+        return row == m->needle ? -3 : 0.3 * noise;
+    case XL_MADE_DECEPTIVE:
+        return trap(m, at) + 0.01 * noise;
+    default:
+        return valley(m, at) + 0.01 * noise;
+    }
+}
+
+static bool fails(const struct made *m, const size_t *at, struct xl_rng *rng)
+{
+    bool is_hit = xl_rng_below(rng, 3) == 0;
+    bool is_corner = share(m, at, 0) + share(m, at, 1) > 1.3;
+    return m->kind == XL_MADE_FAILURES && (is_hit || is_corner);
+}
+
+static void write_row(const struct made *m, const size_t *at, size_t row,
+                      struct xl_rng *rng, struct xl_buf *out)
+{
+    for (size_t d = 0; d < m->n_dims; d++) {
+        if (d + 1 == m->n_dims && d > 2)
+            xl_buf_printf(out, "kind%zu,", at[d]);
+        else
+            xl_buf_printf(out, "%d,", 1 << at[d]);
+    }
+    double y = cost_log(m, at, row, rng);
+    if (fails(m, at, rng))
+        xl_buf_text(out, "failed\n");
+    else if (m->kind == XL_MADE_SIGNS)
+        xl_buf_printf(out, "%.9g\n", 0.4 - y);
+    else
+        xl_buf_printf(out, "%.9g\n", 10 * exp(y));
+}
+
+static void write_table(const struct made *m, struct xl_rng *rng,
+                        struct xl_buf *out)
+{
+    size_t at[DIMS] = { 0 };
+    xl_buf_printf(out, "# objective=time direction=%s\n",
+                  m->kind == XL_MADE_SIGNS ? "max" : "min");
+    for (size_t d = 0; d < m->n_dims; d++)
+        xl_buf_printf(out, "p%zu,", d);
+    xl_buf_text(out, "value\n");
+    for (size_t row = 0, d = 0; d < m->n_dims; row++) {
+        write_row(m, at, row, rng, out);
+        for (d = 0; d < m->n_dims && ++at[d] == m->n[d]; d++)
+            at[d] = 0;
+    }
+}
+
+enum xl_status xl_made_table(struct xl_table **table, enum xl_made kind,
+                             uint64_t seed, struct xl_err *err)
+{
+    struct made made = { .kind = kind };
+    struct xl_rng rng;
+    struct xl_buf text;
+    xl_rng_seed(&rng, seed * XL_MADE_KINDS + (uint64_t)kind);
+    xl_buf_init(&text, 0);
+    draw_problem(&made, &rng);
+    write_table(&made, &rng, &text);
+    enum xl_status rc = xl_buf_check(&text, "a table", err);
+    if (rc == XL_OK)
+        rc = xl_table_parse(table, text.data, text.len, shapes[kind].name, err);
+    xl_buf_release(&text);
+    return rc;
+}

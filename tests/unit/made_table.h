@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tables made up to be searched: problems that nobody chose a searcher for.
+ * The same kind and seed give the same table. */
+#ifndef XL_MADE_TABLE_H
+#define XL_MADE_TABLE_H
+
+#include "kernel/base/err.h"
+#include "tuner/space/table.h"
+
+enum xl_made {
+    XL_MADE_SMOOTH,    /* a valley over ordered dimensions, one nominal */
+    XL_MADE_RUGGED,    /* a factor a value and a pair of values, in no order */
+    XL_MADE_NEEDLE,    /* no structure, one row far better */
+    XL_MADE_FAILURES,  /* smooth; one row in three fails, and one corner */
+    XL_MADE_TINY,      /* 24 rows */
+    XL_MADE_NOISY,     /* smooth, each row off by a fifth */
+    XL_MADE_DECEPTIVE, /* the slope leads away from the best corner */
+    XL_MADE_SWITCHES,  /* eleven dimensions of two values, with pairs */
+    XL_MADE_SIGNS,     /* larger is better; values around zero */
+    XL_MADE_KINDS
+};
+
+const char *xl_made_name(enum xl_made kind);
+
+enum xl_status xl_made_table(struct xl_table **table, enum xl_made kind,
+                             uint64_t seed, struct xl_err *err);
+
+#endif
