@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/cell/slstm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/model/plan.h"
@@ -131,8 +130,8 @@ static void check_backend(struct subject *s, enum xl_chunk_id backend)
                 params.value[XL_PARAM_HEADS_PER_BAND] = band;
                 params.value[XL_PARAM_WORKERS] = workers;
                 snprintf(how, sizeof how, "%s chunk %d band %d workers %d",
-                         xl_chunk_get(backend)->name, (int)chunks[c],
-                         (int)band, (int)workers);
+                         xl_chunk_get(backend)->name, (int)chunks[c], (int)band,
+                         (int)workers);
                 check(s, &params, NULL, how);
             }
         }
@@ -218,10 +217,344 @@ static void small_blocks(struct xl_test *t)
     }
 }
 
+/* -- changed checkpoints -------------------------------------------------- */
+
+/* The tensor with its last two of three dimensions swapped. */
+static struct xl_tensor turn(struct draft *d, const struct xl_tensor *from,
+                             size_t batch, size_t rows, size_t columns)
+{
+    struct xl_tensor to = *from;
+    size_t n = xl_tensor_count(from);
+    float *out = xl_arena_zero(&d->arena, n, sizeof *out);
+    for (size_t i = 0; i < n && out && batch; i++) {
+        size_t b = i / (rows * columns), r = i / columns % rows;
+        size_t at = (b * columns + i % columns) * rows + r;
+        out[at] = ((const float *)from->data)[i];
+    }
+    to.data = out;
+    return to;
+}
+
+/* Recurrent kernel and bias as the other backend of the original stores
+ * them: [NH][4 DH][DH] becomes [NH][DH][4 DH], and [4][NH][DH], as rows of DH,
+ * becomes [NH][4][DH]. */
+static void turn_slstm(struct xl_test *t, struct draft *d)
+{
+    const char *scope = "xlstm_block_stack.blocks.1.xlstm.slstm_cell";
+    char name[96];
+    snprintf(name, sizeof name, "%s._recurrent_kernel_", scope);
+    struct xl_safetensors_entry *R = draft_find(d, name);
+    snprintf(name, sizeof name, "%s._bias_", scope);
+    struct xl_safetensors_entry *b = draft_find(d, name);
+    if (!XL_CHECK(t, R && b))
+        return;
+    size_t heads = R->tensor.shape[0], dim = R->tensor.shape[2];
+    R->tensor = turn(d, &R->tensor, heads, 4 * dim, dim);
+    R->tensor.shape[1] = dim;
+    R->tensor.shape[2] = 4 * dim;
+    const float *from = b->tensor.data;
+    float *to = xl_arena_zero(&d->arena, 4 * heads * dim, sizeof *to);
+    for (size_t i = 0; i < 4 * heads * dim && to; i++) {
+        size_t gate = i / dim / heads, head = i / dim % heads;
+        to[(head * 4 + gate) * dim + i % dim] = from[i];
+    }
+    b->tensor.data = to;
+}
+
+enum change {
+    UNCHANGED,
+    TURNED,        /* the other storage form: the same model */
+    BIAS_TURNED,   /* only half of it: a fault */
+    GATES_SWAPPED, /* i and f of the sLSTM: a fault */
+    NO_SKIP        /* a fault */
+};
+
+static double error_with(struct xl_test *t, enum change change,
+                         const struct xl_feed *feed)
+{
+    struct checkpoint c;
+    struct draft d;
+    struct subject s;
+    struct xl_params params;
+    struct xl_err err = { 0 };
+    char dir[1024];
+    double error = (double)NAN;
+    if (!XL_CHECK_STATUS(
+            t, checkpoint_load(&c, checkpoint_dir(names[0], dir), &err), XL_OK,
+            &err))
+        return error;
+    draft_init(&d, c.files);
+    if (change == TURNED)
+        turn_slstm(t, &d);
+    if (change == BIAS_TURNED) {
+        char name[96] = "xlstm_block_stack.blocks.1.xlstm.slstm_cell._bias_";
+        struct xl_tensor *b = &draft_find(&d, name)->tensor;
+        *b = turn(&d, b, 1, 4, b->shape[0] / 4);
+    }
+    if (change == GATES_SWAPPED) {
+        XL_CHECK_EQ(t, draft_rename(&d, ".xlstm.igate.", ".xlstm.swap."), 1);
+        XL_CHECK_EQ(t, draft_rename(&d, ".xlstm.fgate.", ".xlstm.igate."), 1);
+        XL_CHECK_EQ(t, draft_rename(&d, ".xlstm.swap.", ".xlstm.fgate."), 1);
+    }
+    if (change == NO_SKIP) {
+        struct xl_tensor *skip =
+            &draft_find(&d, "xlstm_block_stack.blocks.0.xlstm.learnable_skip")
+                 ->tensor;
+        skip->data =
+            xl_arena_zero(&d.arena, xl_tensor_count(skip), sizeof(float));
+    }
+    draft_write(t, &d, t->dir, names[0], NULL, NULL);
+    xl_params_init(&params);
+    if (open_subject(&s, t, names[0], t->dir))
+        error = error_of(&s, &params, feed);
+    close_subject(&s);
+    draft_release(&d);
+    checkpoint_unload(&c);
+    return error;
+}
+
+static void both_storage_forms(struct xl_test *t)
+{
+    XL_CHECK(t, error_with(t, UNCHANGED, NULL) <= logit_tolerance);
+    XL_CHECK(t, error_with(t, TURNED, NULL) <= logit_tolerance);
+    XL_CHECK(t, error_with(t, TURNED, &(struct xl_feed){ .step = true }) <=
+                    logit_tolerance);
+}
+
+static void wrong_weights_are_seen(struct xl_test *t)
+{
+    XL_CHECK(t, error_with(t, BIAS_TURNED, NULL) > logit_tolerance);
+    XL_CHECK(t, error_with(t, GATES_SWAPPED, NULL) > logit_tolerance);
+    XL_CHECK(t,
+             error_with(t, GATES_SWAPPED, &(struct xl_feed){ .step = true }) >
+                 logit_tolerance);
+    XL_CHECK(t, error_with(t, NO_SKIP, NULL) > logit_tolerance);
+}
+
+/* -- state ---------------------------------------------------------------- */
+
+/* Half of the tokens, then the rest; error of the rest. */
+static double error_after(struct subject *s, struct xl_plan *plan,
+                          void (*between)(struct subject *s))
+{
+    enum {
+        HALF = 41
+    };
+    size_t n = s->logits->shape[0], vocab = s->logits->shape[1];
+    const int32_t *tokens = s->tokens->data;
+    float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
+    struct against a = { .want = s->logits->data };
+    xl_state_clear(&s->state);
+    xl_plan_forward(plan, &s->state,
+                    &(struct xl_pass){ .tokens = tokens, .n = HALF });
+    between(s);
+    xl_plan_forward(plan, &s->state,
+                    &(struct xl_pass){ .tokens = tokens + HALF,
+                                       .n = n - HALF,
+                                       .logits = rows });
+    for (size_t i = HALF; i < n; i++)
+        compare_row(&a, i, rows + (i - HALF) * vocab, vocab);
+    xl_free(rows);
+    return a.worst;
+}
+
+static void nothing(struct subject *s)
+{
+    (void)s;
+}
+
+static void save_and_load(struct subject *s)
+{
+    char path[300];
+    struct xl_err err = { 0 };
+    size_t bytes = s->state.floats * sizeof *s->state.data;
+    float *before = xl_alloc(bytes);
+    memcpy(before, s->state.data, bytes);
+    snprintf(path, sizeof path, "%s/state.safetensors", s->t->dir);
+    XL_CHECK_STATUS(s->t, xl_state_save(&s->state, path, &err), XL_OK, &err);
+    xl_state_clear(&s->state);
+    XL_CHECK_STATUS(s->t, xl_state_load(&s->state, path, &err), XL_OK, &err);
+    XL_CHECK(s->t, memcmp(before, s->state.data, bytes) == 0);
+    xl_free(before);
+}
+
+static void copy_and_back(struct subject *s)
+{
+    struct xl_state other;
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(s->t,
+                    xl_state_init(&other, xl_model_config(s->model), &err),
+                    XL_OK, &err);
+    xl_state_copy(&other, &s->state);
+    xl_state_clear(&s->state);
+    xl_state_copy(&s->state, &other);
+    xl_state_release(&other);
+}
+
+static void drop(struct subject *s, enum xl_state_part part)
+{
+    for (size_t block = 0; block < s->state.blocks; block++) {
+        struct xl_tensor view = xl_state_view(&s->state, block, part);
+        if (view.data)
+            memset(xl_state_at(&s->state, block, part), 0,
+                   xl_tensor_count(&view) * sizeof(float));
+    }
+}
+
+#define XL_STATE(id, name, kind, d0, d1, d2)                                   \
+    static void drop_##id(struct subject *s)                                   \
+    {                                                                          \
+        drop(s, XL_STATE_##id);                                                \
+    }
+#include "kernel/model/state.def"
+#undef XL_STATE
+
+/* Whatever part of the state is lost, one of the models shows it; all but n of
+ * the mLSTM, which stays below exp(-m) in both of them: t_mlstm holds it. */
+static void state_is_whole(struct xl_test *t)
+{
+    static const struct {
+        void (*between)(struct subject *s);
+        bool is_fault;
+        const char *name;
+    } cases[] = {
+        { nothing, false, "nothing" },
+        { save_and_load, false, "saved" },
+        { copy_and_back, false, "copied" },
+#define XL_STATE(id, name, kind, d0, d1, d2)                                   \
+    { drop_##id, XL_STATE_##id != XL_STATE_N, #id },
+#include "kernel/model/state.def"
+#undef XL_STATE
+    };
+    enum {
+        CASES = sizeof cases / sizeof *cases
+    };
+    double worst[CASES] = { 0 };
+    for (size_t m = 0; m < MODELS; m++) {
+        struct subject s;
+        struct xl_params params;
+        struct xl_plan *plan = NULL;
+        struct xl_err err = { 0 };
+        xl_params_init(&params);
+        if (open_subject(&s, t, names[m], NULL) &&
+            XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err),
+                            XL_OK, &err))
+            for (size_t i = 0; i < CASES; i++)
+                worst[i] =
+                    fmax(worst[i], error_after(&s, plan, cases[i].between));
+        xl_plan_free(plan);
+        close_subject(&s);
+    }
+    for (size_t i = 0; i < CASES; i++)
+        xl_test_check(t, (worst[i] > logit_tolerance) == cases[i].is_fault,
+                      __FILE__, __LINE__, "%s: off by %.3g", cases[i].name,
+                      worst[i]);
+}
+
+static void state_files_name_all_parts(struct xl_test *t)
+{
+    static const char *const there[] = {
+        "layer.0.C",       "layer.0.n",       "layer.0.m",
+        "layer.0.conv",    "layer.1.conv",    "layer.1.slstm.h",
+        "layer.1.slstm.c", "layer.1.slstm.n", "layer.1.slstm.m",
+    };
+    enum {
+        PARTS = sizeof there / sizeof *there
+    };
+    struct subject s;
+    struct xl_safetensors *file = NULL;
+    struct xl_err err = { 0 };
+    char path[300];
+    if (open_subject(&s, t, names[0], NULL)) {
+        save_and_load(&s);
+        snprintf(path, sizeof path, "%s/state.safetensors", t->dir);
+        XL_CHECK_STATUS(t, xl_safetensors_open_file(&file, path, &err), XL_OK,
+                        &err);
+        XL_CHECK_EQ(t, xl_safetensors_count(file), PARTS);
+        for (size_t i = 0; i < PARTS; i++)
+            XL_CHECK(t, xl_safetensors_find(file, there[i]) != NULL);
+    }
+    xl_safetensors_close(file);
+    close_subject(&s);
+}
+
+/* -- a stack without mLSTM ------------------------------------------------ */
+
+static void no_mlstm_makes_chunks_inert(struct xl_test *t)
+{
+    struct subject s;
+    struct xl_params a, b;
+    if (open_subject(&s, t, names[0], NULL)) {
+        struct xl_config config = *xl_model_config(s.model);
+        xl_params_init(&a);
+        XL_CHECK(t, !xl_plan_inert(&config, &a, XL_PARAM_CHUNK_SIZE));
+        config.is_slstm[0] = true;
+        XL_CHECK(t, xl_plan_inert(&config, &a, XL_PARAM_CHUNK_SIZE) != NULL);
+        XL_CHECK(t, xl_plan_inert(&config, &a, XL_PARAM_BACKEND) != NULL);
+        XL_CHECK(t, !xl_plan_inert(&config, &a, XL_PARAM_WORKERS));
+        b = a;
+        b.value[XL_PARAM_CHUNK_SIZE] = 16;
+        b.value[XL_PARAM_BACKEND] = XL_CHUNK_SERIAL;
+        xl_plan_canonical(&config, &a);
+        xl_plan_canonical(&config, &b);
+        XL_CHECK(t, memcmp(a.value, b.value, sizeof a.value) == 0);
+    }
+    close_subject(&s);
+}
+
+/* The sLSTM block of the smaller model alone: whole against single steps. */
+static void slstm_alone_runs(struct xl_test *t)
+{
+    const char *from = "\"num_blocks\": 2,\n \"slstm_at\": [\n  1\n ]";
+    const char *to = "\"num_blocks\": 1,\n \"slstm_at\": \"all\"";
+    struct checkpoint c;
+    struct draft d;
+    struct subject s;
+    struct xl_params params;
+    struct xl_err err = { 0 };
+    char dir[1024];
+    if (!XL_CHECK_STATUS(
+            t, checkpoint_load(&c, checkpoint_dir(names[0], dir), &err), XL_OK,
+            &err))
+        return;
+    draft_init(&d, c.files);
+    for (size_t i = d.n; i-- > 0;)
+        if (strstr(d.entries[i].name, "blocks.0."))
+            draft_remove(&d, d.entries[i].name);
+    draft_rename(&d, "blocks.1.", "blocks.0.");
+    draft_write(t, &d, t->dir, names[0], from, to);
+    xl_params_init(&params);
+    if (open_subject(&s, t, names[0], t->dir)) {
+        struct xl_plan *plan = NULL;
+        size_t vocab = s.logits->shape[1], n = s.tokens->shape[0];
+        float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
+        struct against a = { .want = rows };
+        XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err), XL_OK,
+                        &err);
+        xl_plan_forward(plan, &s.state,
+                        &(struct xl_pass){
+                            .tokens = s.tokens->data, .n = n, .logits = rows });
+        xl_score_run(plan, s.model, &s.state, s.tokens->data, n,
+                     &(struct xl_feed){ .step = true }, compare_row, &a, &err);
+        XL_CHECK(t, a.worst <= logit_tolerance);
+        xl_plan_free(plan);
+        xl_free(rows);
+    }
+    close_subject(&s);
+    draft_release(&d);
+    checkpoint_unload(&c);
+}
+
 const struct xl_test_case xl_suite_stack[] = {
     { "every_backend", every_backend },
     { "every_engine", every_engine },
     { "pieces_and_steps", pieces_and_steps },
     { "small_blocks", small_blocks },
+    { "both_storage_forms", both_storage_forms },
+    { "wrong_weights_are_seen", wrong_weights_are_seen },
+    { "state_is_whole", state_is_whole },
+    { "state_files_name_all_parts", state_files_name_all_parts },
+    { "no_mlstm_makes_chunks_inert", no_mlstm_makes_chunks_inert },
+    { "slstm_alone_runs", slstm_alone_runs },
     { 0 },
 };
