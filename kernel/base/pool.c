@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Generation barrier: the caller bumps `generation`, workers that spin see it
- * at once, workers that sleep in a futex are woken. A fork and join of two
- * spinning threads costs about 0.3 us where a condition variable costs 40 us;
- * after `spin` pauses (about 10 ns each) a worker sleeps, so that a busy
- * machine loses no more than that. Sleepers are counted, and the wake call is
- * made only when there are some. */
+ * Each worker waits at a bell of its own, on a cache line of its own: it
+ * spins, and after `spin` pauses (about 10 ns each) sleeps in a futex, so
+ * that a busy machine loses no more than that. Who rings makes the wake call
+ * only when the worker is asleep, once a sleep. A fork and join of two
+ * spinning threads costs about 0.3 us where a condition variable costs 40 us.
+ *
+ * The parts of a step are tickets: one word holds the step's number, the next
+ * part and the number of parts, so that a late worker cannot take a part of a
+ * step that is over, and the caller takes what nobody else took. A worker
+ * that has lost its core thus delays at most the part it holds; and since a
+ * part that is held through a time slice costs more than hundreds of steps
+ * gain, the caller then works alone for a while, twice as long each time. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setaffinity_np, syscall */
 #endif
 #include "kernel/base/pool.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -25,6 +32,8 @@
 
 enum {
     DEFAULT_SPIN = 2000,
+    PENALTY_LEAST = 1024, /* some ten milliseconds of a small model */
+    PENALTY_MOST = 16384,
     MAX_WIDTH = 4096
 };
 
@@ -35,20 +44,32 @@ struct gate {
 };
 
 struct worker {
+    struct gate bell; /* rung by the caller: a run or a step has begun */
     struct xl_pool *pool;
     size_t index;
     pthread_t thread;
+    bool is_kept_off; /* the worker's: confined by leave_core */
 };
 
 struct xl_pool {
-    struct gate start;   /* generation of the current run */
-    struct gate arrived; /* workers that finished it, counted up for ever */
-    struct gate meet;    /* generation of the barrier inside a run */
-    atomic_uint meeting; /* workers waiting at the barrier */
+    struct gate arrived; /* workers that finished a run, counted up for ever */
+    struct gate done;    /* parts of the current step that are finished */
+    _Alignas(64) atomic_uint_fast64_t ticket;
+    xl_pool_work *step_work; /* of the step; read after a part is taken */
+    void *step_ctx;
+    atomic_int caller_cpu;  /* where the caller began the step */
+    atomic_bool is_crowded; /* a worker found itself on that core */
+    unsigned penalty;       /* the caller's: steps to do alone after a stall */
+    unsigned alone;         /* of them still to come */
+    unsigned shared;        /* steps shared without a stall since then */
+    struct gate meet;       /* generation of the barrier inside a run */
+    atomic_uint meeting;    /* workers waiting at the barrier */
     size_t width;
     unsigned spin;
-    unsigned runs;      /* the caller's: number of runs so far */
-    xl_pool_work *work; /* written before start is bumped */
+    bool is_pinned;
+    cpu_set_t cores;    /* that the process may use */
+    atomic_uint runs;   /* number of runs so far; only the caller writes */
+    xl_pool_work *work; /* written before runs */
     void *ctx;
     atomic_bool stop;
     struct worker *workers; /* [width]; entry 0 is the caller and unused */
@@ -66,9 +87,10 @@ static void futex_wait(atomic_uint *word, unsigned seen)
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
+/* One wake call a sleep: who sleeps again says so again. */
 static void gate_wake(struct gate *gate)
 {
-    if (atomic_load(&gate->sleepers))
+    if (atomic_load(&gate->sleepers) && atomic_exchange(&gate->sleepers, 0))
         syscall(SYS_futex, &gate->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
                 NULL, 0);
 }
@@ -83,28 +105,107 @@ static unsigned gate_wait(struct gate *gate, unsigned seen, unsigned spin)
         pause_once();
     }
     for (;;) {
-        atomic_fetch_add(&gate->sleepers, 1);
+        atomic_store(&gate->sleepers, 1);
         if (atomic_load(&gate->value) == seen)
             futex_wait(&gate->value, seen);
-        atomic_fetch_sub(&gate->sleepers, 1);
         unsigned now = atomic_load(&gate->value);
         if (now != seen)
             return now;
     }
 }
 
+/* Rings the first n of the other workers. */
+static void ring(struct xl_pool *pool, size_t n)
+{
+    for (size_t i = 1; i <= n; i++) {
+        atomic_fetch_add(&pool->workers[i].bell.value, 1);
+        gate_wake(&pool->workers[i].bell);
+    }
+}
+
+/* -- steps ---------------------------------------------------------------- */
+
+/* A ticket: number of the step, next part, number of parts. */
+enum {
+    PART_BITS = 16,
+    PART_MASK = (1 << PART_BITS) - 1
+};
+
+/* Takes the next part of the current step, if there is one. */
+static bool take_part(struct xl_pool *pool, size_t *part)
+{
+    uint_fast64_t ticket = atomic_load(&pool->ticket);
+    for (;;) {
+        size_t parts = ticket & PART_MASK;
+        *part = ticket >> PART_BITS & PART_MASK;
+        if (*part >= parts)
+            return false;
+        uint_fast64_t next = ticket + ((uint_fast64_t)1 << PART_BITS);
+        if (atomic_compare_exchange_weak(&pool->ticket, &ticket, next))
+            return true;
+    }
+}
+
+/* Does parts until none is left; returns how many. */
+static unsigned do_parts(struct xl_pool *pool)
+{
+    unsigned n = 0;
+    for (size_t part; take_part(pool, &part); n++)
+        pool->step_work(pool->step_ctx, part);
+    return n;
+}
+
+/* The system likes to wake a worker on the core of who woke it, where the two
+ * would only take turns. Keeps the calling worker off that core until the next
+ * run; false when it has to stay. */
+static bool leave_core(struct worker *self, int core)
+{
+    const struct xl_pool *pool = self->pool;
+    cpu_set_t others = pool->cores;
+    if (core < 0 || sched_getcpu() != core)
+        return true;
+    CPU_CLR(core, &others);
+    if (pool->is_pinned || CPU_COUNT(&others) == 0 ||
+        sched_setaffinity(0, sizeof others, &others) != 0)
+        return false;
+    self->is_kept_off = true;
+    return true;
+}
+
+static void go_anywhere(struct worker *self)
+{
+    if (self->is_kept_off)
+        sched_setaffinity(0, sizeof self->pool->cores, &self->pool->cores);
+    self->is_kept_off = false;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *self = arg;
     struct xl_pool *pool = self->pool;
-    unsigned seen = 0;
+    unsigned seen = 0, runs = 0;
+    bool is_crowded = false;
     for (;;) {
-        seen = gate_wait(&pool->start, seen, pool->spin);
+        seen = gate_wait(&self->bell, seen, is_crowded ? 0 : pool->spin);
         if (atomic_load(&pool->stop))
             return NULL;
-        pool->work(pool->ctx, self->index);
-        atomic_fetch_add(&pool->arrived.value, 1);
-        gate_wake(&pool->arrived);
+        if (atomic_load(&pool->runs) != runs) {
+            runs++;
+            go_anywhere(self);
+            pool->work(pool->ctx, self->index);
+            atomic_fetch_add(&pool->arrived.value, 1);
+            gate_wake(&pool->arrived);
+        }
+        is_crowded = !leave_core(self, atomic_load(&pool->caller_cpu));
+        if (is_crowded) {
+            atomic_store(&pool->is_crowded, true);
+            continue;
+        }
+        unsigned n = do_parts(pool);
+        if (n) {
+            atomic_fetch_add(&pool->done.value, n);
+            gate_wake(&pool->done);
+        }
     }
 }
 
@@ -166,6 +267,10 @@ enum xl_status xl_pool_make(struct xl_pool **out,
     }
     pool->width = width;
     pool->workers = workers;
+    pool->is_pinned = options->pin;
+    if (sched_getaffinity(0, sizeof pool->cores, &pool->cores) != 0)
+        CPU_ZERO(&pool->cores);
+    atomic_init(&pool->caller_cpu, -1);
     pool->spin = options->spin ? options->spin : DEFAULT_SPIN;
     enum xl_status rc = start_workers(pool, options->pin, err);
     if (rc != XL_OK) {
@@ -181,8 +286,7 @@ void xl_pool_free(struct xl_pool *pool)
     if (!pool)
         return;
     atomic_store(&pool->stop, true);
-    atomic_fetch_add(&pool->start.value, 1);
-    gate_wake(&pool->start);
+    ring(pool, pool->width - 1);
     for (size_t i = 1; i < pool->width; i++)
         pthread_join(pool->workers[i].thread, NULL);
     xl_free(pool->workers);
@@ -199,15 +303,85 @@ void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx)
     unsigned others = (unsigned)(pool->width - 1);
     pool->work = work;
     pool->ctx = ctx;
-    pool->runs++;
-    atomic_fetch_add(&pool->start.value, 1);
-    gate_wake(&pool->start);
+    unsigned runs = atomic_fetch_add(&pool->runs, 1) + 1;
+    ring(pool, others);
     work(ctx, 0);
-    unsigned all = pool->runs * others; /* wraps as the counter does */
+    unsigned all = runs * others; /* wraps as the counter does */
     unsigned now =
         atomic_load_explicit(&pool->arrived.value, memory_order_acquire);
     while (now != all)
         now = gate_wait(&pool->arrived, now, pool->spin);
+}
+
+/* A worker held its part for longer than the caller would spin, or was woken
+ * on the caller's own core and so stopped it: others use the machine. The
+ * longer that goes on, the longer the caller does without. */
+static void note_stall(struct xl_pool *pool, bool is_stalled)
+{
+    if (is_stalled) {
+        pool->penalty = pool->penalty ? 2 * pool->penalty : PENALTY_LEAST;
+        if (pool->penalty > PENALTY_MOST)
+            pool->penalty = PENALTY_MOST;
+        pool->alone = pool->penalty;
+        pool->shared = 0;
+    } else if (pool->penalty && ++pool->shared == 4 * pool->penalty) {
+        pool->penalty /= 2;
+        pool->shared = 0;
+    }
+}
+
+/* The caller has part 0, the others are anybody's. */
+static void share_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
+                       void *ctx)
+{
+    size_t others = pool->width - 1;
+    uint_fast64_t last =
+        atomic_load_explicit(&pool->ticket, memory_order_relaxed);
+    uint_fast64_t number = (last >> 2 * PART_BITS) + 1;
+    uint_fast64_t first = (uint_fast64_t)1 << PART_BITS;
+    assert(parts <= PART_MASK);
+    atomic_store_explicit(&pool->caller_cpu, sched_getcpu(),
+                          memory_order_relaxed);
+    pool->step_work = work;
+    pool->step_ctx = ctx;
+    atomic_store_explicit(&pool->done.value, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->ticket,
+                          number << 2 * PART_BITS | first | parts,
+                          memory_order_release);
+    ring(pool, parts - 1 < others ? parts - 1 : others);
+    work(ctx, 0);
+    unsigned mine = 1 + do_parts(pool), spun = 0;
+    unsigned now =
+        atomic_load_explicit(&pool->done.value, memory_order_acquire);
+    while (now + mine != parts && spun++ < pool->spin) {
+        pause_once();
+        now = atomic_load_explicit(&pool->done.value, memory_order_acquire);
+    }
+    note_stall(pool, now + mine != parts);
+    while (now + mine != parts)
+        now = gate_wait(&pool->done, now, 0);
+}
+
+void xl_pool_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
+                  void *ctx)
+{
+    size_t others = pool->width - 1;
+    if (parts <= 1 || others == 0) {
+        for (size_t part = 0; part < parts; part++)
+            work(ctx, part);
+        return;
+    }
+    if (atomic_load_explicit(&pool->is_crowded, memory_order_relaxed)) {
+        atomic_store(&pool->is_crowded, false);
+        note_stall(pool, true);
+    }
+    if (pool->alone) {
+        pool->alone--;
+        for (size_t part = 0; part < parts; part++)
+            work(ctx, part);
+        return;
+    }
+    share_step(pool, parts, work, ctx);
 }
 
 void xl_pool_barrier(struct xl_pool *pool)

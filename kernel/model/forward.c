@@ -4,8 +4,10 @@
  * (tokens) or by columns (outputs).
  *
  * Prefill runs every stage as a region of its own, since the backend starts
- * regions itself. Decode runs all stages of a token inside one region, with a
- * barrier between them: a region costs a wake-up, a barrier does not.
+ * regions itself. Decode is driven by the caller alone: it hands the shares of
+ * a stage out as tickets and does itself what no other worker took, so that a
+ * neighbour on the machine costs a share, not a time slice a stage. Small
+ * stages run without asking anybody.
  * Projections that share an input share a stage: its columns are counted
  * through all of them, and cut at multiples of COLUMN_STEP. */
 #include "kernel/model/forward_int.h"
@@ -31,8 +33,7 @@ struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
     return (struct xl_share){ .stage = s,
                               .worker = worker,
                               .rows = rows,
-                              .mine =
-                                  xl_span_of(steps, s->plan->workers, worker) };
+                              .mine = xl_span_of(steps, s->parts, worker) };
 }
 
 void xl_share_run(struct xl_share *share, const struct xl_product *p)
@@ -168,8 +169,8 @@ static void head(const struct xl_stage *s, size_t worker)
 
 static void cap_logits(const struct xl_stage *s, size_t worker)
 {
-    struct xl_span span = xl_span_of(s->n_logits * s->plan->config->vocab,
-                                     s->plan->workers, worker);
+    struct xl_span span =
+        xl_span_of(s->n_logits * s->plan->config->vocab, s->parts, worker);
     s->plan->row->soft_cap(s->logits + span.begin, span.end - span.begin,
                            s->plan->config->logit_cap);
 }
@@ -177,8 +178,8 @@ static void cap_logits(const struct xl_stage *s, size_t worker)
 /* -- running stages ------------------------------------------------------- */
 
 static const struct xl_stage_row at_end[] = {
-    { head, XL_PART_HEAD },
-    { cap_logits, XL_PART_HEAD },
+    { head, XL_PART_HEAD, false },
+    { cap_logits, XL_PART_HEAD, false },
     { 0 },
 };
 
@@ -238,7 +239,7 @@ static void step_heads(const struct xl_stage *s, size_t worker)
     const struct xl_plan *plan = s->plan;
     const struct xl_config *c = plan->config;
     struct xl_chunk_job job = arch_of(plan)->cell_job(s);
-    struct xl_span span = xl_span_of(c->heads, plan->workers, worker);
+    struct xl_span span = xl_span_of(c->heads, s->parts, worker);
     for (size_t h = span.begin; h < span.end; h++) {
         xl_gate_cap(plan->scratch.igate + h, 1, c->gate_cap);
         xl_gate_cap(plan->scratch.fgate + h, 1, c->gate_cap);
@@ -262,37 +263,46 @@ static void step_heads(const struct xl_stage *s, size_t worker)
     }
 }
 
-/* Every worker goes through the same list and meets after each stage. */
-static void meet(const struct xl_stage *s, size_t worker, xl_stage_work *work,
-                 enum xl_part part)
+/* One stage of decode: a step of the pool, or, when it is small, a call. */
+static void step_stage(struct xl_stage *s, const struct xl_stage_row *row)
 {
-    work(s, worker);
-    xl_pool_barrier(s->plan->pool);
-    if (worker == 0)
-        xl_trace_mark(s->trace, part);
+    struct region r = { .stage = s, .work = row->work };
+    size_t parts = s->parts;
+    if (row->is_small) {
+        s->parts = 1;
+        row->work(s, 0);
+    } else {
+        xl_pool_step(s->plan->pool, parts, region_work, &r);
+    }
+    s->parts = parts;
+    xl_trace_mark(s->trace, row->part);
 }
 
-static void meet_all(const struct xl_stage *s, size_t worker,
-                     const struct xl_stage_row *rows)
+static void step_stages(struct xl_stage *s, const struct xl_stage_row *rows)
 {
     for (; rows->work; rows++)
-        meet(s, worker, rows->work, rows->part);
+        step_stage(s, rows);
 }
 
-static void decode_work(void *ctx, size_t worker)
+static void run_decode(struct xl_stage *s)
 {
-    const struct xl_stage *shared = ctx;
-    struct xl_stage s = *shared; /* each worker counts blocks by itself */
-    meet(&s, worker, embed_and_norm, XL_PART_EMBED);
-    for (s.block = 0; s.block < s.plan->config->blocks; s.block++) {
-        struct xl_block_stages l = arch_of(s.plan)->layer(&s);
-        meet_all(&s, worker, l.before);
+    static const struct xl_stage_row first[] = {
+        { embed_and_norm, XL_PART_EMBED, true }, { 0 }
+    };
+    static const struct xl_stage_row cell[] = {
+        { step_heads, XL_PART_CELL, false }, { 0 }
+    };
+    s->parts = s->plan->decode_workers;
+    step_stages(s, first);
+    for (s->block = 0; s->block < s->plan->config->blocks; s->block++) {
+        struct xl_block_stages l = arch_of(s->plan)->layer(s);
+        step_stages(s, l.before);
         if (l.has_cell)
-            meet(&s, worker, step_heads, XL_PART_CELL);
-        meet_all(&s, worker, l.after);
+            step_stages(s, cell);
+        step_stages(s, l.after);
     }
-    if (s.n_logits)
-        meet_all(&s, worker, at_end);
+    if (s->n_logits)
+        step_stages(s, at_end);
 }
 
 /* One block of tokens, at most plan->block_tokens. */
@@ -300,7 +310,7 @@ static void run_block(struct xl_stage *s)
 {
     xl_trace_begin(s->trace);
     if (s->rows == 1)
-        xl_pool_run(s->plan->pool, decode_work, s);
+        run_decode(s);
     else
         run_prefill(s);
     s->state->tokens += s->rows;
@@ -318,6 +328,7 @@ void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
         struct xl_stage s = { .plan = plan,
                               .state = state,
                               .rows = rows,
+                              .parts = plan->workers,
                               .tokens = pass->tokens + at,
                               .trace = pass->trace };
         if (pass->logits && !pass->last_only) {

@@ -24,6 +24,7 @@ struct xl_stage {
     size_t block;
     const int32_t *tokens;
     size_t rows;        /* tokens of this pass */
+    size_t parts;       /* shares that a stage is cut in */
     float *logits;      /* [n_logits][vocab] */
     size_t first_logit; /* row of the pass that logits row 0 belongs to */
     size_t n_logits;
@@ -35,6 +36,7 @@ typedef void xl_stage_work(const struct xl_stage *s, size_t worker);
 struct xl_stage_row {
     xl_stage_work *work; /* NULL ends a list */
     enum xl_part part;   /* that its time is counted to */
+    bool is_small;       /* for one row not worth sharing out */
 };
 
 struct xl_block_stages {
@@ -109,7 +111,7 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
 static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
                                            size_t worker)
 {
-    return xl_span_of(s->rows, s->plan->workers, worker);
+    return xl_span_of(s->rows, s->parts, worker);
 }
 
 /* x += z, then y = norm(x); w NULL = no norm follows. */

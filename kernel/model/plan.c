@@ -32,6 +32,14 @@ static size_t workers_of(const struct xl_params *p)
     return workers ? (size_t)workers : xl_cpu_cores();
 }
 
+/* Decode runs on the threads that prefill has. */
+static size_t decode_workers_of(const struct xl_params *p)
+{
+    size_t wanted = (size_t)p->value[XL_PARAM_DECODE_WORKERS];
+    size_t workers = workers_of(p);
+    return wanted && wanted < workers ? wanted : workers;
+}
+
 /* Bands of balanced size: as many as ceil(heads / heads_per_band). */
 static size_t bands_of(const struct xl_params *p, size_t heads)
 {
@@ -95,6 +103,8 @@ const char *xl_plan_inert(const struct xl_config *config,
     if ((id == XL_PARAM_TILE_AV || id == XL_PARAM_TILE_ATB) &&
         params->value[XL_PARAM_CELL] == XL_CELL_NAIVE)
         return "the naive cell has no tiles";
+    if (id == XL_PARAM_DECODE_WORKERS && workers_of(params) == 1)
+        return "there is one worker";
     if ((id == XL_PARAM_PIN || id == XL_PARAM_SPIN) && workers_of(params) == 1)
         return "one worker waits for nobody";
     return NULL;
@@ -107,6 +117,7 @@ static void fill_in(const struct xl_config *config, struct xl_params *p)
     p->value[XL_PARAM_WORKERS] = (int64_t)workers_of(p);
     p->value[XL_PARAM_HEADS_PER_BAND] = (int64_t)ceil_div(config->heads, bands);
     p->value[XL_PARAM_STREAMS] = (int64_t)streams_of(p);
+    p->value[XL_PARAM_DECODE_WORKERS] = (int64_t)decode_workers_of(p);
 }
 
 void xl_plan_canonical(const struct xl_config *config, struct xl_params *params)
@@ -326,6 +337,7 @@ enum xl_status xl_plan_make(struct xl_plan **out, struct xl_model *model,
     plan->params = *params;
     fill_in(plan->config, &plan->params);
     plan->workers = (size_t)plan->params.value[XL_PARAM_WORKERS];
+    plan->decode_workers = (size_t)plan->params.value[XL_PARAM_DECODE_WORKERS];
     plan->block_tokens = (size_t)plan->params.value[XL_PARAM_PREFILL_BLOCK];
     xl_arena_init(&plan->arena, 0);
     enum xl_status rc = build(plan, err);

@@ -39,7 +39,7 @@ struct xl_plan {
     const struct xl_chunk_backend *backend;
     struct xl_chunk_spec spec;
     struct xl_pool *pool;
-    size_t workers;
+    size_t workers, decode_workers;
     size_t block_tokens; /* tokens a forward pass */
     struct xl_scratch scratch;
     struct xl_arena arena; /* of scratch */

@@ -28,8 +28,7 @@ static struct xl_span channels_of(const struct xl_stage *s, size_t worker,
                                   size_t n, size_t group)
 {
     size_t step = (CHANNEL_STEP + group - 1) / group * group;
-    struct xl_span span =
-        xl_span_of((n + step - 1) / step, s->plan->workers, worker);
+    struct xl_span span = xl_span_of((n + step - 1) / step, s->parts, worker);
     span.begin *= step;
     span.end *= step;
     return (struct xl_span){ span.begin < n ? span.begin : n,
@@ -144,7 +143,7 @@ static void gate_heads(const struct xl_stage *s, size_t worker)
     const struct xl_config *config = plan->config;
     const struct xl_ready_mlstm *b = &block_of(s)->m;
     size_t heads = config->heads, dv = config->dv;
-    struct xl_span span = xl_span_of(s->rows * heads, plan->workers, worker);
+    struct xl_span span = xl_span_of(s->rows * heads, s->parts, worker);
     for (size_t i = span.begin; i < span.end; i++) {
         size_t row = i / heads, at = i % heads * dv;
         const float *skip = b->skip + at;
@@ -211,8 +210,7 @@ static void run_slstm(const struct xl_stage *s, size_t worker)
     const struct xl_config *config = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
     size_t width = config->width, dim = width / config->slstm_heads;
-    struct xl_span span =
-        xl_span_of(config->slstm_heads, s->plan->workers, worker);
+    struct xl_span span = xl_span_of(config->slstm_heads, s->parts, worker);
     for (size_t head = span.begin; head < span.end; head++) {
         size_t at = head * dim;
         struct xl_slstm_io io = {
@@ -283,30 +281,33 @@ static void contract_ffn(const struct xl_stage *s, size_t worker)
 /* -- blocks --------------------------------------------------------------- */
 
 static const struct xl_stage_row before_cell[] = {
-    { expand_mlstm, XL_PART_PROJECT },
-    { mix, XL_PART_PROJECT },
-    { project_gates, XL_PART_PROJECT },
+    { expand_mlstm, XL_PART_PROJECT, false },
+    { mix, XL_PART_PROJECT, false },
+    { project_gates, XL_PART_PROJECT, false },
     { 0 },
 };
 static const struct xl_stage_row after_cell[] = {
-    { gate_heads, XL_PART_HEAD_NORM },
-    { contract_mlstm, XL_PART_OUT },
-    { xl_stage_end, XL_PART_ADD },
+    { gate_heads, XL_PART_HEAD_NORM, false },
+    { contract_mlstm, XL_PART_OUT, false },
+    { xl_stage_end, XL_PART_ADD, true },
     { 0 },
 };
 static const struct xl_stage_row slstm_stages[] = {
-    { convolve_slstm, XL_PART_PROJECT },
-    { project_slstm, XL_PART_PROJECT },
-    { run_slstm, XL_PART_CELL },
+    { convolve_slstm, XL_PART_PROJECT, false },
+    { project_slstm, XL_PART_PROJECT, false },
+    { run_slstm, XL_PART_CELL, false },
     { 0 },
 };
 static const struct xl_stage_row ffn_stages[] = {
-    { add_slstm, XL_PART_ADD },        { expand_ffn, XL_PART_FFN_UP },
-    { activate_ffn, XL_PART_FFN_ACT }, { contract_ffn, XL_PART_FFN_DOWN },
-    { xl_stage_end, XL_PART_ADD },     { 0 },
+    { add_slstm, XL_PART_ADD, false },
+    { expand_ffn, XL_PART_FFN_UP, false },
+    { activate_ffn, XL_PART_FFN_ACT, false },
+    { contract_ffn, XL_PART_FFN_DOWN, false },
+    { xl_stage_end, XL_PART_ADD, true },
+    { 0 },
 };
 static const struct xl_stage_row no_ffn_stages[] = {
-    { xl_stage_end, XL_PART_ADD },
+    { xl_stage_end, XL_PART_ADD, true },
     { 0 },
 };
 

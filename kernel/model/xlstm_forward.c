@@ -98,7 +98,7 @@ static void expand(const struct xl_stage *s, size_t worker)
 static void activate(const struct xl_stage *s, size_t worker)
 {
     struct xl_span span =
-        xl_span_of(s->rows * s->plan->config->ffn, s->plan->workers, worker);
+        xl_span_of(s->rows * s->plan->config->ffn, s->parts, worker);
     s->plan->row->swiglu(s->plan->scratch.g + span.begin,
                          s->plan->scratch.u + span.begin,
                          span.end - span.begin);
@@ -118,14 +118,18 @@ static void contract(const struct xl_stage *s, size_t worker)
 
 /* The stages of one block before and after the cell. */
 static const struct xl_stage_row before_cell[] = {
-    { project_in, XL_PART_PROJECT },
+    { project_in, XL_PART_PROJECT, false },
     { 0 },
 };
 static const struct xl_stage_row after_cell[] = {
-    { gate_heads, XL_PART_HEAD_NORM }, { project_out, XL_PART_OUT },
-    { add_mlstm, XL_PART_ADD },        { expand, XL_PART_FFN_UP },
-    { activate, XL_PART_FFN_ACT },     { contract, XL_PART_FFN_DOWN },
-    { xl_stage_end, XL_PART_ADD },     { 0 },
+    { gate_heads, XL_PART_HEAD_NORM, true },
+    { project_out, XL_PART_OUT, false },
+    { add_mlstm, XL_PART_ADD, true },
+    { expand, XL_PART_FFN_UP, false },
+    { activate, XL_PART_FFN_ACT, true },
+    { contract, XL_PART_FFN_DOWN, false },
+    { xl_stage_end, XL_PART_ADD, true },
+    { 0 },
 };
 static struct xl_block_stages layer(const struct xl_stage *s)
 {

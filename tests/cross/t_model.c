@@ -263,6 +263,43 @@ static void small_blocks(struct xl_test *t)
     }
 }
 
+/* Who decodes changes no bit, and no more than all workers do. */
+static void decode_workers_change_no_bit(struct xl_test *t)
+{
+    struct subject s;
+    struct xl_err err = { 0 };
+    if (!open_subject(&s, t, "ragged"))
+        return;
+    const struct xl_tensor *tokens = recorded(&s, 63, "tokens");
+    size_t vocab = xl_model_config(s.model)->vocab;
+    float *rows = xl_alloc_zero(5 * vocab, sizeof *rows);
+    for (size_t wanted = 0; wanted < 5 && rows; wanted++) {
+        struct xl_params params;
+        struct xl_plan *plan = NULL;
+        xl_params_init(&params);
+        params.value[XL_PARAM_WORKERS] = 3;
+        params.value[XL_PARAM_DECODE_WORKERS] = (int64_t)wanted;
+        if (!XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err),
+                             XL_OK, &err))
+            break;
+        XL_CHECK_EQ(t, xl_plan_effective(plan)->value[XL_PARAM_DECODE_WORKERS],
+                    wanted && wanted < 3 ? wanted : 3);
+        xl_state_clear(&s.state);
+        for (size_t i = 0; i < 63; i++)
+            xl_plan_forward(
+                plan, &s.state,
+                &(struct xl_pass){ .tokens = (const int32_t *)tokens->data + i,
+                                   .n = 1,
+                                   .logits = rows + wanted * vocab });
+        XL_CHECK(t, memcmp(rows, rows + wanted * vocab, vocab * sizeof *rows) ==
+                        0);
+        xl_plan_free(plan);
+    }
+    XL_CHECK(t, rows && rows[0] != 0);
+    xl_free(rows);
+    close_subject(&s);
+}
+
 /* Greedy steps after the longest sequence, as the original did them. */
 static void greedy_continuation(struct xl_test *t)
 {
@@ -342,6 +379,7 @@ const struct xl_test_case xl_suite_model[] = {
     { "every_engine", every_engine },
     { "pieces_and_steps", pieces_and_steps },
     { "small_blocks", small_blocks },
+    { "decode_workers_change_no_bit", decode_workers_change_no_bit },
     { "greedy_continuation", greedy_continuation },
     { "comparisons_can_fail", comparisons_can_fail },
     { 0 },

@@ -242,6 +242,51 @@ static void pool_runs_and_meets(struct xl_test *t)
     }
 }
 
+/* Parts of a step, each counted where it was done. */
+struct parts {
+    atomic_int done[40];
+    size_t sum[40]; /* plain: the step's end must make it visible */
+};
+
+static void do_part(void *ctx, size_t part)
+{
+    struct parts *p = ctx;
+    atomic_fetch_add(&p->done[part], 1);
+    p->sum[part] += part + 1;
+}
+
+/* More workers than cores, steps of all widths between runs. */
+static void pool_steps_do_every_part_once(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    for (unsigned spin = 1; spin <= 1000; spin *= 1000) {
+        for (size_t width = 1; width <= 9; width += 4) {
+            struct xl_pool_options options = { .width = width,
+                                               .spin = spin,
+                                               .pin = spin > 1 };
+            struct parts p = { .sum = { 0 } };
+            struct sum s = { .total = 0 };
+            XL_CHECK_STATUS(t, xl_pool_make(&s.pool, &options, &err), XL_OK,
+                            &err);
+            for (size_t i = 0; i < 400; i++) {
+                size_t n = i * 7 % 40, wrong = 0;
+                memset(&p, 0, sizeof p);
+                xl_pool_step(s.pool, n, do_part, &p);
+                for (size_t part = 0; part < 40; part++)
+                    wrong += atomic_load(&p.done[part]) != (part < n) ||
+                             p.sum[part] != (part < n ? part + 1 : 0);
+                XL_CHECK_EQ(t, wrong, 0);
+                if (i % 8 == 0 && width <= 4) {
+                    atomic_store(&s.total, 0);
+                    xl_pool_run(s.pool, add_up, &s);
+                    XL_CHECK(t, s.after[0] > 0);
+                }
+            }
+            xl_pool_free(s.pool);
+        }
+    }
+}
+
 static void spans_cover(struct xl_test *t)
 {
     for (size_t n = 0; n < 20; n++) {
@@ -346,6 +391,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "options_parse", options_parse },
     { "options_refuse", options_refuse },
     { "pool_runs_and_meets", pool_runs_and_meets },
+    { "pool_steps_do_every_part_once", pool_steps_do_every_part_once },
     { "spans_cover", spans_cover },
     { "rng_is_fair", rng_is_fair },
     { "params_hold_their_bounds", params_hold_their_bounds },
