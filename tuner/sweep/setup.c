@@ -15,6 +15,12 @@
 #define PROMPT_KEPT    ((size_t)64 << 10)
 #define PROMPT_MAX     ((size_t)256 << 20)
 
+static const char mode_help[] = "strategy, one of"
+#define XL_STRATEGY(id, name, summary) " " #name
+#include "tuner/strategy/strategy.def"
+#undef XL_STRATEGY
+    ;
+
 const struct xl_opt xl_sweep_rows[XL_SWEEP_OPTS] = {
 #define XL_SWEEP_OPT(id, name_, kind_, arg_, fallback_, lo_, hi_, help_)       \
     [XL_SWEEP_##id] = { .name = name_,                                         \
