@@ -242,10 +242,10 @@ space() {
     shift 2
     refused "$want" "$@"
 }
-space 1 '' space.json
-space 1 '{' space.json
-space 1 'null' space.json
-space 1 '[]' space.json
+space 2 '' space.json
+space 2 '{' space.json
+space 2 'null' space.json
+space 2 '[]' space.json
 space 2 '{"params": {}}'
 space 2 '{"params": {"chunk_sise": [16, 32]}}' chunk_sise "'chunk_size'"
 space 2 '{"params": {"chunk_size": []}}' chunk_size
@@ -261,7 +261,7 @@ space 2 '{"params": {"chunk_size": [16, 32]}, "constraints": ["chunk_size <"]}' 
     space.json "column 13"
 space 2 '{"params": {"chunk_size": [16, 32]}, "constraints": ["chunk_size < 2"]}' constraints
 sweep --prompt-file prompt.txt --space gone.json
-refused 1 gone.json
+refused 2 gone.json
 check "a refused sweep left a run" test ! -d runs
 
 # -- runs --------------------------------------------------------------------
