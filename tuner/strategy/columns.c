@@ -6,6 +6,10 @@
 
 #include "kernel/base/alloc.h"
 
+enum {
+    MOST_NEAR = 1024 /* neighbours of one point */
+};
+
 static float place(const struct xl_dim *dim, uint32_t value)
 {
     return dim->kind == XL_DIM_ORDERED ? (float)value / (float)(dim->n - 1)
@@ -98,23 +102,33 @@ enum xl_status xl_columns_draw(struct xl_columns *columns,
     return XL_OK;
 }
 
-enum xl_status xl_columns_add_near(struct xl_columns *columns,
-                                   const struct xl_search *search,
-                                   uint64_t code, struct xl_err *err)
+/* At most MOST_NEAR of them, evenly spread. */
+static enum xl_status add_some(struct xl_columns *columns,
+                               const struct xl_search *search, uint64_t code,
+                               enum xl_near near, struct xl_err *err)
 {
     uint32_t point[XL_SPACE_DIMS];
-    assert(!columns->is_all);
     xl_space_decode(columns->space, code, point);
-    size_t n = xl_space_neighbours(columns->space, point, XL_NEAR_HAMMING,
-                                   columns->near);
-    XL_TRY(reserve(columns, columns->n + n, err));
-    for (size_t i = 0; i < n; i++) {
+    size_t n = xl_space_neighbours(columns->space, point, near, columns->near);
+    size_t step = (n + MOST_NEAR - 1) / MOST_NEAR;
+    XL_TRY(reserve(columns, columns->n + MOST_NEAR, err));
+    for (size_t i = 0; i < n; i += step) {
         if (xl_search_knows(search, columns->near[i]))
             continue;
         xl_space_decode(columns->space, columns->near[i], point);
         append(columns, point, columns->near[i]);
     }
     return XL_OK;
+}
+
+enum xl_status xl_columns_add_near(struct xl_columns *columns,
+                                   const struct xl_search *search,
+                                   uint64_t code, struct xl_err *err)
+{
+    assert(!columns->is_all);
+    if (xl_space_degree(columns->space) > MOST_NEAR)
+        XL_TRY(add_some(columns, search, code, XL_NEAR_ADJACENT, err));
+    return add_some(columns, search, code, XL_NEAR_HAMMING, err);
 }
 
 void xl_columns_point(const struct xl_columns *columns, uint64_t code,

@@ -40,7 +40,8 @@ enum xl_status xl_columns_draw(struct xl_columns *columns,
                                struct xl_err *err);
 
 /* Of the same: adds the unknown neighbours of a point that differ in one
- * dimension. A column may come twice. */
+ * dimension, the adjacent ones and a spread where they are very many. A column
+ * may come twice. */
 enum xl_status xl_columns_add_near(struct xl_columns *columns,
                                    const struct xl_search *search,
                                    uint64_t code, struct xl_err *err);
