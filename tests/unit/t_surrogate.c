@@ -209,8 +209,12 @@ static void process_is_the_dense_one(struct xl_test *t)
             sight.kind = XL_SIGHT_OPEN;
         XL_CHECK_STATUS(t, xl_surrogate_add(&s, code, sight, &err), XL_OK,
                         &err);
-        if (i == 20 || i == 50)
-            XL_CHECK_STATUS(t, xl_surrogate_fit(&s, 5, &err), XL_OK, &err);
+        if (i == 20 || i == 50) {
+            struct xl_theta theta;
+            XL_CHECK_STATUS(t, xl_surrogate_fit(&s, 5, &theta, &err), XL_OK,
+                            &err);
+            xl_surrogate_set(&s, &theta);
+        }
         if (i >= 10)
             XL_CHECK_STATUS(t, xl_surrogate_refresh(&s, false, &err), XL_OK,
                             &err);

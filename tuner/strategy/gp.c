@@ -33,10 +33,13 @@ struct gp {
     struct xl_columns columns;
     struct xl_surrogate surrogate;
     enum xl_scale scale;
-    uint32_t *records; /* [MOST_ROWS] of rows */
-    size_t seen;       /* records that are rows or were passed over */
-    size_t fitted;     /* rows at the last fit; 0 = none */
-    uint32_t around;   /* record whose neighbours are candidates */
+    uint32_t *records;    /* [MOST_ROWS] of rows */
+    size_t seen;          /* records that are rows or were passed over */
+    size_t fitted;        /* rows at the last fit; 0 = none */
+    struct xl_theta next; /* of a fit over many rows: set by the next ask, so
+                             that no ask pays for both */
+    bool has_next;
+    uint32_t around; /* record whose neighbours are candidates */
 };
 
 static void free_gp(void *state)
@@ -193,8 +196,18 @@ static enum xl_status learn(struct gp *gp, struct xl_search *search,
     struct xl_surrogate *s = &gp->surrogate;
     size_t told = search->n_records;
     bool is_anew = false;
+    if (gp->has_next) {
+        xl_surrogate_set(s, &gp->next);
+        gp->has_next = false;
+    }
     if (!gp->fitted || told >= gp->fitted + fit_interval(gp->fitted)) {
-        XL_TRY(xl_surrogate_fit(s, s->n < LATE ? STEPS : STEPS_LATE, err));
+        bool is_late = s->n >= LATE;
+        XL_TRY(
+            xl_surrogate_fit(s, is_late ? STEPS_LATE : STEPS, &gp->next, err));
+        if (is_late)
+            gp->has_next = true;
+        else
+            xl_surrogate_set(s, &gp->next);
         gp->fitted = told;
         if (!gp->columns.is_all) {
             XL_TRY(draw_columns(gp, search, err));

@@ -324,8 +324,14 @@ enum xl_status xl_surrogate_refresh(struct xl_surrogate *s, bool is_anew,
     return XL_OK;
 }
 
-enum xl_status xl_surrogate_fit(struct xl_surrogate *s, size_t steps,
-                                struct xl_err *err)
+void xl_surrogate_set(struct xl_surrogate *s, const struct xl_theta *theta)
+{
+    s->theta = *theta;
+    s->is_stale = true;
+}
+
+enum xl_status xl_surrogate_fit(const struct xl_surrogate *s, size_t steps,
+                                struct xl_theta *theta, struct xl_err *err)
 {
     struct xl_fit_row *rows = xl_alloc_zero(s->n + 1, sizeof *rows);
     size_t n = 0;
@@ -338,9 +344,9 @@ enum xl_status xl_surrogate_fit(struct xl_surrogate *s, size_t steps,
         rows[n].point = &s->rows[i].point;
         rows[n++].z = (sight->y - s->mean) / s->deviation;
     }
-    enum xl_status rc = xl_theta_fit(&s->theta, rows, n, steps, err);
+    *theta = s->theta;
+    enum xl_status rc = xl_theta_fit(theta, rows, n, steps, err);
     xl_free(rows);
-    s->is_stale = true;
     return rc;
 }
 

@@ -7,8 +7,9 @@
  *     XL_TRY(xl_surrogate_init(&s, &columns, err));
  *     XL_TRY(xl_surrogate_add(&s, code, (struct xl_sight){ .y = 1.5 }, err));
  *     ...
- *     XL_TRY(xl_surrogate_fit(&s, 12, err));   // sometimes
- *     XL_TRY(xl_surrogate_refresh(&s, err));   // after a fit or new columns
+ *     XL_TRY(xl_surrogate_fit(&s, 12, &theta, err)); // sometimes
+ *     xl_surrogate_set(&s, &theta);
+ *     XL_TRY(xl_surrogate_refresh(&s, false, err));
  *     double m = xl_surrogate_mean(&s, c), sd = xl_surrogate_sd(&s, c);
  *
  * Targets are costs, smaller is better, on any scale: the process sees them
@@ -86,9 +87,14 @@ enum xl_status xl_surrogate_refresh(struct xl_surrogate *surrogate,
                                     bool is_anew, struct xl_err *err);
 
 /* Most likely hyper-parameters, by at most so many quasi-Newton steps from
- * the present ones. */
-enum xl_status xl_surrogate_fit(struct xl_surrogate *surrogate, size_t steps,
+ * the present ones. The surrogate itself stays as it is. */
+enum xl_status xl_surrogate_fit(const struct xl_surrogate *surrogate,
+                                size_t steps, struct xl_theta *theta,
                                 struct xl_err *err);
+
+/* Takes hyper-parameters; refresh afterwards. */
+void xl_surrogate_set(struct xl_surrogate *surrogate,
+                      const struct xl_theta *theta);
 
 /* Of column c, in standard deviations of the targets. */
 double xl_surrogate_mean(const struct xl_surrogate *surrogate, size_t c);
