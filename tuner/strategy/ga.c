@@ -176,7 +176,8 @@ static enum xl_status ask_ga(void *state, struct xl_search *search,
 {
     struct ga *ga = state;
     ask->generation = ask->number / search->options.population;
-    if (ga->fresh) {
+    /* Told results of other searchers fill the population as well. */
+    if (ga->fresh && ga->n < ga->room) {
         ga->fresh--;
         return xl_search_draw(search, ask, err);
     }
