@@ -40,7 +40,7 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
 {
     const struct xl_plan *plan = share->stage->plan;
     const struct xl_gemm *gemm =
-        share->rows < FEW_ROWS ? plan->gemm_few : plan->gemm_many;
+        xl_plan_gemm(plan, p->w, share->rows < FEW_ROWS);
     const struct xl_span *mine = &share->mine;
     size_t here = xl_product_steps(p->w), before = share->before;
     size_t begin = mine->begin > before ? mine->begin - before : 0;
@@ -59,6 +59,7 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
                                      .ldx = p->ldx,
                                      .w = p->w->w,
                                      .w_dtype = p->w->dtype,
+                                     .packed = xl_matrix_packed(p->w),
                                      .bias = p->w->bias,
                                      .y = p->y,
                                      .ldy = p->ldy,
@@ -157,7 +158,7 @@ void xl_stage_end(const struct xl_stage *s, size_t worker)
 static void head(const struct xl_stage *s, size_t worker)
 {
     const struct xl_plan *plan = s->plan;
-    const struct xl_matrix *w = &plan->weights->head;
+    const struct xl_matrix *w = &plan->head->head;
     const float *x = plan->scratch.y + s->first_logit * plan->config->width;
     xl_outputs_run(s,
                    &(struct xl_outputs){ .x = x,

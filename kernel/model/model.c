@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Opening binds every tensor before anything runs, so a broken checkpoint is
- * refused whole. Converted weights are kept by dtype: plans of a sweep that
- * share a dtype share them. */
+ * refused whole. Converted weights are kept by form: plans of a sweep that
+ * share a form share them. */
 #include "kernel/model/model_int.h"
 
 #include "kernel/base/alloc.h"
@@ -41,35 +41,82 @@ done:
     return XL_OK;
 }
 
+static void free_prepared(struct xl_prepared *prepared)
+{
+    if (prepared)
+        xl_prepare_release(prepared);
+    xl_free(prepared);
+}
+
 void xl_model_close(struct xl_model *model)
 {
     if (!model)
         return;
-    for (size_t i = 0; i < XL_DTYPE_COUNT; i++)
-        if (model->is_prepared[i])
-            xl_prepare_release(&model->prepared[i]);
+    for (size_t i = 0; i < XL_PACK_COUNT * 2; i++) {
+        free_prepared(model->blocks[i / 2][i % 2]);
+        free_prepared(model->heads[i / 2][i % 2]);
+    }
     xl_safetensors_close(model->files);
     xl_arena_release(&model->arena);
     xl_free(model->dir);
     xl_free(model);
 }
 
-enum xl_status xl_model_prepare(struct xl_model *model, enum xl_dtype dtype,
+static enum xl_status no_memory(struct xl_err *err)
+{
+    return xl_fail(err, XL_ENOMEM, "out of memory preparing weights");
+}
+
+enum xl_status xl_model_prepare(struct xl_model *model,
+                                const struct xl_form *form,
+                                struct xl_pool *pool,
                                 const struct xl_prepared **out,
                                 struct xl_err *err)
 {
-    struct xl_prepared *prepared = &model->prepared[dtype];
-    if (!model->is_prepared[dtype]) {
+    struct xl_prepared **slot = &model->blocks[form->kind][form->is_packed];
+    enum xl_status rc = XL_OK;
+    if (!*slot) {
+        struct xl_prepared *fresh = xl_alloc_zero(1, sizeof *fresh);
+        if (!fresh)
+            return no_memory(err);
         if (model->config.arch == XL_ARCH_BLOCK_STACK)
-            XL_TRY(xl_stack_prepare(prepared, &model->config, &model->stack,
-                                    dtype, err));
+            rc = xl_stack_prepare(fresh, &model->config, &model->stack, form,
+                                  pool, err);
         else
-            XL_TRY(xl_prepare(prepared, &model->config, &model->weights, dtype,
-                              err));
-        model->is_prepared[dtype] = true;
+            rc = xl_prepare(fresh, &model->config, &model->weights, form, pool,
+                            err);
+        if (rc == XL_OK)
+            *slot = fresh;
+        else
+            xl_free(fresh);
     }
-    *out = &model->prepared[dtype];
-    return XL_OK;
+    *out = *slot;
+    return rc;
+}
+
+enum xl_status xl_model_prepare_head(struct xl_model *model,
+                                     const struct xl_form *form,
+                                     struct xl_pool *pool,
+                                     const struct xl_prepared **out,
+                                     struct xl_err *err)
+{
+    struct xl_prepared **slot = &model->heads[form->kind][form->is_packed];
+    bool is_stack = model->config.arch == XL_ARCH_BLOCK_STACK;
+    enum xl_status rc = XL_OK;
+    if (!*slot) {
+        struct xl_prepared *fresh = xl_alloc_zero(1, sizeof *fresh);
+        if (!fresh)
+            return no_memory(err);
+        rc = xl_prepare_head(
+            fresh, is_stack ? &model->stack.head : &model->weights.head, form,
+            pool, err);
+        if (rc == XL_OK)
+            *slot = fresh;
+        else
+            xl_free(fresh);
+    }
+    *out = *slot;
+    return rc;
 }
 
 const struct xl_config *xl_model_config(const struct xl_model *model)

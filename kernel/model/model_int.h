@@ -16,14 +16,22 @@ struct xl_model {
     struct xl_weights weights;     /* of xlstm */
     struct xl_stack_weights stack; /* of a block stack */
     struct xl_arena arena; /* of weights */
-    bool is_prepared[XL_DTYPE_COUNT];
-    struct xl_prepared prepared[XL_DTYPE_COUNT];
+    struct xl_prepared *blocks[XL_PACK_COUNT][2]; /* by form, or NULL */
+    struct xl_prepared *heads[XL_PACK_COUNT][2];
     char hash[33]; /* "" until asked for */
 };
 
-/* The weights with matrices of that dtype; converted at the first call. */
-enum xl_status xl_model_prepare(struct xl_model *model, enum xl_dtype dtype,
+/* The blocks' weights with matrices of that form, and the output head;
+ * converted at the first call by the workers of the pool. */
+enum xl_status xl_model_prepare(struct xl_model *model,
+                                const struct xl_form *form,
+                                struct xl_pool *pool,
                                 const struct xl_prepared **out,
                                 struct xl_err *err);
+enum xl_status xl_model_prepare_head(struct xl_model *model,
+                                     const struct xl_form *form,
+                                     struct xl_pool *pool,
+                                     const struct xl_prepared **out,
+                                     struct xl_err *err);
 
 #endif

@@ -40,6 +40,19 @@ static size_t decode_workers_of(const struct xl_params *p)
     return wanted && wanted < workers ? wanted : workers;
 }
 
+/* Choices of weight_dtype stand in the order of enum xl_pack_kind; those of
+ * head_dtype too, after "same". */
+static enum xl_pack_kind weight_kind_of(const struct xl_params *p)
+{
+    return (enum xl_pack_kind)p->value[XL_PARAM_WEIGHT_DTYPE];
+}
+
+static enum xl_pack_kind head_kind_of(const struct xl_params *p)
+{
+    int64_t head = p->value[XL_PARAM_HEAD_DTYPE];
+    return head ? (enum xl_pack_kind)(head - 1) : weight_kind_of(p);
+}
+
 /* Bands of balanced size: as many as ceil(heads / heads_per_band). */
 static size_t bands_of(const struct xl_params *p, size_t heads)
 {
@@ -134,14 +147,18 @@ void xl_plan_canonical(const struct xl_config *config, struct xl_params *params)
 
 /* -- check ---------------------------------------------------------------- */
 
-static const char *why_not(const struct xl_params *p)
+static enum xl_status check_engines(const struct xl_params *p,
+                                    struct xl_err *err)
 {
+    struct xl_engines engines;
     int64_t gemm = p->value[XL_PARAM_GEMM];
     const char *why =
         xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL])->why_not();
-    if (!why && gemm > 0) /* 0 is auto, which takes what there is */
-        why = xl_gemm_get((enum xl_gemm_id)(gemm - 1))->why_not();
-    return why;
+    if (why)
+        return xl_fail(err, XL_EUSAGE, "this configuration cannot run here: %s",
+                       why);
+    XL_TRY(xl_engines_choose(&engines, gemm, weight_kind_of(p), err));
+    return xl_engines_choose(&engines, gemm, head_kind_of(p), err);
 }
 
 enum xl_status xl_plan_check(const struct xl_config *config,
@@ -155,13 +172,7 @@ enum xl_status xl_plan_check(const struct xl_config *config,
                        "heads_per_band %lld exceeds the "
                        "model's %zu heads",
                        (long long)heads, config->heads);
-    const char *why = why_not(params);
-    if (why)
-        return xl_fail(err, XL_EUSAGE,
-                       "this configuration cannot run here: "
-                       "%s",
-                       why);
-    return XL_OK;
+    return check_engines(params, err);
 }
 
 /* -- make ----------------------------------------------------------------- */
@@ -169,19 +180,17 @@ enum xl_status xl_plan_check(const struct xl_config *config,
 /* A query nearly orthogonal to all keys leaves a state readout that is all
  * cancellation, and the head norm blows its rounding up. With weights in full
  * precision, queries and keys are therefore summed in double. */
-static void choose_engines(struct xl_plan *plan)
+static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
 {
-    int64_t gemm = plan->params.value[XL_PARAM_GEMM];
-    if (plan->weights->dtype == XL_FP32)
+    const struct xl_params *p = &plan->params;
+    int64_t gemm = p->value[XL_PARAM_GEMM];
+    enum xl_pack_kind kind = weight_kind_of(p);
+    XL_TRY(xl_engines_choose(&plan->engines, gemm, kind, err));
+    XL_TRY(xl_engines_choose(&plan->head_engines, gemm, head_kind_of(p), err));
+    plan->small.few = plan->small.many = xl_gemm_get(XL_GEMM_VECTOR);
+    if (kind == XL_PACK_FP32)
         plan->gemm_keys = xl_gemm_get(XL_GEMM_WIDE);
-    if (gemm > 0) {
-        plan->gemm_many = plan->gemm_few =
-            xl_gemm_get((enum xl_gemm_id)(gemm - 1));
-        return;
-    }
-    const struct xl_gemm *blas = xl_gemm_get(XL_GEMM_OPENBLAS);
-    plan->gemm_few = xl_gemm_get(XL_GEMM_VECTOR);
-    plan->gemm_many = blas->why_not() ? plan->gemm_few : blas;
+    return XL_OK;
 }
 
 static void choose_schedule(struct xl_plan *plan)
@@ -224,8 +233,12 @@ static size_t worker_floats(const struct xl_plan *plan)
     if (count_slstm(c))
         most = larger(most, xl_slstm_scratch_floats(c->width / c->slstm_heads));
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        most = larger(most, plan->gemm_few->scratch_floats(widths[i]));
-        most = larger(most, plan->gemm_many->scratch_floats(widths[i]));
+        const struct xl_gemm *engines[] = {
+            plan->engines.few, plan->engines.many, plan->head_engines.few,
+            plan->head_engines.many, plan->small.many
+        };
+        for (size_t e = 0; e < sizeof engines / sizeof *engines; e++)
+            most = larger(most, engines[e]->scratch_floats(widths[i]));
     }
     return most;
 }
@@ -310,16 +323,22 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
 static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
 {
     const struct xl_params *p = &plan->params;
-    enum xl_dtype dtype = p->value[XL_PARAM_WEIGHT_DTYPE] ? XL_BF16 : XL_FP32;
     struct xl_pool_options options = {
         .width = plan->workers,
         .spin = (unsigned)p->value[XL_PARAM_SPIN],
         .pin = p->value[XL_PARAM_PIN] != 0,
     };
-    XL_TRY(xl_model_prepare(plan->model, dtype, &plan->weights, err));
+    XL_TRY(choose_engines(plan, err));
     XL_TRY(xl_pool_make(&plan->pool, &options, err));
+    XL_TRY(xl_model_prepare(
+        plan->model,
+        &(struct xl_form){ weight_kind_of(p), plan->engines.is_packed },
+        plan->pool, &plan->weights, err));
+    XL_TRY(xl_model_prepare_head(
+        plan->model,
+        &(struct xl_form){ head_kind_of(p), plan->head_engines.is_packed },
+        plan->pool, &plan->head, err));
     plan->row = xl_row_ops_best();
-    choose_engines(plan);
     choose_schedule(plan);
     return make_scratch(plan, err);
 }
@@ -365,5 +384,5 @@ const struct xl_params *xl_plan_effective(const struct xl_plan *plan)
 
 const struct xl_gemm *xl_plan_engine(const struct xl_plan *plan, bool one_row)
 {
-    return one_row ? plan->gemm_few : plan->gemm_many;
+    return one_row ? plan->engines.few : plan->engines.many;
 }

@@ -8,6 +8,7 @@
 #include "kernel/cell/norm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
+#include "kernel/model/engine.h"
 #include "kernel/model/model_int.h"
 #include "kernel/model/plan.h"
 
@@ -31,9 +32,10 @@ struct xl_scratch {
 struct xl_plan {
     struct xl_model *model;
     const struct xl_config *config;
-    const struct xl_prepared *weights;
+    const struct xl_prepared *weights, *head; /* blocks; output head */
     struct xl_params params;                    /* effective */
-    const struct xl_gemm *gemm_many, *gemm_few; /* by rows of a pass */
+    struct xl_engines engines, head_engines;
+    struct xl_engines small; /* of fp32 rows beside packed weights: gates */
     const struct xl_gemm *gemm_keys; /* of queries and keys; NULL = as above */
     const struct xl_row_ops *row;    /* norms and gates */
     const struct xl_chunk_backend *backend;
@@ -44,6 +46,17 @@ struct xl_plan {
     struct xl_scratch scratch;
     struct xl_arena arena; /* of scratch */
 };
+
+/* The engine for a matrix of this plan. */
+static inline const struct xl_gemm *
+xl_plan_gemm(const struct xl_plan *plan, const struct xl_matrix *w, bool few)
+{
+    const struct xl_engines *engines =
+        w == &plan->head->head                    ? &plan->head_engines
+        : w->is_packed == plan->engines.is_packed ? &plan->engines
+                                                  : &plan->small;
+    return few ? engines->few : engines->many;
+}
 
 /* A norm's weights from channel `at` on. */
 static inline struct xl_norm_weights

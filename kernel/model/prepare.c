@@ -4,9 +4,11 @@
  * the exponential gates amplify their error. */
 #include "kernel/model/prepare.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/pages.h"
 #include "kernel/model/prepare_int.h"
 
 static bool is_aligned(const void *p, size_t n)
@@ -67,16 +69,72 @@ static enum xl_status as_bf16(const struct xl_build *b,
     return XL_OK;
 }
 
+/* -- packing -------------------------------------------------------------- */
+
+/* One tensor, shared out by panels; a report for each worker. */
+struct packing {
+    struct xl_pack_job job;
+    size_t workers;
+    struct xl_pack_report *reports; /* [workers] */
+};
+
+static void pack_share(void *ctx, size_t worker)
+{
+    const struct packing *p = ctx;
+    struct xl_span span =
+        xl_span_of(xl_pack_panels(p->job.out), p->workers, worker);
+    xl_pack_run(&p->job, span.begin, span.end, &p->reports[worker]);
+}
+
+/* The bytes of the tensor leave memory: the packed copy stands in. */
+static enum xl_status pack(const struct xl_build *b, const struct xl_tensor *t,
+                           enum xl_pack_kind kind, struct xl_matrix *out)
+{
+    struct packing p = { .workers = xl_pool_width(b->pool) };
+    struct xl_pack_sizes sizes;
+    void *scales;
+    p.job = (struct xl_pack_job){ .kind = kind,
+                                  .out = out->out,
+                                  .in = out->in,
+                                  .rows = t->data,
+                                  .dtype = t->dtype };
+    if (!xl_pack_sizes(&sizes, kind, out->out, out->in))
+        return xl_fail(b->err, XL_ENOMEM,
+                       "a matrix of %zu x %zu weights is too large", out->out,
+                       out->in);
+    XL_TRY(xl_build_take(b, sizes.data_bytes, 1, &p.job.data));
+    XL_TRY(xl_build_take(b, sizes.scale_bytes, 1, &scales));
+    p.job.scales = scales;
+    p.reports = xl_alloc_zero(p.workers, sizeof *p.reports);
+    if (!p.reports)
+        return xl_fail(b->err, XL_ENOMEM, "out of memory packing weights");
+    xl_pages_huge(p.job.data, sizes.data_bytes);
+    xl_pool_run(b->pool, pack_share, &p);
+    for (size_t w = 0; w < p.workers; w++)
+        xl_pack_add(&out->report, &p.reports[w]);
+    xl_free(p.reports);
+    xl_pages_drop(t->data, xl_tensor_count(t) * xl_dtype_bytes(t->dtype));
+    out->packed = xl_pack_view(&p.job);
+    return XL_OK;
+}
+
 enum xl_status xl_build_matrix(const struct xl_build *b,
                                const struct xl_linear *linear,
-                               enum xl_dtype dtype, struct xl_matrix *out)
+                               const struct xl_form *form,
+                               struct xl_matrix *out)
 {
-    *out = (struct xl_matrix){ .dtype = dtype,
-                               .out = linear->w.shape[0],
-                               .in = linear->w.shape[1] };
+    *out = (struct xl_matrix){
+        .dtype = form->kind == XL_PACK_BF16 ? XL_BF16 : XL_FP32,
+        .out = linear->w.shape[0],
+        .in = linear->w.shape[1],
+        .is_packed = form->is_packed,
+    };
     if (linear->b.data)
         XL_TRY(xl_build_f32(b, &linear->b, &out->bias));
-    if (dtype == XL_BF16)
+    if (form->is_packed)
+        return pack(b, &linear->w, form->kind, out);
+    assert(form->kind == XL_PACK_FP32 || form->kind == XL_PACK_BF16);
+    if (form->kind == XL_PACK_BF16)
         return as_bf16(b, &linear->w, &out->w);
     const float *w;
     XL_TRY(xl_build_f32(b, &linear->w, &w));
@@ -99,24 +157,28 @@ static enum xl_status prepare_block(const struct xl_build *b,
                                     const struct xl_block *from,
                                     struct xl_prepared_block *to)
 {
+    const struct xl_form *form = &b->to->form;
+    /* In full precision they are summed in double, from rows. */
+    const struct xl_form *keys =
+        form->kind == XL_PACK_FP32 ? &xl_form_exact : form;
     const struct {
         const struct xl_linear *from;
         struct xl_matrix *to;
-        enum xl_dtype dtype;
+        const struct xl_form *form;
     } linears[] = {
-        { &from->q, &to->q, b->to->dtype },
-        { &from->k, &to->k, b->to->dtype },
-        { &from->v, &to->v, b->to->dtype },
-        { &from->o, &to->o, b->to->dtype },
-        { &from->igate, &to->igate, XL_FP32 },
-        { &from->fgate, &to->fgate, XL_FP32 },
-        { &from->out, &to->out, b->to->dtype },
-        { &from->gate, &to->gate, b->to->dtype },
-        { &from->up, &to->up, b->to->dtype },
-        { &from->down, &to->down, b->to->dtype },
+        { &from->q, &to->q, keys },
+        { &from->k, &to->k, keys },
+        { &from->v, &to->v, form },
+        { &from->o, &to->o, form },
+        { &from->igate, &to->igate, &xl_form_exact },
+        { &from->fgate, &to->fgate, &xl_form_exact },
+        { &from->out, &to->out, form },
+        { &from->gate, &to->gate, form },
+        { &from->up, &to->up, form },
+        { &from->down, &to->down, form },
     };
     for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
-        XL_TRY(xl_build_matrix(b, linears[i].from, linears[i].dtype,
+        XL_TRY(xl_build_matrix(b, linears[i].from, linears[i].form,
                                linears[i].to));
     XL_TRY(vector(b, &from->norm_mlstm, &to->norm_mlstm));
     XL_TRY(vector(b, &from->head_norm, &to->head_norm));
@@ -136,18 +198,33 @@ static enum xl_status prepare_all(const struct xl_build *b,
         XL_TRY(prepare_block(b, &weights->blocks[i], &b->to->blocks[i]));
     XL_TRY(vector(b, &weights->out_norm, &b->to->out_norm));
     b->to->embedding = weights->embedding;
-    return xl_build_matrix(b, &weights->head, b->to->dtype, &b->to->head);
+    return XL_OK;
 }
 
 enum xl_status xl_prepare(struct xl_prepared *prepared,
                           const struct xl_config *config,
-                          const struct xl_weights *weights, enum xl_dtype dtype,
+                          const struct xl_weights *weights,
+                          const struct xl_form *form, struct xl_pool *pool,
                           struct xl_err *err)
 {
-    struct xl_build b = { .to = prepared, .err = err };
-    *prepared = (struct xl_prepared){ .dtype = dtype };
+    struct xl_build b = { .to = prepared, .pool = pool, .err = err };
+    *prepared = (struct xl_prepared){ .form = *form };
     xl_arena_init(&prepared->arena, (size_t)1 << 20);
     enum xl_status rc = prepare_all(&b, config, weights);
+    if (rc != XL_OK)
+        xl_prepare_release(prepared);
+    return rc;
+}
+
+enum xl_status xl_prepare_head(struct xl_prepared *prepared,
+                               const struct xl_linear *head,
+                               const struct xl_form *form, struct xl_pool *pool,
+                               struct xl_err *err)
+{
+    struct xl_build b = { .to = prepared, .pool = pool, .err = err };
+    *prepared = (struct xl_prepared){ .form = *form };
+    xl_arena_init(&prepared->arena, (size_t)1 << 20);
+    enum xl_status rc = xl_build_matrix(&b, head, form, &prepared->head);
     if (rc != XL_OK)
         xl_prepare_release(prepared);
     return rc;

@@ -9,14 +9,31 @@
 
 #include "kernel/base/arena.h"
 #include "kernel/base/err.h"
+#include "kernel/base/pool.h"
+#include "kernel/gemm/pack.h"
 #include "kernel/model/weights.h"
 
+/* How matrices are held: rows of fp32 or bf16, or packed. */
+struct xl_form {
+    enum xl_pack_kind kind;
+    bool is_packed;
+};
+
 struct xl_matrix {
-    const void *w; /* [out][in], fp32 or bf16 */
+    const void *w; /* [out][in], fp32 or bf16, or NULL */
     enum xl_dtype dtype;
     size_t out, in;
     const float *bias; /* [out] or NULL */
+    bool is_packed;
+    struct xl_packed packed;      /* instead of w */
+    struct xl_pack_report report; /* what packing lost */
 };
+
+static inline const struct xl_packed *
+xl_matrix_packed(const struct xl_matrix *matrix)
+{
+    return matrix->is_packed ? &matrix->packed : NULL;
+}
 
 struct xl_vector {
     const float *w, *b; /* b may be NULL */
@@ -31,11 +48,11 @@ struct xl_stack_ready; /* stack_prepare.h */
 struct xl_stack_weights;
 
 struct xl_prepared {
-    enum xl_dtype dtype;              /* of the matrices */
+    struct xl_form form;              /* of the matrices */
     struct xl_prepared_block *blocks; /* of xlstm, else NULL */
     struct xl_stack_ready *stack;     /* of a block stack, else NULL */
     struct xl_vector out_norm;        /* w NULL = none */
-    struct xl_matrix head;
+    struct xl_matrix head; /* of xl_prepare_head */
     struct xl_tensor embedding; /* as the file has it: rows are converted */
     size_t own_bytes;           /* converted copies */
     /* private */
@@ -44,14 +61,22 @@ struct xl_prepared {
 
 enum xl_status xl_prepare(struct xl_prepared *prepared,
                           const struct xl_config *config,
-                          const struct xl_weights *weights, enum xl_dtype dtype,
+                          const struct xl_weights *weights,
+                          const struct xl_form *form, struct xl_pool *pool,
                           struct xl_err *err);
 
 /* As xl_prepare, for a block stack. */
 enum xl_status xl_stack_prepare(struct xl_prepared *prepared,
                                 const struct xl_config *config,
                                 const struct xl_stack_weights *weights,
-                                enum xl_dtype dtype, struct xl_err *err);
+                                const struct xl_form *form,
+                                struct xl_pool *pool, struct xl_err *err);
+
+/* The output head alone, the blocks stay NULL. */
+enum xl_status xl_prepare_head(struct xl_prepared *prepared,
+                               const struct xl_linear *head,
+                               const struct xl_form *form,
+                               struct xl_pool *pool, struct xl_err *err);
 void xl_prepare_release(struct xl_prepared *prepared);
 
 /* Row `id` of the embedding as fp32, into out [width]. */

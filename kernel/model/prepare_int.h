@@ -9,8 +9,12 @@
 
 struct xl_build {
     struct xl_prepared *to; /* its arena holds all copies */
+    struct xl_pool *pool;   /* that shares the packing */
     struct xl_err *err;
 };
+
+/* Gates, and what is summed in double. */
+static const struct xl_form xl_form_exact = { .kind = XL_PACK_FP32 };
 
 /* count items of so many bytes, counted as converted copies. */
 enum xl_status xl_build_take(const struct xl_build *b, size_t count,
@@ -22,6 +26,7 @@ enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
 
 enum xl_status xl_build_matrix(const struct xl_build *b,
                                const struct xl_linear *linear,
-                               enum xl_dtype dtype, struct xl_matrix *out);
+                               const struct xl_form *form,
+                               struct xl_matrix *out);
 
 #endif

@@ -99,8 +99,9 @@ static void project_gates(const struct xl_stage *s, size_t worker)
         float *y;
     } gates[] = { { &b->igate, plan->scratch.igate },
                   { &b->fgate, plan->scratch.fgate } };
-    for (size_t i = 0; i < 2 && span.begin < span.end; i++)
-        plan->gemm_few->run(&(struct xl_gemm_job){
+    for (size_t i = 0; i < 2 && span.begin < span.end; i++) {
+        const struct xl_gemm *gemm = xl_plan_gemm(plan, gates[i].w, true);
+        gemm->run(&(struct xl_gemm_job){
             .m = span.end - span.begin,
             .k = gates[i].w->in,
             .n_end = heads,
@@ -108,10 +109,12 @@ static void project_gates(const struct xl_stage *s, size_t worker)
             .ldx = gates[i].w->in,
             .w = gates[i].w->w,
             .w_dtype = gates[i].w->dtype,
+            .packed = xl_matrix_packed(gates[i].w),
             .bias = gates[i].w->bias,
             .y = gates[i].y + span.begin * heads,
             .ldy = heads,
             .scratch = plan->scratch.gemm[worker] });
+    }
 }
 
 static struct xl_chunk_job cell_job(const struct xl_stage *s)

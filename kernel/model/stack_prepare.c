@@ -60,18 +60,18 @@ static enum xl_status mlstm(const struct xl_build *b,
                             const struct xl_stack_mlstm *from,
                             struct xl_stack_ready *to)
 {
-    enum xl_dtype dtype = b->to->dtype;
+    const struct xl_form *form = &b->to->form;
     XL_TRY(norm(b, &from->norm, &to->norm));
-    XL_TRY(xl_build_matrix(b, &from->up, dtype, &to->m.up));
+    XL_TRY(xl_build_matrix(b, &from->up, form, &to->m.up));
     XL_TRY(conv(b, &from->conv, &to->m.conv));
     XL_TRY(blocks(b, &from->q, &to->m.q));
     XL_TRY(blocks(b, &from->k, &to->m.k));
     XL_TRY(blocks(b, &from->v, &to->m.v));
-    XL_TRY(xl_build_matrix(b, &from->igate, XL_FP32, &to->m.igate));
-    XL_TRY(xl_build_matrix(b, &from->fgate, XL_FP32, &to->m.fgate));
+    XL_TRY(xl_build_matrix(b, &from->igate, &xl_form_exact, &to->m.igate));
+    XL_TRY(xl_build_matrix(b, &from->fgate, &xl_form_exact, &to->m.fgate));
     XL_TRY(norm(b, &from->head_norm, &to->m.head_norm));
     XL_TRY(xl_build_f32(b, &from->skip, &to->m.skip));
-    return xl_build_matrix(b, &from->down, dtype, &to->m.down);
+    return xl_build_matrix(b, &from->down, form, &to->m.down);
 }
 
 /* -- sLSTM ---------------------------------------------------------------- */
@@ -117,8 +117,8 @@ static enum xl_status slstm_inputs(const struct xl_build *b,
         one.w.data = data + head * dim * dim * xl_dtype_bytes(one.w.dtype);
         one.w.n_dims = 2;
         one.w.shape[0] = one.w.shape[1] = dim;
-        XL_TRY(xl_build_matrix(b, &one, gate < 2 ? XL_FP32 : b->to->dtype,
-                               &to->in[i]));
+        XL_TRY(xl_build_matrix(
+            b, &one, gate < 2 ? &xl_form_exact : &b->to->form, &to->in[i]));
         to->in[i].bias = bias + i * dim;
     }
     return XL_OK;
@@ -147,7 +147,7 @@ static enum xl_status slstm(const struct xl_build *b,
                             const struct xl_stack_slstm *from,
                             struct xl_stack_ready *to)
 {
-    enum xl_dtype dtype = b->to->dtype;
+    const struct xl_form *form = &b->to->form;
     XL_TRY(norm(b, &from->norm, &to->norm));
     XL_TRY(conv(b, &from->conv, &to->s.conv));
     XL_TRY(slstm_inputs(b, from, &to->s));
@@ -156,8 +156,8 @@ static enum xl_status slstm(const struct xl_build *b,
     XL_TRY(norm(b, &from->norm_ffn, &to->s.norm_ffn));
     if (!from->norm_ffn.w.data)
         return XL_OK;
-    XL_TRY(xl_build_matrix(b, &from->ffn_up, dtype, &to->s.up));
-    return xl_build_matrix(b, &from->ffn_down, dtype, &to->s.down);
+    XL_TRY(xl_build_matrix(b, &from->ffn_up, form, &to->s.up));
+    return xl_build_matrix(b, &from->ffn_down, form, &to->s.down);
 }
 
 static enum xl_status prepare_all(const struct xl_build *b,
@@ -178,16 +178,17 @@ static enum xl_status prepare_all(const struct xl_build *b,
     }
     XL_TRY(norm(b, &weights->post_norm, &b->to->out_norm));
     b->to->embedding = weights->embedding;
-    return xl_build_matrix(b, &weights->head, b->to->dtype, &b->to->head);
+    return XL_OK;
 }
 
 enum xl_status xl_stack_prepare(struct xl_prepared *prepared,
                                 const struct xl_config *config,
                                 const struct xl_stack_weights *weights,
-                                enum xl_dtype dtype, struct xl_err *err)
+                                const struct xl_form *form,
+                                struct xl_pool *pool, struct xl_err *err)
 {
-    struct xl_build b = { .to = prepared, .err = err };
-    *prepared = (struct xl_prepared){ .dtype = dtype };
+    struct xl_build b = { .to = prepared, .pool = pool, .err = err };
+    *prepared = (struct xl_prepared){ .form = *form };
     xl_arena_init(&prepared->arena, (size_t)1 << 20);
     enum xl_status rc = prepare_all(&b, config, weights);
     if (rc != XL_OK)

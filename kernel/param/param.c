@@ -31,7 +31,10 @@ static const char *const cells[] = {
 #undef XL_CELL
     NULL,
 };
-static const char *const weight_dtypes[] = { "fp32", "bf16", NULL };
+static const char *const weight_dtypes[] = { "fp32", "bf16", "int8", "int4",
+                                             NULL };
+static const char *const head_dtypes[] = { "same", "fp32", "bf16",
+                                           "int8", "int4", NULL };
 static const char *const state_dtypes[] = { "fp32", NULL };
 
 static const struct xl_param_row rows[XL_PARAM_COUNT] = {

@@ -12,6 +12,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
+#include "kernel/model/engine.h"
 #include "kernel/model/plan.h"
 #include "kernel/run/score.h"
 #include "kernel/text/sampler.h"
@@ -199,6 +200,13 @@ static void every_backend(struct xl_test *t)
     }
 }
 
+/* gemm as the tunable counts: 0 is auto. */
+static bool runs_fp32(int64_t gemm)
+{
+    struct xl_engines engines;
+    return xl_engines_choose(&engines, gemm, XL_PACK_FP32, NULL) == XL_OK;
+}
+
 static void every_engine(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
@@ -206,6 +214,8 @@ static void every_engine(struct xl_test *t)
         if (!open_subject(&s, t, names[i]))
             continue;
         for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {
+            if (!runs_fp32(gemm))
+                continue;
             for (int64_t cell = 0; cell < XL_CELL_COUNT; cell++) {
                 struct xl_params params;
                 char how[64];
@@ -220,6 +230,75 @@ static void every_engine(struct xl_test *t)
         }
         close_subject(&s);
     }
+}
+
+/* The largest error of the logits over 64 tokens. */
+static double error_with(struct subject *s, const struct xl_params *params)
+{
+    struct xl_plan *plan;
+    struct xl_err err = { 0 };
+    struct against a = { .want = recorded(s, 64, "logits")->data };
+    enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
+    if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
+        return (double)NAN;
+    rc =
+        xl_score_run(plan, s->model, &s->state, recorded(s, 64, "tokens")->data,
+                     64, NULL, compare_row, &a, &err);
+    XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
+    xl_plan_free(plan);
+    return a.worst;
+}
+
+/* What a weight type may do to the logits of these models; the same weights
+ * in the plain loops of naive must do nearly the same. */
+static void every_weight_type(struct xl_test *t)
+{
+    static const double bound[] = { 2e-4, 0.3, 0.5, 4 };
+    enum {
+        KINDS = sizeof bound / sizeof *bound
+    };
+    for (size_t i = 0; i < MODELS * KINDS * KINDS; i++) {
+        struct subject s;
+        struct xl_params params;
+        int64_t kind = (int64_t)(i % KINDS);
+        int64_t head = (int64_t)(i / KINDS % KINDS);
+        double most = bound[kind > head ? kind : head];
+        if (strcmp(names[i / KINDS / KINDS], "fused-nonorm") == 0)
+            continue; /* it blows up any rounding: bf16 in naive is off by 2 */
+        if (!open_subject(&s, t, names[i / KINDS / KINDS]))
+            continue;
+        xl_params_init(&params);
+        params.value[XL_PARAM_WEIGHT_DTYPE] = kind;
+        params.value[XL_PARAM_HEAD_DTYPE] = head + 1;
+        double error = error_with(&s, &params);
+        params.value[XL_PARAM_GEMM] = XL_GEMM_NAIVE + 1;
+        double plain = error_with(&s, &params);
+        xl_test_check(t,
+                      error <= most && plain <= most &&
+                          fabs(error - plain) <= most / 4,
+                      __FILE__, __LINE__,
+                      "%s, weights %s, head %s: off by %.3g, naive by %.3g",
+                      s.name, xl_pack_name((enum xl_pack_kind)kind),
+                      xl_pack_name((enum xl_pack_kind)head), error, plain);
+        if (kind > XL_PACK_BF16) /* the type is really used */
+            XL_CHECK(t, error > bound[XL_PACK_FP32]);
+        close_subject(&s);
+    }
+}
+
+/* An engine is refused for weights it does not read, and says which. */
+static void unread_weights_are_refused(struct xl_test *t)
+{
+    struct xl_config config = { .heads = 4, .blocks = 1 };
+    struct xl_params params;
+    struct xl_err err = { 0 };
+    xl_params_init(&params);
+    params.value[XL_PARAM_GEMM] = XL_GEMM_VECTOR + 1;
+    XL_CHECK_EQ(t, xl_plan_check(&config, &params, &err), XL_OK);
+    params.value[XL_PARAM_HEAD_DTYPE] = XL_PACK_INT4 + 1;
+    XL_CHECK_EQ(t, xl_plan_check(&config, &params, &err), XL_EUSAGE);
+    XL_CHECK_TEXT(t, err.message,
+                  "engine 'vector' does not read int4 weights, only fp32 bf16");
 }
 
 static void pieces_and_steps(struct xl_test *t)
@@ -377,6 +456,8 @@ static void comparisons_can_fail(struct xl_test *t)
 const struct xl_test_case xl_suite_model[] = {
     { "every_backend", every_backend },
     { "every_engine", every_engine },
+    { "every_weight_type", every_weight_type },
+    { "unread_weights_are_refused", unread_weights_are_refused },
     { "pieces_and_steps", pieces_and_steps },
     { "small_blocks", small_blocks },
     { "decode_workers_change_no_bit", decode_workers_change_no_bit },

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Advice to the kernel about whole pages of memory. Nothing depends on it
+ * being taken.
+ */
+#ifndef XL_PAGES_H
+#define XL_PAGES_H
+
+#include <stddef.h>
+
+/* Huge pages, please, for memory that is about to be written for the first
+ * time: reading weights is some 10 % faster. */
+void xl_pages_huge(void *block, size_t nbytes);
+
+/* Part of a file mapped by xl_map_open is not needed for now: its pages leave
+ * this process and come back from the file when they are read. Never for
+ * other memory, which would lose what it holds. */
+void xl_pages_drop(const void *mapped, size_t nbytes);
+
+#endif
