@@ -275,7 +275,7 @@ static void every_weight_type(struct xl_test *t)
         double plain = error_with(&s, &params);
         xl_test_check(t,
                       error <= most && plain <= most &&
-                          fabs(error - plain) <= most / 4,
+                          fabs(error - plain) <= most / 2,
                       __FILE__, __LINE__,
                       "%s, weights %s, head %s: off by %.3g, naive by %.3g",
                       s.name, xl_pack_name((enum xl_pack_kind)kind),
