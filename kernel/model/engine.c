@@ -9,26 +9,29 @@
 
 #include "kernel/base/buf.h"
 
-/* Engines to try, best first, for each kind and phase. */
-static const enum xl_gemm_id many[][4] = {
-    [XL_PACK_FP32] = { XL_GEMM_AVX512, XL_GEMM_OPENBLAS, XL_GEMM_VECTOR,
-                       XL_GEMM_NAIVE },
-    [XL_PACK_BF16] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_VECTOR },
-    [XL_PACK_INT8] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE },
-    [XL_PACK_INT4] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE },
+/* Engines to try for each kind and phase, best first. */
+enum {
+    CHOICES = 5
 };
-static const enum xl_gemm_id few[][4] = {
+static const enum xl_gemm_id many[][CHOICES] = {
+    [XL_PACK_FP32] = { XL_GEMM_AVX512, XL_GEMM_OPENBLAS, XL_GEMM_VECTOR,
+                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
+    [XL_PACK_BF16] = { XL_GEMM_AMX, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
+                       XL_GEMM_AVX2, XL_GEMM_VECTOR },
+    [XL_PACK_INT8] = { XL_GEMM_AMX, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
+                       XL_GEMM_AVX2, XL_GEMM_NAIVE },
+    [XL_PACK_INT4] = { XL_GEMM_AMX, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
+                       XL_GEMM_AVX2, XL_GEMM_NAIVE },
+};
+static const enum xl_gemm_id few[][CHOICES] = {
     [XL_PACK_FP32] = { XL_GEMM_AVX512, XL_GEMM_VECTOR, XL_GEMM_NAIVE,
-                       XL_GEMM_NAIVE },
+                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
     [XL_PACK_BF16] = { XL_GEMM_AVX512, XL_GEMM_AVX2, XL_GEMM_VECTOR,
-                       XL_GEMM_NAIVE },
+                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
     [XL_PACK_INT8] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE },
+                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
     [XL_PACK_INT4] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE },
+                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
 };
 
 enum xl_dtype xl_engine_dtype(enum xl_pack_kind kind)
@@ -47,10 +50,10 @@ static bool reads(const struct xl_gemm *gemm, enum xl_pack_kind kind,
     return dtype < XL_DTYPE_COUNT && xl_gemm_reads_rows(gemm, dtype);
 }
 
-static const struct xl_gemm *best(const enum xl_gemm_id list[4],
+static const struct xl_gemm *best(const enum xl_gemm_id list[CHOICES],
                                   enum xl_pack_kind kind, bool is_packed)
 {
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < CHOICES; i++) {
         const struct xl_gemm *gemm = xl_gemm_get(list[i]);
         if (reads(gemm, kind, is_packed) && !gemm->why_not())
             return gemm;

@@ -27,10 +27,9 @@ static const struct {
     const struct xl_gemm *gemm;
     double tolerance;
 } engines[] = {
-    { &xl_gemm_naive, 0 },
-    { &xl_gemm_avx2, 2e-6 },
-    { &xl_gemm_avx512, 2e-6 },
-    { &xl_gemm_avx512bf16, 8.5e-3 },
+    { &xl_gemm_naive, 0 },     { &xl_gemm_avx2, 2e-6 },
+    { &xl_gemm_avx512, 2e-6 }, { &xl_gemm_avx512bf16, 8.5e-3 },
+    { &xl_gemm_amx, 8.5e-3 },
 };
 static const size_t n_engines = sizeof engines / sizeof engines[0];
 
