@@ -10,8 +10,11 @@
  * part and the number of parts, so that a late worker cannot take a part of a
  * step that is over, and the caller takes what nobody else took. A worker
  * that has lost its core thus delays at most the part it holds; and since a
- * part that is held through a time slice costs more than hundreds of steps
- * gain, the caller then works alone for a while, twice as long each time. */
+ * part that is held through a time slice costs more than hundreds of small
+ * steps gain, the caller then works alone for a while, twice as long each
+ * time. A part counts as held when the caller has waited for it as long as its
+ * own share of the step took, and a wake-up on top: parts of a large model
+ * take longer than any fixed time, and differ. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setaffinity_np, syscall */
 #endif
@@ -28,14 +31,23 @@
 #include <unistd.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
 #include "kernel/base/cpu.h"
 
 enum {
     DEFAULT_SPIN = 2000,
-    PENALTY_LEAST = 1024, /* some ten milliseconds of a small model */
-    PENALTY_MOST = 16384,
     MAX_WIDTH = 4096
 };
+
+/* Waking a worker takes up to some 100 us, losing a core several ms: what is
+ * between the two tells one from the other. */
+#define PATIENCE_NS ((uint64_t)250 * 1000)
+
+/* How long the caller works alone after a stall: little after the first one,
+ * which may be a worker's first waking, and at most a sixth of a second. Ten
+ * milliseconds to begin with cost the demo model a third of its decode. */
+#define PENALTY_LEAST_NS ((uint64_t)1 * 1000000)
+#define PENALTY_MOST_NS  ((uint64_t)160 * 1000000)
 
 /* A counter that threads wait on: spin first, then sleep. */
 struct gate {
@@ -59,9 +71,9 @@ struct xl_pool {
     void *step_ctx;
     atomic_int caller_cpu;  /* where the caller began the step */
     atomic_bool is_crowded; /* a worker found itself on that core */
-    unsigned penalty;       /* the caller's: steps to do alone after a stall */
-    unsigned alone;         /* of them still to come */
-    unsigned shared;        /* steps shared without a stall since then */
+    uint64_t penalty_ns;    /* the caller's: how long alone after a stall */
+    uint64_t alone_until;   /* on xl_clock_ns; 0 = steps are shared */
+    uint64_t shared_since;  /* last stall, or last halving of the penalty */
     struct gate meet;       /* generation of the barrier inside a run */
     atomic_uint meeting;    /* workers waiting at the barrier */
     size_t width;
@@ -313,20 +325,44 @@ void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx)
         now = gate_wait(&pool->arrived, now, pool->spin);
 }
 
-/* A worker held its part for longer than the caller would spin, or was woken
- * on the caller's own core and so stopped it: others use the machine. The
- * longer that goes on, the longer the caller does without. */
-static void note_stall(struct xl_pool *pool, bool is_stalled)
+/* A worker held its part, or was woken on the caller's own core and so stopped
+ * it: others use the machine. The longer that goes on, the longer the caller
+ * does without. */
+static void note_stall(struct xl_pool *pool, uint64_t now, bool is_stalled)
 {
     if (is_stalled) {
-        pool->penalty = pool->penalty ? 2 * pool->penalty : PENALTY_LEAST;
-        if (pool->penalty > PENALTY_MOST)
-            pool->penalty = PENALTY_MOST;
-        pool->alone = pool->penalty;
-        pool->shared = 0;
-    } else if (pool->penalty && ++pool->shared == 4 * pool->penalty) {
-        pool->penalty /= 2;
-        pool->shared = 0;
+        pool->penalty_ns =
+            pool->penalty_ns ? 2 * pool->penalty_ns : PENALTY_LEAST_NS;
+        if (pool->penalty_ns > PENALTY_MOST_NS)
+            pool->penalty_ns = PENALTY_MOST_NS;
+        pool->alone_until = now + pool->penalty_ns;
+        pool->shared_since = pool->alone_until;
+    } else if (pool->penalty_ns &&
+               now - pool->shared_since >= 4 * pool->penalty_ns) {
+        pool->penalty_ns /= 2;
+        if (pool->penalty_ns < PENALTY_LEAST_NS)
+            pool->penalty_ns = 0;
+        pool->shared_since = now;
+    }
+}
+
+/* Spins for the other parts; false when they are held. */
+static bool await_parts(struct xl_pool *pool, unsigned wanted, uint64_t began)
+{
+    enum {
+        PAUSES = 64 /* between two looks at the clock */
+    };
+    uint64_t now = xl_clock_ns();
+    uint64_t patience = now + (now - began) + PATIENCE_NS;
+    for (;;) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (atomic_load_explicit(&pool->done.value, memory_order_acquire) ==
+                wanted)
+                return true;
+            pause_once();
+        }
+        if (xl_clock_ns() >= patience)
+            return false;
     }
 }
 
@@ -348,17 +384,15 @@ static void share_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
     atomic_store_explicit(&pool->ticket,
                           number << 2 * PART_BITS | first | parts,
                           memory_order_release);
+    uint64_t began = xl_clock_ns();
     ring(pool, parts - 1 < others ? parts - 1 : others);
     work(ctx, 0);
-    unsigned mine = 1 + do_parts(pool), spun = 0;
+    unsigned theirs = (unsigned)parts - 1 - do_parts(pool);
+    bool is_done = await_parts(pool, theirs, began);
+    note_stall(pool, xl_clock_ns(), !is_done);
     unsigned now =
         atomic_load_explicit(&pool->done.value, memory_order_acquire);
-    while (now + mine != parts && spun++ < pool->spin) {
-        pause_once();
-        now = atomic_load_explicit(&pool->done.value, memory_order_acquire);
-    }
-    note_stall(pool, now + mine != parts);
-    while (now + mine != parts)
+    while (now != theirs)
         now = gate_wait(&pool->done, now, 0);
 }
 
@@ -373,10 +407,11 @@ void xl_pool_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
     }
     if (atomic_load_explicit(&pool->is_crowded, memory_order_relaxed)) {
         atomic_store(&pool->is_crowded, false);
-        note_stall(pool, true);
+        note_stall(pool, xl_clock_ns(), true);
     }
-    if (pool->alone) {
-        pool->alone--;
+    if (pool->alone_until && xl_clock_ns() >= pool->alone_until)
+        pool->alone_until = 0;
+    if (pool->alone_until) {
         for (size_t part = 0; part < parts; part++)
             work(ctx, part);
         return;
