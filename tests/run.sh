@@ -56,6 +56,7 @@ check() {
 }
 
 logs=$(mktemp -d)
+chmod 755 "$logs" # a test reads a store there as another user
 trap 'rm -rf "$logs"' EXIT
 TMPDIR=$logs
 XLTUNE_PROFILES=$logs/profiles
