@@ -287,6 +287,40 @@ static void pool_steps_do_every_part_once(struct xl_test *t)
     }
 }
 
+struct tally {
+    atomic_int done;
+};
+
+static void do_some(void *ctx, size_t part)
+{
+    struct tally *tally = ctx;
+    atomic_int delay = 0;
+    while (atomic_fetch_add(&delay, 1) < (int)part * 100)
+        continue;
+    atomic_fetch_add(&tally->done, 1);
+}
+
+/* Runs and steps in quick turns with workers that sleep at once: a wake-up
+ * that gets lost stops this test for ever. */
+static void pool_loses_no_wake_up(struct xl_test *t)
+{
+    enum {
+        TURNS = 20000,
+        WIDTH = 3
+    };
+    struct xl_err err = { 0 };
+    struct xl_pool *pool;
+    struct tally tally = { .done = 0 };
+    struct xl_pool_options options = { .width = WIDTH, .spin = 1 };
+    XL_CHECK_STATUS(t, xl_pool_make(&pool, &options, &err), XL_OK, &err);
+    for (int i = 0; i < TURNS; i++) {
+        xl_pool_run(pool, do_some, &tally);
+        xl_pool_step(pool, WIDTH, do_some, &tally);
+    }
+    XL_CHECK_EQ(t, tally.done, 2 * TURNS * WIDTH);
+    xl_pool_free(pool);
+}
+
 static void spans_cover(struct xl_test *t)
 {
     for (size_t n = 0; n < 20; n++) {
@@ -392,6 +426,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "options_refuse", options_refuse },
     { "pool_runs_and_meets", pool_runs_and_meets },
     { "pool_steps_do_every_part_once", pool_steps_do_every_part_once },
+    { "pool_loses_no_wake_up", pool_loses_no_wake_up },
     { "spans_cover", spans_cover },
     { "rng_is_fair", rng_is_fair },
     { "params_hold_their_bounds", params_hold_their_bounds },
