@@ -18,9 +18,8 @@ static const struct xl_opt common_rows[XL_COMMON_COUNT] = {
                           .help = "no progress on standard error" },
 };
 
-static size_t groups_of(const struct xl_program *program,
-                        const struct xl_cmd *cmd,
-                        struct xl_opt_group groups[XL_OPT_GROUPS])
+size_t xl_cmd_groups(const struct xl_program *program, const struct xl_cmd *cmd,
+                     struct xl_opt_group groups[XL_OPT_GROUPS])
 {
     groups[XL_GROUP_OWN] = (struct xl_opt_group){ .title = "Options",
                                                   .rows = cmd->rows,
@@ -55,7 +54,7 @@ void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
         program_help(program, out);
         return;
     }
-    size_t n = groups_of(program, cmd, groups);
+    size_t n = xl_cmd_groups(program, cmd, groups);
     xl_buf_printf(out, "%s %s: %s\n\nUsage: %s %s %s\n\nExample:\n  %s\n",
                   program->name, cmd->name, cmd->summary, program->name,
                   cmd->name, cmd->usage, cmd->example);
@@ -133,8 +132,9 @@ static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
     struct xl_opt_group groups[XL_OPT_GROUPS];
     struct xl_err err = { 0 };
     struct xl_buf line;
-    size_t n = groups_of(program, cmd, groups);
-    struct xl_cmd_ctx ctx = { .cmd = cmd,
+    size_t n = xl_cmd_groups(program, cmd, groups);
+    struct xl_cmd_ctx ctx = { .program = program,
+                              .cmd = cmd,
                               .services = program->services,
                               .argc = argc,
                               .argv = (const char *const *)argv };

@@ -46,7 +46,10 @@ enum {
     XL_COMMON_COUNT
 };
 
+struct xl_program;
+
 struct xl_cmd_ctx {
+    const struct xl_program *program;
     const struct xl_cmd *cmd;
     struct xl_opts opts;
     const struct xl_services *services;
@@ -59,10 +62,11 @@ struct xl_cmd_ctx {
 
 struct xl_cmd {
     const char *name;
-    const char *summary; /* one line, lower case */
-    const char *usage;   /* what stands after the name */
-    const char *example; /* one command a reader can paste */
-    const char *details; /* paragraph of help, or NULL */
+    const char *summary;      /* one line, lower case */
+    const char *usage;        /* what stands after the name */
+    const char *example;      /* one command a reader can paste */
+    const char *details;      /* paragraph of help, or NULL */
+    const char *const *verbs; /* first words it takes, ended by NULL, or NULL */
     const struct xl_opt *rows;
     size_t n_rows;
     bool takes_model; /* also the model and tunable groups */
@@ -81,6 +85,10 @@ struct xl_program {
 
 /* argv as main got it. Returns the exit code. */
 int xl_cmd_main(const struct xl_program *program, int argc, char **argv);
+
+/* The option groups of a command; returns how many. */
+size_t xl_cmd_groups(const struct xl_program *program, const struct xl_cmd *cmd,
+                     struct xl_opt_group groups[XL_OPT_GROUPS]);
 
 /* Whole help of one command, or of the program when cmd is NULL. */
 void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,

@@ -26,6 +26,7 @@ enum xl_status {
 #define XL_STATUS(id, code, text) XL_##id,
 #include "kernel/base/err.def"
 #undef XL_STATUS
+    XL_STATUS_COUNT
 };
 
 struct xl_err {

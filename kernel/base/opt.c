@@ -110,8 +110,7 @@ static bool is_name(const char *name, const char *wanted)
     return *name == '\0' && *wanted == '\0';
 }
 
-/* Appends a flag as people type it: two dashes, no underscores. */
-static void add_flag(struct xl_buf *out, const char *name)
+void xl_opt_flag(struct xl_buf *out, const char *name)
 {
     xl_buf_text(out, name[1] ? "--" : "-");
     for (; *name; name++)
@@ -364,7 +363,7 @@ static void help_row(struct xl_buf *out, const struct xl_opt *row)
 {
     size_t start = out->len;
     xl_buf_text(out, "  ");
-    add_flag(out, row->name);
+    xl_opt_flag(out, row->name);
     if (row->arg)
         xl_buf_printf(out, " %s", row->arg);
     size_t used = out->len - start;
@@ -382,8 +381,7 @@ static void help_row(struct xl_buf *out, const struct xl_opt *row)
     xl_buf_char(out, '\n');
 }
 
-/* Has a group before g a row of that name? */
-static bool is_shadowed(const struct xl_opt_group *groups, size_t g,
+bool xl_opt_is_shadowed(const struct xl_opt_group *groups, size_t g,
                         const char *name)
 {
     for (size_t before = 0; before < g; before++)
@@ -402,7 +400,7 @@ void xl_opts_help(const struct xl_opt_group *groups, size_t n_groups,
         xl_buf_printf(out, "\n%s:\n", groups[g].title);
         for (size_t i = 0; i < groups[g].n_rows; i++) {
             const struct xl_opt *row = &groups[g].rows[i];
-            if (!row->hidden && !is_shadowed(groups, g, row->name))
+            if (!row->hidden && !xl_opt_is_shadowed(groups, g, row->name))
                 help_row(out, row);
         }
     }

@@ -52,6 +52,8 @@ struct xl_opt_group {
     const char *title; /* heading in help */
     const struct xl_opt *rows;
     size_t n_rows;
+    /* The words row i takes, ended by NULL, or NULL; the member may be NULL. */
+    const char *const *(*words)(size_t row);
 };
 
 enum {
@@ -95,6 +97,13 @@ bool xl_opt_bool(const struct xl_opts *opts, size_t group, size_t row);
  * whose name an earlier group has is left out: that one is parsed. */
 void xl_opts_help(const struct xl_opt_group *groups, size_t n_groups,
                   struct xl_buf *out);
+
+/* Is a row of group g hidden by one of the same name in a group before? */
+bool xl_opt_is_shadowed(const struct xl_opt_group *groups, size_t g,
+                        const char *name);
+
+/* Appends a flag as people type it: "-p", "--chunk-size". */
+void xl_opt_flag(struct xl_buf *out, const char *name);
 
 /* Appends text in lines of at most 80 columns that begin at `column`; the
  * first is taken to stand there already. White space is one blank. */

@@ -241,6 +241,15 @@ enum xl_status xl_params_from_flags(struct xl_params *params,
 
 /* -- rows for the option parser ------------------------------------------- */
 
+static const char *const *words_of(size_t row)
+{
+    static const char *const truths[] = { "true", "false", NULL };
+    const struct xl_param_row *param = xl_param_row((enum xl_param)row);
+    if (param->kind == XL_KIND_BOOL)
+        return truths;
+    return param->kind == XL_KIND_NAME ? param->choices : NULL;
+}
+
 struct xl_opt_group xl_params_opt_group(void)
 {
     static const struct xl_opt rows[XL_PARAM_COUNT] = {
@@ -254,5 +263,6 @@ struct xl_opt_group xl_params_opt_group(void)
     };
     return (struct xl_opt_group){ .title = "Tunables",
                                   .rows = rows,
-                                  .n_rows = XL_PARAM_COUNT };
+                                  .n_rows = XL_PARAM_COUNT,
+                                  .words = words_of };
 }

@@ -264,6 +264,8 @@ done:
     return rc;
 }
 
+static const char *const verbs[] = { "show", "explain", NULL };
+
 const struct xl_cmd xl_cmd_config = {
     .name = "config",
     .summary = "the effective configuration and where each value came from",
@@ -273,6 +275,7 @@ const struct xl_cmd xl_cmd_config = {
                "the backend,\nthe machine profile (left out by --no-best), "
                "XLTUNE_<NAME> variables,\n--profile NAME, --config FILE, "
                "flags.",
+    .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

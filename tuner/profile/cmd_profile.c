@@ -351,17 +351,20 @@ static const struct action {
 enum {
     N_ACTIONS = sizeof actions / sizeof *actions
 };
+/* The same names, for completion and hints. */
+static const char *const verbs[] = { "list",  "show",   "freeze",
+                                     "check", "remove", NULL };
+_Static_assert(sizeof verbs / sizeof *verbs == N_ACTIONS + 1,
+               "a verb for each action");
 
 static enum xl_status find_action(const struct xl_opts *opts,
                                   const struct action **action,
                                   struct xl_err *err)
 {
-    const char *names[N_ACTIONS];
     const char *word = opts->n_args ? opts->args[0] : "list";
     char hint[80];
     for (size_t i = 0; i < N_ACTIONS; i++) {
-        names[i] = actions[i].name;
-        if (strcmp(word, names[i]) != 0)
+        if (strcmp(word, actions[i].name) != 0)
             continue;
         *action = &actions[i];
         if ((opts->n_args ? opts->n_args - 1 : 0) == actions[i].n_words)
@@ -370,7 +373,7 @@ static enum xl_status find_action(const struct xl_opts *opts,
                        actions[i].takes);
     }
     return xl_fail(err, XL_EUSAGE, "unknown action '%s'%s", word,
-                   xl_cmd_hint(word, names, N_ACTIONS, hint, sizeof hint));
+                   xl_cmd_hint(word, verbs, N_ACTIONS, hint, sizeof hint));
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -396,6 +399,7 @@ const struct xl_cmd xl_cmd_profile = {
                "writes ./configs/NAME.json,\nwhich --profile NAME then uses. "
                "check says whether a profile still matches\nthis machine and "
                "model (exit 1 when it does not).",
+    .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

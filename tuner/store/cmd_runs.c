@@ -373,15 +373,18 @@ static const struct action {
 enum {
     N_ACTIONS = sizeof actions / sizeof *actions
 };
+/* The same names, for completion and hints. */
+static const char *const verbs[] = { "list",   "show", "export", "verify",
+                                     "resume", "gc",   NULL };
+_Static_assert(sizeof verbs / sizeof *verbs == N_ACTIONS + 1,
+               "a verb for each action");
 
 static enum xl_status run_action(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    const char *names[N_ACTIONS];
     char hint[80];
     size_t n_args = ctx->opts.n_args;
     const char *word = n_args ? ctx->opts.args[0] : "list";
     for (size_t i = 0; i < N_ACTIONS; i++) {
-        names[i] = actions[i].name;
         if (strcmp(word, actions[i].name) != 0)
             continue;
         size_t most = actions[i].takes_run ? 2 : 1;
@@ -395,7 +398,7 @@ static enum xl_status run_action(struct xl_cmd_ctx *ctx, struct xl_err *err)
                    "unknown action '%s'%s; list, show, export, verify, resume "
                    "and gc are there",
                    word,
-                   xl_cmd_hint(word, names, N_ACTIONS, hint, sizeof hint));
+                   xl_cmd_hint(word, verbs, N_ACTIONS, hint, sizeof hint));
 }
 
 const struct xl_cmd xl_cmd_runs = {
@@ -408,6 +411,7 @@ const struct xl_cmd xl_cmd_runs = {
                "trials.db. verify checks the store and that these files agree "
                "with it (exit code 5 when not). resume prints the command "
                "that goes on with a run.",
+    .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,
     .run = run_action,
