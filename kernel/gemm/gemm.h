@@ -43,6 +43,9 @@ struct xl_gemm {
     const char *name, *summary;
     unsigned reads_rows;   /* bits 1 << enum xl_dtype */
     unsigned reads_packed; /* bits 1 << enum xl_pack_kind */
+    /* Rows up to which a row's bits do not depend on how many rows there are;
+     * 0 = any number. */
+    size_t few_rows;
     /* NULL when usable here, else the reason why not (static storage). Ask
      * before the first run: an engine may set its library up here. */
     const char *(*why_not)(void);

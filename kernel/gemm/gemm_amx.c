@@ -237,6 +237,7 @@ const struct xl_gemm xl_gemm_amx = {
     .summary = "packed bf16 and integer weights by bf16 matrix tiles",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
+    .few_rows = 8, /* as avx512bf16 */
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -41,6 +41,7 @@ const struct xl_gemm xl_gemm_avx2 = {
     .summary =
         "packed weights of every kind times fp32 rows, eight lanes a register",
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
+    .few_rows = FEW_ROWS,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -39,6 +39,7 @@ const struct xl_gemm xl_gemm_avx512 = {
     .summary = "packed weights of every kind times fp32 rows, sixteen lanes a "
                "register",
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
+    .few_rows = FEW_ROWS,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

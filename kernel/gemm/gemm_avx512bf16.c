@@ -170,6 +170,7 @@ const struct xl_gemm xl_gemm_avx512bf16 = {
     .summary = "packed bf16 and integer weights by bf16 dot products",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
+    .few_rows = FEW_ROWS,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

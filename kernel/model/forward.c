@@ -7,7 +7,8 @@
  * regions itself. Decode is driven by the caller alone: it hands the shares of
  * a stage out as tickets and does itself what no other worker took, so that a
  * neighbour on the machine costs a share, not a time slice a stage. Small
- * stages run without asking anybody.
+ * stages run without asking anybody. A batch is decode with a row a sequence:
+ * its products are those of few rows, in the order of sums of a single row.
  * Projections that share an input share a stage: its columns are counted
  * through all of them, and cut at multiples of COLUMN_STEP. */
 #include "kernel/model/forward_int.h"
@@ -17,7 +18,8 @@
 
 enum {
     COLUMN_STEP = 16,
-    FEW_ROWS = 4
+    FEW_ROWS = 4,
+    SMALL_ROWS = 4 /* rows up to which a small stage is not shared out */
 };
 
 /* -- products ------------------------------------------------------------- */
@@ -36,11 +38,25 @@ struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
                               .mine = xl_span_of(steps, s->parts, worker) };
 }
 
+void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job)
+{
+    size_t most = gemm->few_rows ? gemm->few_rows : job->m;
+    for (size_t i = 0; i < job->m; i += most) {
+        struct xl_gemm_job part = *job;
+        part.m = job->m - i < most ? job->m - i : most;
+        part.x += i * job->ldx;
+        part.y += i * job->ldy;
+        gemm->run(&part);
+    }
+}
+
 void xl_share_run(struct xl_share *share, const struct xl_product *p)
 {
     const struct xl_plan *plan = share->stage->plan;
+    bool is_step = xl_stage_is_step(share->stage);
     const struct xl_gemm *gemm =
-        xl_plan_gemm(plan, p->w, share->rows < FEW_ROWS);
+        p->gemm ? p->gemm
+                : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
     const struct xl_span *mine = &share->mine;
     size_t here = xl_product_steps(p->w), before = share->before;
     size_t begin = mine->begin > before ? mine->begin - before : 0;
@@ -50,21 +66,23 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
     end = end < here ? end * COLUMN_STEP : p->w->out;
     if (begin >= end)
         return;
-    (p->gemm ? p->gemm : gemm)
-        ->run(&(struct xl_gemm_job){ .m = share->rows,
-                                     .k = p->w->in,
-                                     .n_begin = begin,
-                                     .n_end = end,
-                                     .x = p->x,
-                                     .ldx = p->ldx,
-                                     .w = p->w->w,
-                                     .w_dtype = p->w->dtype,
-                                     .packed = xl_matrix_packed(p->w),
-                                     .bias = p->w->bias,
-                                     .y = p->y,
-                                     .ldy = p->ldy,
-                                     .scratch =
-                                         plan->scratch.gemm[share->worker] });
+    struct xl_gemm_job job = { .m = share->rows,
+                               .k = p->w->in,
+                               .n_begin = begin,
+                               .n_end = end,
+                               .x = p->x,
+                               .ldx = p->ldx,
+                               .w = p->w->w,
+                               .w_dtype = p->w->dtype,
+                               .packed = xl_matrix_packed(p->w),
+                               .bias = p->w->bias,
+                               .y = p->y,
+                               .ldy = p->ldy,
+                               .scratch = plan->scratch.gemm[share->worker] };
+    if (is_step)
+        xl_few_run(gemm, &job);
+    else
+        gemm->run(&job);
 }
 
 void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
@@ -213,7 +231,7 @@ static void run_regions(const struct xl_stage *s,
 static void run_cell(const struct xl_stage *s)
 {
     const struct xl_plan *plan = s->plan;
-    struct xl_chunk_job job = arch_of(plan)->cell_job(s);
+    struct xl_chunk_job job = arch_of(plan)->cell_job(s, 0);
     if (plan->config->gate_cap > 0.0f)
         run_region(s, cap_gates, XL_PART_CELL);
     plan->backend->run(&plan->spec, &job, plan->scratch.chunk);
@@ -234,34 +252,42 @@ static void run_prefill(struct xl_stage *s)
         run_regions(s, at_end);
 }
 
-/* One token: the worker's heads, gates capped on the way. */
-static void step_heads(const struct xl_stage *s, size_t worker)
+/* One token of a sequence, one head, gates capped on the way. */
+static void step_head(const struct xl_stage *s, size_t sequence, size_t h,
+                      float *scratch)
 {
     const struct xl_plan *plan = s->plan;
     const struct xl_config *c = plan->config;
-    struct xl_chunk_job job = arch_of(plan)->cell_job(s);
-    struct xl_span span = xl_span_of(c->heads, s->parts, worker);
-    for (size_t h = span.begin; h < span.end; h++) {
-        xl_gate_cap(plan->scratch.igate + h, 1, c->gate_cap);
-        xl_gate_cap(plan->scratch.fgate + h, 1, c->gate_cap);
-        struct xl_mlstm_io io = {
-            .dk = c->dk,
-            .dv = c->dv,
-            .eps = c->cell_eps,
-            .q = job.q + h * c->dk,
-            .k = job.k + h * c->dk,
-            .v = job.v + h * c->dv,
-            .h = job.h + h * c->dv,
-            .igate = job.igate + h,
-            .fgate = job.fgate + h,
-        };
-        struct xl_mlstm_state state = {
-            .C = job.C + h * c->dk * c->dv,
-            .n = job.n + h * c->dk,
-            .m = job.m + h,
-        };
-        plan->spec.cell->steps(&io, 1, &state, plan->scratch.gemm[worker]);
-    }
+    struct xl_chunk_job job = arch_of(plan)->cell_job(s, sequence);
+    size_t gate = sequence * c->heads + h;
+    xl_gate_cap(plan->scratch.igate + gate, 1, c->gate_cap);
+    xl_gate_cap(plan->scratch.fgate + gate, 1, c->gate_cap);
+    struct xl_mlstm_io io = {
+        .dk = c->dk,
+        .dv = c->dv,
+        .eps = c->cell_eps,
+        .q = job.q + h * c->dk,
+        .k = job.k + h * c->dk,
+        .v = job.v + h * c->dv,
+        .h = job.h + h * c->dv,
+        .igate = job.igate + h,
+        .fgate = job.fgate + h,
+    };
+    struct xl_mlstm_state state = {
+        .C = job.C + h * c->dk * c->dv,
+        .n = job.n + h * c->dk,
+        .m = job.m + h,
+    };
+    plan->spec.cell->steps(&io, 1, &state, scratch);
+}
+
+/* One token of each sequence: the worker's pairs of sequence and head. */
+static void step_heads(const struct xl_stage *s, size_t worker)
+{
+    size_t heads = s->plan->config->heads;
+    struct xl_span span = xl_span_of(s->n_states * heads, s->parts, worker);
+    for (size_t i = span.begin; i < span.end; i++)
+        step_head(s, i / heads, i % heads, s->plan->scratch.gemm[worker]);
 }
 
 /* One stage of decode: a step of the pool, or, when it is small, a call. */
@@ -269,7 +295,7 @@ static void step_stage(struct xl_stage *s, const struct xl_stage_row *row)
 {
     struct region r = { .stage = s, .work = row->work };
     size_t parts = s->parts;
-    if (row->is_small) {
+    if (row->is_small && s->rows < SMALL_ROWS) {
         s->parts = 1;
         row->work(s, 0);
     } else {
@@ -310,11 +336,12 @@ static void run_decode(struct xl_stage *s)
 static void run_block(struct xl_stage *s)
 {
     xl_trace_begin(s->trace);
-    if (s->rows == 1)
+    if (xl_stage_is_step(s))
         run_decode(s);
     else
         run_prefill(s);
-    s->state->tokens += s->rows;
+    for (size_t i = 0; i < s->n_states; i++)
+        s->states[i]->tokens += xl_stage_tokens(s);
 }
 
 void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
@@ -327,7 +354,8 @@ void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
         size_t rows = left < plan->block_tokens ? left : plan->block_tokens;
         bool last = at + rows == pass->n;
         struct xl_stage s = { .plan = plan,
-                              .state = state,
+                              .states = &state,
+                              .n_states = 1,
                               .rows = rows,
                               .parts = plan->workers,
                               .tokens = pass->tokens + at,
@@ -342,5 +370,27 @@ void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
         }
         run_block(&s);
         at += rows;
+    }
+}
+
+void xl_plan_forward_batch(struct xl_plan *plan, struct xl_state *const *states,
+                           const struct xl_batch *batch)
+{
+    size_t vocab = plan->config->vocab, rows;
+    for (size_t at = 0; at < batch->n; at += rows) {
+        size_t left = batch->n - at;
+        rows = left < plan->block_tokens ? left : plan->block_tokens;
+        struct xl_stage s = { .plan = plan,
+                              .states = states + at,
+                              .n_states = rows,
+                              .rows = rows,
+                              .parts = plan->workers,
+                              .tokens = batch->tokens + at,
+                              .trace = batch->trace };
+        if (batch->logits) {
+            s.logits = batch->logits + at * vocab;
+            s.n_logits = rows;
+        }
+        run_block(&s);
     }
 }

@@ -20,10 +20,11 @@ enum {
 /* What every stage function sees. */
 struct xl_stage {
     struct xl_plan *plan;
-    struct xl_state *state;
+    struct xl_state *const *states; /* [n_states], of each sequence */
+    size_t n_states;
     size_t block;
     const int32_t *tokens;
-    size_t rows;        /* tokens of this pass */
+    size_t rows;        /* tokens of this pass, as many of each sequence */
     size_t parts;       /* shares that a stage is cut in */
     float *logits;      /* [n_logits][vocab] */
     size_t first_logit; /* row of the pass that logits row 0 belongs to */
@@ -36,7 +37,7 @@ typedef void xl_stage_work(const struct xl_stage *s, size_t worker);
 struct xl_stage_row {
     xl_stage_work *work; /* NULL ends a list */
     enum xl_part part;   /* that its time is counted to */
-    bool is_small;       /* for one row not worth sharing out */
+    bool is_small;       /* for few rows not worth sharing out */
 };
 
 struct xl_block_stages {
@@ -47,8 +48,9 @@ struct xl_block_stages {
 
 struct xl_forward_arch {
     struct xl_block_stages (*layer)(const struct xl_stage *s);
-    /* Inputs, outputs and state of the mLSTM cell of the stage's block. */
-    struct xl_chunk_job (*cell_job)(const struct xl_stage *s);
+    /* Inputs, outputs and state of the mLSTM cell of the stage's block, for
+     * one sequence. */
+    struct xl_chunk_job (*cell_job)(const struct xl_stage *s, size_t sequence);
     /* The norm in front of a block, or, for the number of blocks, of the
      * head; w NULL = none. */
     const struct xl_vector *(*norm)(const struct xl_plan *plan, size_t block);
@@ -56,6 +58,20 @@ struct xl_forward_arch {
 
 extern const struct xl_forward_arch xl_forward_xlstm;
 extern const struct xl_forward_arch xl_forward_stack;
+
+/* -- sequences ------------------------------------------------------------ */
+
+/* Tokens of each sequence in this pass. */
+static inline size_t xl_stage_tokens(const struct xl_stage *s)
+{
+    return s->rows / s->n_states;
+}
+
+/* One token of each sequence, or of the only one? */
+static inline bool xl_stage_is_step(const struct xl_stage *s)
+{
+    return s->rows == s->n_states;
+}
 
 /* -- products ------------------------------------------------------------- */
 
@@ -105,6 +121,10 @@ struct xl_outputs {
 
 void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
                     size_t worker);
+
+/* A product by an engine that is made for few rows, as many at a time as leave
+ * a row the bits it has alone. */
+void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
 
 /* -- stages that both use ------------------------------------------------- */
 

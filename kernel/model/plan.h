@@ -50,6 +50,21 @@ struct xl_pass {
 void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
                      const struct xl_pass *pass);
 
+/* The next token of n sequences, each with a state of its own: one pass over
+ * the weights for all of them, block tokens at a time. States are distinct.
+ *
+ * The bits of a sequence's logits and state are those of a pass of its one
+ * token alone: they depend neither on its neighbours, nor on their number, nor
+ * on its place, nor on the workers. */
+struct xl_batch {
+    const int32_t *tokens; /* [n], each below the vocabulary's size */
+    size_t n;
+    float *logits;          /* [n][vocab], or NULL when not wanted */
+    struct xl_trace *trace; /* where the time goes, or NULL */
+};
+void xl_plan_forward_batch(struct xl_plan *plan, struct xl_state *const *states,
+                           const struct xl_batch *batch);
+
 /* Why a tunable has no effect with these values on this model ("backend
  * 'native' does not read it"), or NULL when it has. Static storage. */
 const char *xl_plan_inert(const struct xl_config *config,

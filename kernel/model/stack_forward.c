@@ -40,17 +40,20 @@ static void convolve(const struct xl_stage *s, const struct xl_conv *conv,
                      const float *x, size_t x_stride, struct xl_span span)
 {
     float *c = s->plan->scratch.c;
-    struct xl_conv_io io = {
-        .rows = s->rows,
-        .x = x,
-        .x_stride = x_stride,
-        .y = c,
-        .y_stride = conv->channels,
-        .history =
-            xl_state_at(s->state, s->block,
-                        block_of(s)->is_slstm ? XL_STATE_SCONV : XL_STATE_CONV),
-    };
-    xl_conv_run(conv, &io, span.begin, span.end);
+    size_t tokens = xl_stage_tokens(s);
+    enum xl_state_part part =
+        block_of(s)->is_slstm ? XL_STATE_SCONV : XL_STATE_CONV;
+    for (size_t i = 0; i < s->n_states; i++) {
+        struct xl_conv_io io = {
+            .rows = tokens,
+            .x = x + i * tokens * x_stride,
+            .x_stride = x_stride,
+            .y = c + i * tokens * conv->channels,
+            .y_stride = conv->channels,
+            .history = xl_state_at(s->states[i], s->block, part),
+        };
+        xl_conv_run(conv, &io, span.begin, span.end);
+    }
     for (size_t t = 0; t < s->rows; t++)
         xl_activate(XL_ACTIVATION_SWISH, c + t * conv->channels + span.begin,
                     span.end - span.begin);
@@ -101,7 +104,7 @@ static void project_gates(const struct xl_stage *s, size_t worker)
                   { &b->fgate, plan->scratch.fgate } };
     for (size_t i = 0; i < 2 && span.begin < span.end; i++) {
         const struct xl_gemm *gemm = xl_plan_gemm(plan, gates[i].w, true);
-        gemm->run(&(struct xl_gemm_job){
+        struct xl_gemm_job job = {
             .m = span.end - span.begin,
             .k = gates[i].w->in,
             .n_end = heads,
@@ -113,30 +116,38 @@ static void project_gates(const struct xl_stage *s, size_t worker)
             .bias = gates[i].w->bias,
             .y = gates[i].y + span.begin * heads,
             .ldy = heads,
-            .scratch = plan->scratch.gemm[worker] });
+            .scratch = plan->scratch.gemm[worker],
+        };
+        if (xl_stage_is_step(s))
+            xl_few_run(gemm, &job);
+        else
+            gemm->run(&job);
     }
 }
 
-static struct xl_chunk_job cell_job(const struct xl_stage *s)
+static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
 {
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
-    return (struct xl_chunk_job){ .tokens = s->rows,
-                                  .q = m->qkv,
+    const struct xl_state *state = s->states[sequence];
+    size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
+    const float *qkv = m->qkv + row * 3 * c->inner;
+    return (struct xl_chunk_job){ .tokens = tokens,
+                                  .q = qkv,
                                   .q_stride = 3 * c->inner,
-                                  .k = m->qkv + c->inner,
+                                  .k = qkv + c->inner,
                                   .k_stride = 3 * c->inner,
-                                  .v = m->qkv + 2 * c->inner,
+                                  .v = qkv + 2 * c->inner,
                                   .v_stride = 3 * c->inner,
-                                  .igate = m->igate,
-                                  .fgate = m->fgate,
+                                  .igate = m->igate + row * c->heads,
+                                  .fgate = m->fgate + row * c->heads,
                                   .gate_stride = c->heads,
-                                  .h = m->h,
+                                  .h = m->h + row * c->inner,
                                   .h_stride = c->inner,
                                   .eps = c->cell_eps,
-                                  .C = xl_state_C(s->state, s->block),
-                                  .n = xl_state_n(s->state, s->block),
-                                  .m = xl_state_m(s->state, s->block) };
+                                  .C = xl_state_C(state, s->block),
+                                  .n = xl_state_n(state, s->block),
+                                  .m = xl_state_m(state, s->block) };
 }
 
 /* h = (norm(h) + skip c) silu(z), shared by heads of rows. */
@@ -207,36 +218,45 @@ static void project_slstm(const struct xl_stage *s, size_t worker)
     }
 }
 
-static void run_slstm(const struct xl_stage *s, size_t worker)
+/* All tokens of a sequence, one head. */
+static void run_slstm_head(const struct xl_stage *s, size_t sequence,
+                           size_t head, float *scratch)
 {
     const struct xl_ready_slstm *b = &block_of(s)->s;
     const struct xl_config *config = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
+    const struct xl_state *from = s->states[sequence];
     size_t width = config->width, dim = width / config->slstm_heads;
-    struct xl_span span = xl_span_of(config->slstm_heads, s->parts, worker);
-    for (size_t head = span.begin; head < span.end; head++) {
-        size_t at = head * dim;
-        struct xl_slstm_io io = {
-            .dim = dim,
-            .in = m->wide + at * XL_SLSTM_GATES,
-            .in_stride = width * XL_SLSTM_GATES,
-            .recurrent = b->recurrent[head],
-            .h = m->z + at,
-            .h_stride = width,
-        };
-        struct xl_slstm_state state = {
-            .h = xl_state_at(s->state, s->block, XL_STATE_SLSTM_H) + at,
-            .c = xl_state_at(s->state, s->block, XL_STATE_SLSTM_C) + at,
-            .n = xl_state_at(s->state, s->block, XL_STATE_SLSTM_N) + at,
-            .m = xl_state_at(s->state, s->block, XL_STATE_SLSTM_M) + at,
-        };
-        struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
-        xl_slstm_get()->steps(&io, s->rows, &state, m->gemm[worker]);
-        for (size_t t = 0; t < s->rows; t++) {
-            float *h = m->z + t * width + at;
-            s->plan->row->heads(h, h, &norm, 1, dim);
-        }
-    }
+    size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
+    size_t at = head * dim;
+    struct xl_slstm_io io = {
+        .dim = dim,
+        .in = m->wide + (row * width + at) * XL_SLSTM_GATES,
+        .in_stride = width * XL_SLSTM_GATES,
+        .recurrent = b->recurrent[head],
+        .h = m->z + row * width + at,
+        .h_stride = width,
+    };
+    struct xl_slstm_state state = {
+        .h = xl_state_at(from, s->block, XL_STATE_SLSTM_H) + at,
+        .c = xl_state_at(from, s->block, XL_STATE_SLSTM_C) + at,
+        .n = xl_state_at(from, s->block, XL_STATE_SLSTM_N) + at,
+        .m = xl_state_at(from, s->block, XL_STATE_SLSTM_M) + at,
+    };
+    struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
+    xl_slstm_get()->steps(&io, tokens, &state, scratch);
+    for (size_t t = 0; t < tokens; t++)
+        s->plan->row->heads(io.h + t * width, io.h + t * width, &norm, 1, dim);
+}
+
+/* Pairs of head and sequence, head by head: R stays in cache. */
+static void run_slstm(const struct xl_stage *s, size_t worker)
+{
+    size_t n = s->plan->config->slstm_heads * s->n_states;
+    struct xl_span span = xl_span_of(n, s->parts, worker);
+    for (size_t i = span.begin; i < span.end; i++)
+        run_slstm_head(s, i % s->n_states, i / s->n_states,
+                       s->plan->scratch.gemm[worker]);
 }
 
 static void add_slstm(const struct xl_stage *s, size_t worker)

@@ -28,26 +28,29 @@ static void project_in(const struct xl_stage *s, size_t worker)
         worker);
 }
 
-static struct xl_chunk_job cell_job(const struct xl_stage *s)
+static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
 {
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
-    return (struct xl_chunk_job){ .tokens = s->rows,
-                                  .q = m->q,
-                                  .q_stride = c->heads * c->dk,
-                                  .k = m->k,
-                                  .k_stride = c->heads * c->dk,
-                                  .v = m->v,
-                                  .v_stride = c->heads * c->dv,
-                                  .igate = m->igate,
-                                  .fgate = m->fgate,
+    const struct xl_state *state = s->states[sequence];
+    size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
+    size_t dk = c->heads * c->dk, dv = c->heads * c->dv;
+    return (struct xl_chunk_job){ .tokens = tokens,
+                                  .q = m->q + row * dk,
+                                  .q_stride = dk,
+                                  .k = m->k + row * dk,
+                                  .k_stride = dk,
+                                  .v = m->v + row * dv,
+                                  .v_stride = dv,
+                                  .igate = m->igate + row * c->heads,
+                                  .fgate = m->fgate + row * c->heads,
                                   .gate_stride = c->heads,
-                                  .h = m->h,
-                                  .h_stride = c->heads * c->dv,
+                                  .h = m->h + row * dv,
+                                  .h_stride = dv,
                                   .eps = c->cell_eps,
-                                  .C = xl_state_C(s->state, s->block),
-                                  .n = xl_state_n(s->state, s->block),
-                                  .m = xl_state_m(s->state, s->block) };
+                                  .C = xl_state_C(state, s->block),
+                                  .n = xl_state_n(state, s->block),
+                                  .m = xl_state_m(state, s->block) };
 }
 
 static void gate_heads(const struct xl_stage *s, size_t worker)
