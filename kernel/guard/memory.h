@@ -23,6 +23,9 @@ struct xl_memory {
 
 void xl_memory_read(struct xl_memory *memory);
 
+/* peak_bytes counts from now on; false where the system does not allow it. */
+bool xl_memory_forget_peak(void);
+
 /* A line of the memory CSV: ts,rss_mb,avail_mb,total_mb,cgroup_mb,psi. */
 extern const char xl_memory_csv_header[];
 void xl_memory_csv(const struct xl_memory *memory, int64_t wall_ms,

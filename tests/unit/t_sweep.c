@@ -39,6 +39,7 @@ struct bench {
     struct xl_config config;
     struct xl_params base;
     struct xl_param_space *space;
+    struct xl_objective *objective;
     struct fake fake;
 };
 
@@ -150,12 +151,15 @@ static bool open_bench(struct bench *b, struct xl_test *t)
     };
     if (rc == XL_OK)
         rc = xl_param_space_make(&b->space, &options, &err);
+    if (rc == XL_OK)
+        rc = xl_objective_parse(&b->objective, "prefill", &err);
     xl_plan_canonical(&b->config, &b->base);
     return XL_CHECK_STATUS(t, rc, XL_OK, &err);
 }
 
 static void close_bench(struct bench *b)
 {
+    xl_objective_free(b->objective);
     xl_param_space_free(b->space);
 }
 
@@ -200,7 +204,7 @@ static bool open_start(struct bench *b, struct start *s, const char *file,
                     .measure = fake_measure,
                     .judge = fake_judge },
         .config = &b->config,
-        .objective = XL_OBJECTIVE_PREFILL,
+        .objective = b->objective,
         .repeats = REPEATS,
         .to_params = to_params,
         .params_ctx = b->space,

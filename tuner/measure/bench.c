@@ -30,17 +30,6 @@ struct bench {
 
 /* -- memory --------------------------------------------------------------- */
 
-/* The buffer of the limits must not count as the model's memory: the kernel
- * is told to forget its high-water mark, where it allows that. */
-static bool forget_peak(void)
-{
-    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, "5", 1) == 1;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
 static void note_peak(struct bench *b)
 {
     struct xl_memory memory;
@@ -71,7 +60,8 @@ static enum xl_status calibrate(struct bench *b, struct xl_err *err)
         else
             *log = b->results[j].limits;
     }
-    b->knows_peak = forget_peak();
+    /* The buffer of the limits must not count as the model's memory. */
+    b->knows_peak = xl_memory_forget_peak();
     b->calibrated_ns = xl_clock_ns();
     return XL_OK;
 }

@@ -94,6 +94,12 @@ static void answer_sample(const struct xl_run_sample *s)
         cJSON_AddNumberToObject(o, "peak_rss_bytes", (double)s->peak_rss_bytes);
     if (s->has_foreign)
         cJSON_AddNumberToObject(o, "foreign_cpu", s->foreign_cpu);
+    if (s->step_ns[0]) {
+        cJSON *steps = cJSON_AddArrayToObject(o, "step_ns");
+        for (size_t i = 0; i < XL_STEP_COUNT; i++)
+            cJSON_AddItemToArray(steps,
+                                 cJSON_CreateNumber((double)s->step_ns[i]));
+    }
     answer(json);
 }
 

@@ -106,6 +106,11 @@ static bool on_sample(const struct exchange *x, const cJSON *json)
         .peak_rss_bytes = get_u64(json, "peak_rss_bytes"),
         .dirt = (unsigned)get_u64(json, "dirt"),
     };
+    const cJSON *steps = cJSON_GetObjectItemCaseSensitive(json, "step_ns");
+    const cJSON *step = steps ? steps->child : NULL;
+    for (size_t i = 0; i < XL_STEP_COUNT && step; i++, step = step->next)
+        if (step->valuedouble > 0 && step->valuedouble < 1e18)
+            sample.step_ns[i] = (uint64_t)step->valuedouble;
     sample.has_peak_rss = sample.peak_rss_bytes > 0;
     sample.has_foreign = xl_json_get_real(json, "foreign_cpu", 0, 1,
                                           &sample.foreign_cpu, NULL) == XL_OK;

@@ -29,6 +29,14 @@ enum xl_run_outcome {
     XL_RUN_STOPPED, /* the callback or a signal ended it */
 };
 
+/* Percentiles kept of the times of single tokens. */
+enum xl_step {
+#define XL_STEP(percent) XL_STEP_##percent,
+#include "tuner/measure/step.def"
+#undef XL_STEP
+    XL_STEP_COUNT
+};
+
 /* One repetition: the prompt through the model, then new_tokens tokens. */
 struct xl_run_sample {
     size_t rep;
@@ -39,6 +47,7 @@ struct xl_run_sample {
     int64_t ctx_switches;
     unsigned dirt; /* what disturbed it: bits of probe.h; 0 = quiet */
     uint64_t peak_rss_bytes;
+    uint64_t step_ns[XL_STEP_COUNT]; /* of the decoded tokens; 0 = unknown */
     int side; /* of a duel: 0 or 1 */
 };
 

@@ -2,7 +2,9 @@
 #include "tuner/measure/trial.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/guard/memory.h"
 #include "kernel/run/generate.h"
@@ -13,12 +15,50 @@ enum {
 };
 #define WARM_NS ((uint64_t)100 * 1000000)
 
+/* -- times of single tokens ----------------------------------------------- */
+
+struct steps {
+    uint64_t *ns; /* [room] */
+    size_t n, room;
+};
+
+/* The first token is the prompt's. */
+static bool note_step(void *ctx, const struct xl_generate_token *token)
+{
+    struct steps *steps = ctx;
+    if (token->step > 0 && steps->n < steps->room)
+        steps->ns[steps->n++] = token->dt_ns;
+    return true;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The least time that so many per cent of the tokens do not exceed. */
+static void take_steps(struct steps *steps, struct xl_run_sample *sample)
+{
+    static const size_t percents[XL_STEP_COUNT] = {
+#define XL_STEP(percent) percent,
+#include "tuner/measure/step.def"
+#undef XL_STEP
+    };
+    qsort(steps->ns, steps->n, sizeof *steps->ns, compare_ns);
+    for (size_t i = 0; i < XL_STEP_COUNT && steps->n; i++)
+        sample->step_ns[i] = steps->ns[(steps->n * percents[i] + 99) / 100 - 1];
+}
+
 enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             struct xl_state *state,
                             const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err)
 {
+    struct steps steps = { .room = workload->new_tokens };
     struct xl_generate_options options = {
+        .callback = note_step,
+        .callback_ctx = &steps,
         .prompt = workload->prompt,
         .n_prompt = workload->n_prompt,
         .max_new = workload->new_tokens,
@@ -27,8 +67,16 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
     struct xl_generate_result result;
     struct xl_memory memory;
     struct xl_probe probe;
+    steps.ns = xl_alloc_zero(steps.room + 1, sizeof *steps.ns);
+    if (!steps.ns)
+        return xl_fail(err, XL_ENOMEM, "no memory for times of %zu tokens",
+                       steps.room);
     xl_probe_start(&probe);
-    XL_TRY(xl_generate(plan, model, state, &options, &result, err));
+    enum xl_status rc = xl_generate(plan, model, state, &options, &result, err);
+    if (rc != XL_OK) {
+        xl_free(steps.ns);
+        return rc;
+    }
     struct xl_disturbance d = xl_probe_stop(&probe);
     xl_memory_read(&memory);
     *sample = (struct xl_run_sample){
@@ -43,6 +91,8 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
         .has_peak_rss = memory.has_peak,
         .peak_rss_bytes = memory.peak_bytes,
     };
+    take_steps(&steps, sample);
+    xl_free(steps.ns);
     xl_generate_release(&result);
     return XL_OK;
 }
@@ -54,6 +104,7 @@ enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 struct xl_err *err)
 {
     struct xl_run_sample discarded;
+    xl_memory_forget_peak(); /* of the plans before this one */
     uint64_t start = xl_clock_ns();
     for (int i = 0; i < WARM_MOST; i++) {
         XL_TRY(xl_trial_run(plan, model, state, workload, &discarded, err));

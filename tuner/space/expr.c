@@ -28,6 +28,7 @@ enum op {
     OP_MUL,
     OP_DIV,
     OP_MOD,
+    OP_POW,
     OP_EQ,
     OP_NE,
     OP_LE,
@@ -69,6 +70,7 @@ static const struct sign sum_signs[] = { { "+", OP_ADD }, { "-", OP_SUB } };
 static const struct sign product_signs[] = { { "*", OP_MUL },
                                              { "/", OP_DIV },
                                              { "%", OP_MOD } };
+static const struct sign power_signs[] = { { "^", OP_POW } };
 static const struct sign and_signs[] = { { "and", OP_AND } };
 static const struct sign or_signs[] = { { "or", OP_OR } };
 
@@ -86,7 +88,7 @@ static void skip_space(struct parser *p)
 
 static bool is_word_char(char c)
 {
-    return isalnum((unsigned char)c) || c == '_' || c == '.';
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '@';
 }
 
 /* Takes one of the signs when it stands next. A sign of letters must end
@@ -140,14 +142,34 @@ static enum xl_status parse_text(struct parser *p, const struct xl_expr **out)
         out);
 }
 
+static bool take_word(struct parser *p, char word[WORD_ROOM])
+{
+    size_t len = 0;
+    while (is_word_char(p->text[p->at + len]))
+        len++;
+    if (len >= WORD_ROOM)
+        return false;
+    memcpy(word, p->text + p->at, len);
+    word[len] = '\0';
+    p->at += len;
+    return true;
+}
+
 static enum xl_status parse_number(struct parser *p, const struct xl_expr **out)
 {
-    char *end;
-    double number = strtod(p->text + p->at, &end);
+    char *end, unit[WORD_ROOM];
+    double number = strtod(p->text + p->at, &end), scale = 1;
     size_t start = p->at;
     p->at = (size_t)(end - p->text);
-    if (p->at == start || !isfinite(number) || is_word_char(*end))
+    if (p->at == start || !isfinite(number))
         return fail_at(p, start, "a number that cannot be read");
+    size_t after = p->at;
+    if (is_word_char(*end) && (!p->names->unit || !take_word(p, unit) ||
+                               !p->names->unit(unit, &scale)))
+        return fail_at(p, p->names->unit ? after : start,
+                       p->names->unit ? "a unit that is not known"
+                                      : "a number that cannot be read");
+    number *= scale;
     return make(p,
                 &(struct xl_expr){ .op = OP_NUMBER,
                                    .kind = XL_VALUE_NUMBER,
@@ -159,26 +181,21 @@ static enum xl_status fail_name(const struct parser *p, size_t at,
                                 const char *word)
 {
     const char *near = xl_nearest(word, p->names->all, p->names->n_all);
+    const char *noun = p->names->noun ? p->names->noun : "tunable";
     if (near)
         return xl_fail(p->err, XL_EUSAGE,
-                       "column %zu: no tunable is named "
-                       "'%s'; nearest is '%s'",
-                       at + 1, word, near);
-    return xl_fail(p->err, XL_EUSAGE, "column %zu: no tunable is named '%s'",
-                   at + 1, word);
+                       "column %zu: no %s is named '%s'; nearest is '%s'",
+                       at + 1, noun, word, near);
+    return xl_fail(p->err, XL_EUSAGE, "column %zu: no %s is named '%s'", at + 1,
+                   noun, word);
 }
 
 static enum xl_status parse_word(struct parser *p, const struct xl_expr **out)
 {
     char word[WORD_ROOM];
-    size_t start = p->at, len = 0;
-    while (is_word_char(p->text[p->at + len]))
-        len++;
-    if (len >= sizeof word)
+    size_t start = p->at;
+    if (!take_word(p, word))
         return fail_at(p, start, "a name that is too long");
-    memcpy(word, p->text + start, len);
-    word[len] = '\0';
-    p->at += len;
     struct xl_expr node = { .op = OP_NUMBER, .kind = XL_VALUE_NUMBER };
     node.number = strcmp(word, "true") == 0;
     if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
@@ -278,12 +295,17 @@ static enum xl_status parse_chain(struct parser *p, const struct sign *signs,
     return XL_OK;
 }
 
+static enum xl_status parse_power(struct parser *p, const struct xl_expr **out)
+{
+    return parse_chain(p, power_signs, 1, parse_unary, out);
+}
+
 static enum xl_status parse_product(struct parser *p,
                                     const struct xl_expr **out)
 {
     return parse_chain(p, product_signs,
                        sizeof product_signs / sizeof *product_signs,
-                       parse_unary, out);
+                       parse_power, out);
 }
 
 static enum xl_status parse_sum(struct parser *p, const struct xl_expr **out)
@@ -366,21 +388,34 @@ static enum xl_status parse_or(struct parser *p, const struct xl_expr **out)
     return parse_chain(p, or_signs, 1, parse_and, out);
 }
 
-enum xl_status xl_expr_parse(const struct xl_expr **expr, const char *text,
-                             const struct xl_expr_names *names,
-                             struct xl_arena *arena, struct xl_err *err)
+enum xl_status xl_expr_parse_part(const struct xl_expr **expr, const char *text,
+                                  size_t *at, const struct xl_expr_names *names,
+                                  struct xl_arena *arena, struct xl_err *err)
 {
     struct parser p = {
-        .text = text, .names = names, .arena = arena, .err = err
+        .text = text, .at = *at, .names = names, .arena = arena, .err = err
     };
     const struct xl_expr *made;
     if (strlen(text) > LONGEST)
         return fail_at(&p, LONGEST, "a constraint that is too long");
     XL_TRY(parse_or(&p, &made));
+    XL_TRY(need_number(&p, *at, made));
     skip_space(&p);
-    if (text[p.at])
-        return fail_at(&p, p.at, "expected an operator or the end");
-    XL_TRY(need_number(&p, 0, made));
+    *at = p.at;
+    *expr = made;
+    return XL_OK;
+}
+
+enum xl_status xl_expr_parse(const struct xl_expr **expr, const char *text,
+                             const struct xl_expr_names *names,
+                             struct xl_arena *arena, struct xl_err *err)
+{
+    const struct parser p = { .text = text, .err = err };
+    const struct xl_expr *made;
+    size_t at = 0;
+    XL_TRY(xl_expr_parse_part(&made, text, &at, names, arena, err));
+    if (text[at])
+        return fail_at(&p, at, "expected an operator or the end");
     *expr = made;
     return XL_OK;
 }
@@ -403,6 +438,8 @@ static double calculate(enum op op, double a, double b)
         return a * b;
     case OP_DIV:
         return b < 0 || b > 0 ? a / b : (double)NAN;
+    case OP_POW:
+        return pow(a, b);
     default:
         return fmod(a, b);
     }

@@ -78,6 +78,11 @@ const char *xl_strategy_kind_summary(const struct xl_strategy_kind *kind)
     return "";
 }
 
+bool xl_strategy_kind_has_budget(const struct xl_strategy_kind *kind)
+{
+    return kind->budget != NULL;
+}
+
 enum xl_status xl_strategy_choose(const struct xl_strategy_kind **kind,
                                   const char *name, struct xl_err *err)
 {

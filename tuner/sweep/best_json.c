@@ -30,7 +30,7 @@ static void add_estimate(cJSON *to, const char *name,
 }
 
 static cJSON *metrics_json(const struct xl_trial_figures *f,
-                           enum xl_objective objective)
+                           const struct xl_objective *objective)
 {
     cJSON *metrics = cJSON_CreateObject();
     add_estimate(metrics, "prefill_tok_s", &f->prefill_tok_s);

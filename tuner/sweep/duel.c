@@ -10,6 +10,7 @@
 #include "kernel/base/alloc.h"
 #include "tuner/measure/trial.h"
 #include "tuner/sweep/finish_int.h"
+#include "tuner/sweep/reading.h"
 
 #define LEVEL 0.95
 
@@ -22,7 +23,7 @@ enum {
 
 /* Speeds by kind, side and round; NaN until measured. */
 struct rounds {
-    enum xl_objective objective;
+    const struct xl_objective *objective;
     size_t n;
     double *speed[KINDS][2]; /* each [n] */
     double *seconds[KINDS][2];
@@ -67,12 +68,14 @@ static bool note_round(void *ctx, const struct xl_run_sample *s)
     struct rounds *r = ctx;
     if (s->rep >= r->n || s->side < 0 || s->side > 1)
         return false;
+    struct xl_reading reading;
+    xl_reading_of_run(&reading, s);
     double prefill = xl_sample_prefill_tok_s(s);
     double decode = xl_sample_decode_tok_s(s);
     r->speed[PREFILL][s->side][s->rep] = prefill;
     r->speed[DECODE][s->side][s->rep] = decode;
     r->speed[VALUE][s->side][s->rep] =
-        xl_objective_value(r->objective, prefill, decode);
+        xl_objective_value(r->objective, &reading);
     r->seconds[PREFILL][s->side][s->rep] = (double)s->prefill_ns / 1e9;
     r->seconds[DECODE][s->side][s->rep] =
         s->decode_steps ? (double)s->decode_ns / 1e9 : (double)NAN;
@@ -94,7 +97,8 @@ static struct xl_estimate ratio(const struct rounds *r, int kind,
 {
     size_t m = 0;
     for (size_t i = 0; i < r->n; i++) {
-        double q = r->speed[kind][0][i] / r->speed[kind][1][i];
+        double q =
+            xl_objective_ratio(r->speed[kind][0][i], r->speed[kind][1][i]);
         if (isfinite(q))
             scratch[m++] = q;
     }

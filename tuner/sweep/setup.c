@@ -196,14 +196,14 @@ static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
 {
     size_t population = (size_t)xl_setup_int(setup, XL_SWEEP_POPULATION);
     size_t generations = (size_t)xl_setup_int(setup, XL_SWEEP_GENERATIONS);
-    bool is_ga = strcmp(xl_setup_text(setup, XL_SWEEP_MODE), "ga") == 0;
     bool has_trials = xl_opt_given(setup->opts, XL_GROUP_OWN, XL_SWEEP_TRIALS);
     struct xl_strategy_options options = {
         .seed = (uint64_t)xl_setup_int(setup, XL_SWEEP_SEED),
         .population = population,
         .generations = generations,
+        .n_values = xl_objective_count(setup->objective),
     };
-    if (!is_ga || has_trials)
+    if (!xl_strategy_kind_has_budget(setup->kind) || has_trials)
         options.budget = (size_t)xl_setup_int(setup, XL_SWEEP_TRIALS);
     XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
                             xl_param_space_space(setup->space), &options, err));
@@ -219,8 +219,8 @@ enum xl_status xl_setup_make(struct xl_setup *setup,
     *setup = (struct xl_setup){ .opts = opts };
     hand_on_backend(opts);
     with_opts.opts = *opts; /* a resumed run has its own words */
-    XL_TRY(xl_objective_parse(xl_setup_text(setup, XL_SWEEP_OBJECTIVE),
-                              &setup->objective, err));
+    XL_TRY(xl_objective_parse(&setup->objective,
+                              xl_setup_text(setup, XL_SWEEP_OBJECTIVE), err));
     XL_TRY(xl_strategy_choose(&setup->kind, xl_setup_text(setup, XL_SWEEP_MODE),
                               err));
     XL_TRY(xl_session_open(&setup->session, &with_opts, err));
@@ -234,6 +234,7 @@ enum xl_status xl_setup_make(struct xl_setup *setup,
 void xl_setup_release(struct xl_setup *setup)
 {
     xl_strategy_free(setup->strategy);
+    xl_objective_free(setup->objective);
     xl_param_space_free(setup->space);
     xl_session_close(&setup->session);
     xl_ids_release(&setup->prompt);

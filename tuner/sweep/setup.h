@@ -28,7 +28,7 @@ struct xl_setup {
     struct xl_ids prompt;
     char *prompt_text; /* NULL when it came as ids or is long */
     struct xl_params base;
-    enum xl_objective objective;
+    struct xl_objective *objective;
     struct xl_param_space *space;
     const struct xl_strategy_kind *kind;
     struct xl_strategy *strategy;

@@ -14,6 +14,7 @@
 #include "kernel/base/json.h"
 #include "kernel/model/plan.h"
 #include "tuner/store/query.h"
+#include "tuner/sweep/reading.h"
 
 #define LEVEL 0.95
 
@@ -45,6 +46,8 @@ enum {
 struct series {
     double *values[SERIES]; /* each [room] */
     size_t n[SERIES], room;
+    struct xl_reading *readings; /* [room] */
+    size_t n_readings;
 };
 
 static enum xl_status grow(struct series *s, struct xl_err *err)
@@ -58,6 +61,11 @@ static enum xl_status grow(struct series *s, struct xl_err *err)
                            room);
         s->values[i] = bigger;
     }
+    struct xl_reading *readings = xl_realloc(
+        s->readings, s->room * sizeof *readings, room * sizeof *readings);
+    if (!readings)
+        return xl_fail(err, XL_ENOMEM, "out of memory for %zu samples", room);
+    s->readings = readings;
     s->room = room;
     return XL_OK;
 }
@@ -68,8 +76,9 @@ static enum xl_status add_sample(void *ctx, const struct xl_store_sample *row,
     struct series *s = ctx;
     if (row->is_disturbed)
         return XL_OK;
-    if (s->n[PREFILL_RATE] == s->room || s->n[DECODE_RATE] == s->room)
+    if (s->n_readings == s->room)
         XL_TRY(grow(s, err));
+    xl_reading_of_row(&s->readings[s->n_readings++], row);
     if (row->has_prefill) {
         s->values[PREFILL_RATE][s->n[PREFILL_RATE]++] = row->prefill_tok_s;
         s->values[PREFILL_TIME][s->n[PREFILL_TIME]++] =
@@ -84,7 +93,7 @@ static enum xl_status add_sample(void *ctx, const struct xl_store_sample *row,
 }
 
 enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
-                                enum xl_objective objective,
+                                const struct xl_objective *objective,
                                 struct xl_trial_figures *f, struct xl_err *err)
 {
     struct series s = { .room = 0 };
@@ -98,11 +107,15 @@ enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
     for (int i = 0; i < SERIES; i++) {
         if (rc == XL_OK)
             *to[i] = xl_estimate_median(s.values[i], s.n[i], LEVEL);
-        xl_free(s.values[i]);
     }
-    if (rc == XL_OK)
-        f->value = xl_objective_value(objective, f->prefill_tok_s.median,
-                                      f->decode_tok_s.median);
+    if (rc == XL_OK) {
+        xl_reading_median(&f->reading, s.readings, s.n_readings, s.values[0]);
+        f->value = xl_objective_value(objective, &f->reading);
+        xl_objective_values(objective, &f->reading, f->values);
+    }
+    for (int i = 0; i < SERIES; i++)
+        xl_free(s.values[i]);
+    xl_free(s.readings);
     return rc;
 }
 
@@ -152,7 +165,12 @@ static bool record_sample(void *ctx, const struct xl_run_sample *s)
             (double)s->prompt_tokens * 1e9 / (double)s->prefill_ns;
     if (row.has_decode)
         row.decode_tok_s = (double)s->decode_steps * 1e9 / (double)s->decode_ns;
+    struct xl_buf detail;
+    xl_buf_init(&detail, 0);
+    xl_reading_detail(s, &detail);
+    row.detail = detail.len ? detail.data : NULL;
     a->rc = xl_store_add_sample(a->sweep->store, &a->claim, &row, a->err);
+    xl_buf_release(&detail);
     const atomic_int *stop = a->sweep->stop;
     return a->rc == XL_OK && !(stop && atomic_load(stop));
 }
@@ -433,7 +451,7 @@ static enum xl_status tell(const struct xl_sweep *sweep,
     struct xl_outcome outcome = { .status = XL_OUTCOME_FAILED };
     if (news->outcome == XL_RUN_OK && isfinite(news->figures.value)) {
         outcome.status = XL_OUTCOME_OK;
-        outcome.values[0] = news->figures.value;
+        memcpy(outcome.values, news->figures.values, sizeof outcome.values);
     } else if (news->outcome == XL_RUN_INVALID ||
                news->outcome == XL_RUN_WRONG) {
         outcome.status = XL_OUTCOME_INVALID;

@@ -27,7 +27,9 @@
 /* Medians of one trial, as the search sees them. */
 struct xl_trial_figures {
     struct xl_estimate prefill_tok_s, decode_tok_s, prefill_s, decode_s;
-    double value; /* of the objective; NaN = unknown */
+    struct xl_reading reading;         /* medians of all metrics */
+    double value;                      /* of the objective; NaN = unknown */
+    double values[XL_STRATEGY_VALUES]; /* of each of several */
 };
 
 /* Told after every trial, for progress. */
@@ -46,7 +48,7 @@ struct xl_sweep {
     struct xl_strategy *strategy;
     struct xl_runner runner;
     const struct xl_config *config;
-    enum xl_objective objective;
+    const struct xl_objective *objective;
     size_t repeats;
     uint64_t deadline_ns;   /* on xl_clock_ns; 0 = none */
     const atomic_int *stop; /* not 0 = end after the sample in flight */
@@ -78,7 +80,7 @@ enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
 
 /* Medians and intervals of the samples that a trial has in the store. */
 enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
-                                enum xl_objective objective,
+                                const struct xl_objective *objective,
                                 struct xl_trial_figures *figures,
                                 struct xl_err *err);
 
