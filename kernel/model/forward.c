@@ -24,6 +24,11 @@ enum {
 
 /* -- products ------------------------------------------------------------- */
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 size_t xl_product_steps(const struct xl_matrix *w)
 {
     return (w->out + COLUMN_STEP - 1) / COLUMN_STEP;
@@ -50,13 +55,46 @@ void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job)
     }
 }
 
-void xl_share_run(struct xl_share *share, const struct xl_product *p)
+/* Columns of the matrix: by one job when it is packed, by one a part it
+ * touches when it is rows. */
+static void run_columns(const struct xl_share *share,
+                        const struct xl_product *p, struct xl_span columns)
 {
     const struct xl_plan *plan = share->stage->plan;
     bool is_step = xl_stage_is_step(share->stage);
     const struct xl_gemm *gemm =
         p->gemm ? p->gemm
                 : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
+    for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
+        const struct xl_matrix_part *part = &p->w->parts[i];
+        size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
+        size_t first = larger(columns.begin, part->at);
+        if (first >= columns.end || first >= end)
+            continue;
+        struct xl_gemm_job job = {
+            .m = share->rows,
+            .k = p->w->in,
+            .n_begin = first - part->at,
+            .n_end = (columns.end < end ? columns.end : end) - part->at,
+            .x = p->x,
+            .ldx = p->ldx,
+            .w = part->w,
+            .w_dtype = p->w->dtype,
+            .packed = xl_matrix_packed(p->w),
+            .bias = p->w->bias ? p->w->bias + part->at : NULL,
+            .y = p->y + part->at,
+            .ldy = p->ldy,
+            .scratch = plan->scratch.gemm[share->worker],
+        };
+        if (is_step)
+            xl_few_run(gemm, &job);
+        else
+            gemm->run(&job);
+    }
+}
+
+void xl_share_run(struct xl_share *share, const struct xl_product *p)
+{
     const struct xl_span *mine = &share->mine;
     size_t here = xl_product_steps(p->w), before = share->before;
     size_t begin = mine->begin > before ? mine->begin - before : 0;
@@ -64,25 +102,8 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
     share->before += here;
     begin = begin * COLUMN_STEP;
     end = end < here ? end * COLUMN_STEP : p->w->out;
-    if (begin >= end)
-        return;
-    struct xl_gemm_job job = { .m = share->rows,
-                               .k = p->w->in,
-                               .n_begin = begin,
-                               .n_end = end,
-                               .x = p->x,
-                               .ldx = p->ldx,
-                               .w = p->w->w,
-                               .w_dtype = p->w->dtype,
-                               .packed = xl_matrix_packed(p->w),
-                               .bias = p->w->bias,
-                               .y = p->y,
-                               .ldy = p->ldy,
-                               .scratch = plan->scratch.gemm[share->worker] };
-    if (is_step)
-        xl_few_run(gemm, &job);
-    else
-        gemm->run(&job);
+    if (begin < end)
+        run_columns(share, p, (struct xl_span){ begin, end });
 }
 
 void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
@@ -94,12 +115,13 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
     struct xl_share share = xl_share_of(s, worker, all->rows, steps);
     for (size_t i = 0; i < all->n; i++) {
         const struct xl_output *o = &all->list[i];
-        xl_share_run(&share, &(struct xl_product){ .w = o->w,
-                                                   .x = all->x,
-                                                   .ldx = o->w->in,
-                                                   .y = o->y,
-                                                   .ldy = o->w->out,
-                                                   .gemm = o->gemm });
+        xl_share_run(
+            &share, &(struct xl_product){ .w = o->w,
+                                          .x = all->x,
+                                          .ldx = all->ldx ? all->ldx : o->w->in,
+                                          .y = o->y,
+                                          .ldy = o->ldy ? o->ldy : o->w->out,
+                                          .gemm = o->gemm });
     }
 }
 
@@ -178,12 +200,13 @@ static void head(const struct xl_stage *s, size_t worker)
     const struct xl_plan *plan = s->plan;
     const struct xl_matrix *w = &plan->head->head;
     const float *x = plan->scratch.y + s->first_logit * plan->config->width;
-    xl_outputs_run(s,
-                   &(struct xl_outputs){ .x = x,
-                                         .rows = s->n_logits,
-                                         .n = 1,
-                                         .list = { { w, s->logits, NULL } } },
-                   worker);
+    xl_outputs_run(
+        s,
+        &(struct xl_outputs){ .x = x,
+                              .rows = s->n_logits,
+                              .n = 1,
+                              .list = { { w, s->logits, NULL, 0 } } },
+        worker);
 }
 
 static void cap_logits(const struct xl_stage *s, size_t worker)

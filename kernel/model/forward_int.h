@@ -109,12 +109,14 @@ void xl_share_run(struct xl_share *share, const struct xl_product *product);
 /* Products of one input, which is as wide as they are. */
 struct xl_output {
     const struct xl_matrix *w;
-    float *y;                   /* [rows][w->out] */
+    float *y;                   /* [rows][ldy] */
     const struct xl_gemm *gemm; /* NULL = by the number of rows */
+    size_t ldy;                 /* 0 = w->out */
 };
 
 struct xl_outputs {
     const float *x;
+    size_t ldx; /* 0 = as wide as the products are */
     size_t rows, n;
     struct xl_output list[XL_OUTPUTS];
 };

@@ -253,16 +253,38 @@ enum {
     MAX_ROWS = 12
 };
 
+/* An odd number of cache lines: rows a power of two apart share few sets. */
+static size_t odd_lines(size_t floats)
+{
+    return (xl_pack_panels(floats) | 1) * XL_PACK_LANES;
+}
+
+/* Where the fused products put their parts. */
+static void lay_out_rows(const struct xl_config *c, struct xl_scratch *s)
+{
+    size_t qk = 2 * xl_matrix_next(c->heads * c->dk);
+    size_t vo = 2 * xl_matrix_next(c->heads * c->dv);
+    s->in_row = odd_lines(qk + vo);
+    s->ffn_row = odd_lines(2 * xl_matrix_next(c->ffn));
+}
+
+static void find_parts(const struct xl_config *c, struct xl_scratch *s)
+{
+    s->q = s->in;
+    s->k = s->q + xl_matrix_next(c->heads * c->dk);
+    s->v = s->k + xl_matrix_next(c->heads * c->dk);
+    s->o = s->v + xl_matrix_next(c->heads * c->dv);
+    s->u = s->g + xl_matrix_next(c->ffn);
+}
+
 static size_t xlstm_rows(const struct xl_config *c, struct xl_scratch *s,
                          struct row rows[MAX_ROWS])
 {
     const struct row all[] = {
         { &s->x, c->width },         { &s->y, c->width },
-        { &s->z, c->width },         { &s->q, c->heads * c->dk },
-        { &s->k, c->heads * c->dk }, { &s->v, c->heads * c->dv },
-        { &s->o, c->heads * c->dv }, { &s->h, c->heads * c->dv },
-        { &s->igate, c->heads },     { &s->fgate, c->heads },
-        { &s->g, c->ffn },           { &s->u, c->ffn },
+        { &s->z, c->width },         { &s->in, s->in_row },
+        { &s->h, c->heads * c->dv }, { &s->igate, c->heads },
+        { &s->fgate, c->heads },     { &s->g, s->ffn_row },
     };
     static_assert(sizeof all <= MAX_ROWS * sizeof *all, "rows has room");
     memcpy(rows, all, sizeof all);
@@ -297,8 +319,9 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
     struct xl_scratch *s = &plan->scratch;
     struct row rows[MAX_ROWS];
     size_t t = plan->block_tokens, per_worker = worker_floats(plan);
-    size_t n = c->arch == XL_ARCH_BLOCK_STACK ? stack_rows(c, s, rows)
-                                              : xlstm_rows(c, s, rows);
+    bool is_stack = c->arch == XL_ARCH_BLOCK_STACK;
+    lay_out_rows(c, s);
+    size_t n = is_stack ? stack_rows(c, s, rows) : xlstm_rows(c, s, rows);
     size_t bytes = count_slstm(c) < c->blocks
                        ? plan->backend->scratch_bytes(&plan->spec)
                        : 0;
@@ -306,6 +329,8 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
     for (size_t i = 0; i < n && ok; i++)
         ok = (*rows[i].to = xl_arena_zero(&plan->arena, t * rows[i].floats,
                                           sizeof(float))) != NULL;
+    if (ok && !is_stack)
+        find_parts(c, s);
     ok = ok && (s->gemm = xl_arena_zero(&plan->arena, plan->workers,
                                         sizeof *s->gemm)) != NULL;
     for (size_t w = 0; w < plan->workers && ok; w++)

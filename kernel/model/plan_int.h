@@ -16,13 +16,15 @@
 struct xl_scratch {
     float *x;             /* [T][width], the residual stream */
     float *y;             /* [T][width], normed input of a layer */
-    float *q, *k;         /* [T][heads * dk] */
-    float *v, *o;         /* [T][heads * dv] */
+    float *in;            /* [T][in_row]: q | k | v | o */
+    float *q, *k, *v, *o; /* the first row's places in it */
+    size_t in_row;
     float *h;             /* [T][heads * dv] */
     float *igate, *fgate; /* [T][heads] */
-    float *g, *u;         /* [T][ffn] */
-    float *z;             /* [T][width], output of a layer before it is added */
-    float *wide;          /* block stack: x and z, or gates, or feed-forward */
+    float *g, *u;         /* places in the first row of [T][ffn_row]: g | u */
+    size_t ffn_row;
+    float *z;     /* [T][width], output of a layer before it is added */
+    float *wide;  /* block stack: x and z, or gates, or feed-forward */
     float *c;     /* block stack: convolved, or the gated feed-forward */
     float *qkv;   /* block stack: [T][3 inner] */
     float **gemm; /* [workers], scratch of each worker's engine and cell */
@@ -33,7 +35,7 @@ struct xl_plan {
     struct xl_model *model;
     const struct xl_config *config;
     const struct xl_prepared *weights, *head; /* blocks; output head */
-    struct xl_params params;                    /* effective */
+    struct xl_params params;                  /* effective */
     struct xl_engines engines, head_engines;
     struct xl_engines small; /* of fp32 rows beside packed weights: gates */
     const struct xl_gemm *gemm_keys; /* of queries and keys; NULL = as above */

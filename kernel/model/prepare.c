@@ -6,6 +6,8 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/pages.h"
@@ -87,59 +89,135 @@ static void pack_share(void *ctx, size_t worker)
 }
 
 /* The bytes of the tensor leave memory: the packed copy stands in. */
-static enum xl_status pack(const struct xl_build *b, const struct xl_tensor *t,
+static void pack_part(const struct xl_build *b, struct packing *p,
+                      const struct xl_tensor *t, struct xl_matrix *out)
+{
+    memset(p->reports, 0, p->workers * sizeof *p->reports);
+    p->job.out = t->shape[0];
+    p->job.rows = t->data;
+    p->job.dtype = t->dtype;
+    xl_pool_run(b->pool, pack_share, p);
+    for (size_t w = 0; w < p->workers; w++)
+        xl_pack_add(&out->report, &p->reports[w]);
+    xl_pages_drop(t->data, xl_tensor_count(t) * xl_dtype_bytes(t->dtype));
+}
+
+/* The parts' panels follow each other, each as if packed alone. */
+static enum xl_status pack(const struct xl_build *b,
+                           const struct xl_source *source,
                            enum xl_pack_kind kind, struct xl_matrix *out)
 {
     struct packing p = { .workers = xl_pool_width(b->pool) };
-    struct xl_pack_sizes sizes;
-    void *scales;
-    p.job = (struct xl_pack_job){ .kind = kind,
-                                  .out = out->out,
-                                  .in = out->in,
-                                  .rows = t->data,
-                                  .dtype = t->dtype };
+    struct xl_pack_sizes sizes, before;
+    void *data, *scales;
     if (!xl_pack_sizes(&sizes, kind, out->out, out->in))
         return xl_fail(b->err, XL_ENOMEM,
-                       "a matrix of %zu x %zu weights is too large", out->out,
-                       out->in);
-    XL_TRY(xl_build_take(b, sizes.data_bytes, 1, &p.job.data));
+                       "'%s' of %zu x %zu weights is too large", source->name,
+                       out->out, out->in);
+    XL_TRY(xl_build_take(b, sizes.data_bytes, 1, &data));
     XL_TRY(xl_build_take(b, sizes.scale_bytes, 1, &scales));
-    p.job.scales = scales;
     p.reports = xl_alloc_zero(p.workers, sizeof *p.reports);
     if (!p.reports)
         return xl_fail(b->err, XL_ENOMEM, "out of memory packing weights");
-    xl_pages_huge(p.job.data, sizes.data_bytes);
-    xl_pool_run(b->pool, pack_share, &p);
-    for (size_t w = 0; w < p.workers; w++)
-        xl_pack_add(&out->report, &p.reports[w]);
+    xl_pages_huge(data, sizes.data_bytes);
+    for (size_t i = 0; i < source->n; i++) {
+        /* No larger than the whole, which fits. */
+        (void)xl_pack_sizes(&before, kind, out->parts[i].at, out->in);
+        p.job = (struct xl_pack_job){ .kind = kind, .in = out->in };
+        p.job.data = (char *)data + before.data_bytes;
+        p.job.scales = (uint16_t *)scales + before.scale_bytes / 2;
+        pack_part(b, &p, &source->parts[i]->w, out);
+    }
     xl_free(p.reports);
-    xl_pages_drop(t->data, xl_tensor_count(t) * xl_dtype_bytes(t->dtype));
+    p.job.out = out->out;
+    p.job.data = data;
+    p.job.scales = scales;
     out->packed = xl_pack_view(&p.job);
     return XL_OK;
 }
 
+/* -- matrices ------------------------------------------------------------- */
+
+struct xl_source xl_source_of(size_t block, const char *what,
+                              const struct xl_linear *linear)
+{
+    struct xl_source source = { .n = 1, .parts = { linear } };
+    snprintf(source.name, sizeof source.name, "block.%zu.%s", block, what);
+    return source;
+}
+
+/* One part: the file's own where it is fp32, else a copy with zeros for
+ * parts without a bias. */
+static enum xl_status bias(const struct xl_build *b,
+                           const struct xl_source *source,
+                           struct xl_matrix *out)
+{
+    void *copy;
+    bool any = false;
+    for (size_t i = 0; i < source->n; i++)
+        any = any || source->parts[i]->b.data;
+    if (!any)
+        return XL_OK;
+    if (source->n == 1)
+        return xl_build_f32(b, &source->parts[0]->b, &out->bias);
+    XL_TRY(xl_build_take(b, out->out, sizeof *out->bias, &copy));
+    memset(copy, 0, out->out * sizeof *out->bias);
+    for (size_t i = 0; i < source->n; i++) {
+        const struct xl_tensor *t = &source->parts[i]->b;
+        if (t->data)
+            xl_to_f32((float *)copy + out->parts[i].at, t->data, t->dtype,
+                      out->parts[i].out);
+    }
+    out->bias = copy;
+    return XL_OK;
+}
+
+static void lay_out(const struct xl_source *source, struct xl_matrix *out)
+{
+    assert(source->n >= 1 && source->n <= XL_MATRIX_PARTS);
+    out->n_parts = source->n;
+    out->in = source->parts[0]->w.shape[1];
+    for (size_t i = 0; i < source->n; i++) {
+        struct xl_matrix_part *part = &out->parts[i];
+        part->at = xl_matrix_next(out->out);
+        part->out = source->parts[i]->w.shape[0];
+        out->out = part->at + part->out;
+        assert(source->parts[i]->w.shape[1] == out->in);
+    }
+}
+
+static enum xl_status rows(const struct xl_build *b,
+                           const struct xl_source *source,
+                           enum xl_pack_kind kind, struct xl_matrix *out)
+{
+    assert(kind == XL_PACK_FP32 || kind == XL_PACK_BF16);
+    for (size_t i = 0; i < source->n; i++) {
+        const struct xl_tensor *t = &source->parts[i]->w;
+        const float *w;
+        if (kind == XL_PACK_BF16) {
+            XL_TRY(as_bf16(b, t, &out->parts[i].w));
+            continue;
+        }
+        XL_TRY(xl_build_f32(b, t, &w));
+        out->parts[i].w = w;
+    }
+    return XL_OK;
+}
+
 enum xl_status xl_build_matrix(const struct xl_build *b,
-                               const struct xl_linear *linear,
+                               const struct xl_source *source,
                                const struct xl_form *form,
                                struct xl_matrix *out)
 {
     *out = (struct xl_matrix){
         .dtype = form->kind == XL_PACK_BF16 ? XL_BF16 : XL_FP32,
-        .out = linear->w.shape[0],
-        .in = linear->w.shape[1],
         .is_packed = form->is_packed,
     };
-    if (linear->b.data)
-        XL_TRY(xl_build_f32(b, &linear->b, &out->bias));
+    lay_out(source, out);
+    XL_TRY(bias(b, source, out));
     if (form->is_packed)
-        return pack(b, &linear->w, form->kind, out);
-    assert(form->kind == XL_PACK_FP32 || form->kind == XL_PACK_BF16);
-    if (form->kind == XL_PACK_BF16)
-        return as_bf16(b, &linear->w, &out->w);
-    const float *w;
-    XL_TRY(xl_build_f32(b, &linear->w, &w));
-    out->w = w;
-    return XL_OK;
+        return pack(b, source, form->kind, out);
+    return rows(b, source, form->kind, out);
 }
 
 static enum xl_status vector(const struct xl_build *b,
@@ -153,33 +231,56 @@ static enum xl_status vector(const struct xl_build *b,
     return XL_OK;
 }
 
-static enum xl_status prepare_block(const struct xl_build *b,
+/* q, k, v and o read one input. In fp32, q and k are summed in double, from
+ * rows. */
+static enum xl_status prepare_in(const struct xl_build *b, size_t block,
+                                 const struct xl_block *from,
+                                 struct xl_prepared_block *to)
+{
+    struct xl_source in = xl_source_of(block, "qkvo", &from->q);
+    if (b->to->form.kind != XL_PACK_FP32) {
+        in.n = 4;
+        in.parts[1] = &from->k;
+        in.parts[2] = &from->v;
+        in.parts[3] = &from->o;
+        return xl_build_matrix(b, &in, &b->to->form, &to->in);
+    }
+    struct xl_source qk = xl_source_of(block, "qk", &from->q);
+    qk.n = 2;
+    qk.parts[1] = &from->k;
+    XL_TRY(xl_build_matrix(b, &qk, &xl_form_exact, &to->qk));
+    in = xl_source_of(block, "vo", &from->v);
+    in.n = 2;
+    in.parts[1] = &from->o;
+    return xl_build_matrix(b, &in, &b->to->form, &to->in);
+}
+
+static enum xl_status prepare_block(const struct xl_build *b, size_t block,
                                     const struct xl_block *from,
                                     struct xl_prepared_block *to)
 {
     const struct xl_form *form = &b->to->form;
-    /* In full precision they are summed in double, from rows. */
-    const struct xl_form *keys =
-        form->kind == XL_PACK_FP32 ? &xl_form_exact : form;
     const struct {
+        const char *what;
         const struct xl_linear *from;
         struct xl_matrix *to;
         const struct xl_form *form;
     } linears[] = {
-        { &from->q, &to->q, keys },
-        { &from->k, &to->k, keys },
-        { &from->v, &to->v, form },
-        { &from->o, &to->o, form },
-        { &from->igate, &to->igate, &xl_form_exact },
-        { &from->fgate, &to->fgate, &xl_form_exact },
-        { &from->out, &to->out, form },
-        { &from->gate, &to->gate, form },
-        { &from->up, &to->up, form },
-        { &from->down, &to->down, form },
+        { "igate", &from->igate, &to->igate, &xl_form_exact },
+        { "fgate", &from->fgate, &to->fgate, &xl_form_exact },
+        { "out", &from->out, &to->out, form },
+        { "down", &from->down, &to->down, form },
     };
-    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
-        XL_TRY(xl_build_matrix(b, linears[i].from, linears[i].form,
-                               linears[i].to));
+    XL_TRY(prepare_in(b, block, from, to));
+    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
+        struct xl_source source =
+            xl_source_of(block, linears[i].what, linears[i].from);
+        XL_TRY(xl_build_matrix(b, &source, linears[i].form, linears[i].to));
+    }
+    struct xl_source gate_up = xl_source_of(block, "gate_up", &from->gate);
+    gate_up.n = 2;
+    gate_up.parts[1] = &from->up;
+    XL_TRY(xl_build_matrix(b, &gate_up, form, &to->gate_up));
     XL_TRY(vector(b, &from->norm_mlstm, &to->norm_mlstm));
     XL_TRY(vector(b, &from->head_norm, &to->head_norm));
     return vector(b, &from->norm_ffn, &to->norm_ffn);
@@ -195,7 +296,7 @@ static enum xl_status prepare_all(const struct xl_build *b,
         return xl_fail(b->err, XL_ENOMEM, "out of memory for %zu blocks",
                        config->blocks);
     for (size_t i = 0; i < config->blocks; i++)
-        XL_TRY(prepare_block(b, &weights->blocks[i], &b->to->blocks[i]));
+        XL_TRY(prepare_block(b, i, &weights->blocks[i], &b->to->blocks[i]));
     XL_TRY(vector(b, &weights->out_norm, &b->to->out_norm));
     b->to->embedding = weights->embedding;
     return XL_OK;
@@ -222,9 +323,10 @@ enum xl_status xl_prepare_head(struct xl_prepared *prepared,
                                struct xl_err *err)
 {
     struct xl_build b = { .to = prepared, .pool = pool, .err = err };
+    struct xl_source source = { .name = "head", .n = 1, .parts = { head } };
     *prepared = (struct xl_prepared){ .form = *form };
     xl_arena_init(&prepared->arena, (size_t)1 << 20);
-    enum xl_status rc = xl_build_matrix(&b, head, form, &prepared->head);
+    enum xl_status rc = xl_build_matrix(&b, &source, form, &prepared->head);
     if (rc != XL_OK)
         xl_prepare_release(prepared);
     return rc;

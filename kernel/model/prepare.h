@@ -19,15 +19,34 @@ struct xl_form {
     bool is_packed;
 };
 
-struct xl_matrix {
-    const void *w; /* [out][in], fp32 or bf16, or NULL */
-    enum xl_dtype dtype;
-    size_t out, in;
-    const float *bias; /* [out] or NULL */
-    bool is_packed;
-    struct xl_packed packed;      /* instead of w */
-    struct xl_pack_report report; /* what packing lost */
+enum {
+    XL_MATRIX_PARTS = 4
 };
+
+/* Outputs at .. at + out of a matrix, as the checkpoint has them. */
+struct xl_matrix_part {
+    const void *w; /* [out][in], fp32 or bf16; NULL when packed */
+    size_t at, out;
+};
+
+/* One or more linears of one input, one under the other. Each part begins at
+ * a whole panel; outputs in the gaps between are 0. */
+struct xl_matrix {
+    enum xl_dtype dtype; /* of rows */
+    size_t out, in;      /* the gaps counted */
+    const float *bias;   /* [out] or NULL */
+    bool is_packed;
+    struct xl_packed packed;      /* of all parts */
+    struct xl_pack_report report; /* what packing lost */
+    size_t n_parts;
+    struct xl_matrix_part parts[XL_MATRIX_PARTS];
+};
+
+/* Where the next part begins after outputs that end at `end`. */
+static inline size_t xl_matrix_next(size_t end)
+{
+    return xl_pack_panels(end) * XL_PACK_LANES;
+}
 
 static inline const struct xl_packed *
 xl_matrix_packed(const struct xl_matrix *matrix)
@@ -41,7 +60,10 @@ struct xl_vector {
 
 struct xl_prepared_block {
     struct xl_vector norm_mlstm, head_norm, norm_ffn;
-    struct xl_matrix q, k, v, o, igate, fgate, out, gate, up, down;
+    struct xl_matrix qk; /* in fp32: rows, for they are summed in double */
+    struct xl_matrix in; /* q | k | v | o, or v | o when there is qk */
+    struct xl_matrix igate, fgate, out;
+    struct xl_matrix gate_up, down;
 };
 
 struct xl_stack_ready; /* stack_prepare.h */
@@ -52,7 +74,7 @@ struct xl_prepared {
     struct xl_prepared_block *blocks; /* of xlstm, else NULL */
     struct xl_stack_ready *stack;     /* of a block stack, else NULL */
     struct xl_vector out_norm;        /* w NULL = none */
-    struct xl_matrix head; /* of xl_prepare_head */
+    struct xl_matrix head;            /* of xl_prepare_head */
     struct xl_tensor embedding; /* as the file has it: rows are converted */
     size_t own_bytes;           /* converted copies */
     /* private */
@@ -75,8 +97,8 @@ enum xl_status xl_stack_prepare(struct xl_prepared *prepared,
 /* The output head alone, the blocks stay NULL. */
 enum xl_status xl_prepare_head(struct xl_prepared *prepared,
                                const struct xl_linear *head,
-                               const struct xl_form *form,
-                               struct xl_pool *pool, struct xl_err *err);
+                               const struct xl_form *form, struct xl_pool *pool,
+                               struct xl_err *err);
 void xl_prepare_release(struct xl_prepared *prepared);
 
 /* Row `id` of the embedding as fp32, into out [width]. */

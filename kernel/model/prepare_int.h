@@ -24,8 +24,25 @@ enum xl_status xl_build_take(const struct xl_build *b, size_t count,
 enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
                             const float **out);
 
+enum {
+    XL_SOURCE_NAME = 80
+};
+
+/* Linears that become one matrix, under a name that stays the same from run
+ * to run and is unique in the model: "block.3.qkvo", "head". What a matrix of
+ * that name holds follows from the checkpoint and the form alone. */
+struct xl_source {
+    char name[XL_SOURCE_NAME];
+    size_t n; /* at most XL_MATRIX_PARTS */
+    const struct xl_linear *parts[XL_MATRIX_PARTS];
+};
+
+/* "block.<block>.<what>" of one linear. */
+struct xl_source xl_source_of(size_t block, const char *what,
+                              const struct xl_linear *linear);
+
 enum xl_status xl_build_matrix(const struct xl_build *b,
-                               const struct xl_linear *linear,
+                               const struct xl_source *source,
                                const struct xl_form *form,
                                struct xl_matrix *out);
 

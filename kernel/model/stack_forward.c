@@ -69,7 +69,7 @@ static void expand_mlstm(const struct xl_stage *s, size_t worker)
                        .x = m->y,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { &block_of(s)->m.up, m->wide, NULL } } },
+                       .list = { { &block_of(s)->m.up, m->wide, NULL, 0 } } },
                    worker);
 }
 
@@ -110,7 +110,7 @@ static void project_gates(const struct xl_stage *s, size_t worker)
             .n_end = heads,
             .x = plan->scratch.qkv + span.begin * gates[i].w->in,
             .ldx = gates[i].w->in,
-            .w = gates[i].w->w,
+            .w = gates[i].w->parts[0].w,
             .w_dtype = gates[i].w->dtype,
             .packed = xl_matrix_packed(gates[i].w),
             .bias = gates[i].w->bias,
@@ -180,7 +180,7 @@ static void contract_mlstm(const struct xl_stage *s, size_t worker)
                        .x = m->h,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { &block_of(s)->m.down, m->z, NULL } } },
+                       .list = { { &block_of(s)->m.down, m->z, NULL, 0 } } },
                    worker);
 }
 
@@ -272,7 +272,7 @@ static void expand_ffn(const struct xl_stage *s, size_t worker)
                        .x = m->y,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { &block_of(s)->s.up, m->wide, NULL } } },
+                       .list = { { &block_of(s)->s.up, m->wide, NULL, 0 } } },
                    worker);
 }
 
@@ -297,7 +297,7 @@ static void contract_ffn(const struct xl_stage *s, size_t worker)
                        .x = m->c,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { &block_of(s)->s.down, m->z, NULL } } },
+                       .list = { { &block_of(s)->s.down, m->z, NULL, 0 } } },
                    worker);
 }
 

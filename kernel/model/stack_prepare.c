@@ -4,6 +4,8 @@
  * its bias for each head and gate, and the recurrent kernel packed. */
 #include "kernel/model/stack_prepare.h"
 
+#include <stdio.h>
+
 #include "kernel/cell/slstm.h"
 #include "kernel/model/prepare_int.h"
 #include "kernel/model/stack_weights.h"
@@ -56,22 +58,32 @@ static enum xl_status blocks(const struct xl_build *b,
     return xl_build_f32(b, &from->w, &to->w);
 }
 
-static enum xl_status mlstm(const struct xl_build *b,
+static enum xl_status matrix(const struct xl_build *b, size_t block,
+                             const char *what, const struct xl_linear *from,
+                             const struct xl_form *form, struct xl_matrix *to)
+{
+    struct xl_source source = xl_source_of(block, what, from);
+    return xl_build_matrix(b, &source, form, to);
+}
+
+static enum xl_status mlstm(const struct xl_build *b, size_t block,
                             const struct xl_stack_mlstm *from,
                             struct xl_stack_ready *to)
 {
     const struct xl_form *form = &b->to->form;
     XL_TRY(norm(b, &from->norm, &to->norm));
-    XL_TRY(xl_build_matrix(b, &from->up, form, &to->m.up));
+    XL_TRY(matrix(b, block, "up", &from->up, form, &to->m.up));
     XL_TRY(conv(b, &from->conv, &to->m.conv));
     XL_TRY(blocks(b, &from->q, &to->m.q));
     XL_TRY(blocks(b, &from->k, &to->m.k));
     XL_TRY(blocks(b, &from->v, &to->m.v));
-    XL_TRY(xl_build_matrix(b, &from->igate, &xl_form_exact, &to->m.igate));
-    XL_TRY(xl_build_matrix(b, &from->fgate, &xl_form_exact, &to->m.fgate));
+    XL_TRY(
+        matrix(b, block, "igate", &from->igate, &xl_form_exact, &to->m.igate));
+    XL_TRY(
+        matrix(b, block, "fgate", &from->fgate, &xl_form_exact, &to->m.fgate));
     XL_TRY(norm(b, &from->head_norm, &to->m.head_norm));
     XL_TRY(xl_build_f32(b, &from->skip, &to->m.skip));
-    return xl_build_matrix(b, &from->down, form, &to->m.down);
+    return matrix(b, block, "down", &from->down, form, &to->m.down);
 }
 
 /* -- sLSTM ---------------------------------------------------------------- */
@@ -97,7 +109,7 @@ static enum xl_status slstm_bias(const struct xl_build *b,
 }
 
 /* One matrix for each head and gate, cut from those of all heads. */
-static enum xl_status slstm_inputs(const struct xl_build *b,
+static enum xl_status slstm_inputs(const struct xl_build *b, size_t block,
                                    const struct xl_stack_slstm *from,
                                    struct xl_ready_slstm *to)
 {
@@ -117,8 +129,10 @@ static enum xl_status slstm_inputs(const struct xl_build *b,
         one.w.data = data + head * dim * dim * xl_dtype_bytes(one.w.dtype);
         one.w.n_dims = 2;
         one.w.shape[0] = one.w.shape[1] = dim;
-        XL_TRY(xl_build_matrix(
-            b, &one, gate < 2 ? &xl_form_exact : &b->to->form, &to->in[i]));
+        char what[48];
+        snprintf(what, sizeof what, "in.%zu.%zu", head, gate);
+        XL_TRY(matrix(b, block, what, &one,
+                      gate < 2 ? &xl_form_exact : &b->to->form, &to->in[i]));
         to->in[i].bias = bias + i * dim;
     }
     return XL_OK;
@@ -143,21 +157,21 @@ static enum xl_status slstm_recurrent(const struct xl_build *b,
     return XL_OK;
 }
 
-static enum xl_status slstm(const struct xl_build *b,
+static enum xl_status slstm(const struct xl_build *b, size_t block,
                             const struct xl_stack_slstm *from,
                             struct xl_stack_ready *to)
 {
     const struct xl_form *form = &b->to->form;
     XL_TRY(norm(b, &from->norm, &to->norm));
     XL_TRY(conv(b, &from->conv, &to->s.conv));
-    XL_TRY(slstm_inputs(b, from, &to->s));
+    XL_TRY(slstm_inputs(b, block, from, &to->s));
     XL_TRY(slstm_recurrent(b, from, &to->s));
     XL_TRY(norm(b, &from->head_norm, &to->s.head_norm));
     XL_TRY(norm(b, &from->norm_ffn, &to->s.norm_ffn));
     if (!from->norm_ffn.w.data)
         return XL_OK;
-    XL_TRY(xl_build_matrix(b, &from->ffn_up, form, &to->s.up));
-    return xl_build_matrix(b, &from->ffn_down, form, &to->s.down);
+    XL_TRY(matrix(b, block, "up", &from->ffn_up, form, &to->s.up));
+    return matrix(b, block, "down", &from->ffn_down, form, &to->s.down);
 }
 
 static enum xl_status prepare_all(const struct xl_build *b,
@@ -173,8 +187,8 @@ static enum xl_status prepare_all(const struct xl_build *b,
         const struct xl_stack_block *from = &weights->blocks[i];
         struct xl_stack_ready *to = &b->to->stack[i];
         to->is_slstm = from->is_slstm;
-        XL_TRY(from->is_slstm ? slstm(b, &from->s, to)
-                              : mlstm(b, &from->m, to));
+        XL_TRY(from->is_slstm ? slstm(b, i, &from->s, to)
+                              : mlstm(b, i, &from->m, to));
     }
     XL_TRY(norm(b, &weights->post_norm, &b->to->out_norm));
     b->to->embedding = weights->embedding;

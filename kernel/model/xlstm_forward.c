@@ -14,18 +14,15 @@ static void project_in(const struct xl_stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    xl_outputs_run(
-        s,
-        &(struct xl_outputs){ .x = m->y,
-                              .rows = s->rows,
-                              .n = 6,
-                              .list = { { &b->q, m->q, s->plan->gemm_keys },
-                                        { &b->k, m->k, s->plan->gemm_keys },
-                                        { &b->v, m->v, NULL },
-                                        { &b->o, m->o, NULL },
-                                        { &b->igate, m->igate, NULL },
-                                        { &b->fgate, m->fgate, NULL } } },
-        worker);
+    struct xl_outputs all = { .x = m->y, .rows = s->rows };
+    if (b->qk.n_parts)
+        all.list[all.n++] =
+            (struct xl_output){ &b->qk, m->q, s->plan->gemm_keys, m->in_row };
+    all.list[all.n++] = (struct xl_output){ &b->in, b->qk.n_parts ? m->v : m->q,
+                                            NULL, m->in_row };
+    all.list[all.n++] = (struct xl_output){ &b->igate, m->igate, NULL, 0 };
+    all.list[all.n++] = (struct xl_output){ &b->fgate, m->fgate, NULL, 0 };
+    xl_outputs_run(s, &all, worker);
 }
 
 static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
@@ -34,14 +31,14 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
     const struct xl_scratch *m = &s->plan->scratch;
     const struct xl_state *state = s->states[sequence];
     size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
-    size_t dk = c->heads * c->dk, dv = c->heads * c->dv;
+    size_t in = row * m->in_row, dv = c->heads * c->dv;
     return (struct xl_chunk_job){ .tokens = tokens,
-                                  .q = m->q + row * dk,
-                                  .q_stride = dk,
-                                  .k = m->k + row * dk,
-                                  .k_stride = dk,
-                                  .v = m->v + row * dv,
-                                  .v_stride = dv,
+                                  .q = m->q + in,
+                                  .q_stride = m->in_row,
+                                  .k = m->k + in,
+                                  .k_stride = m->in_row,
+                                  .v = m->v + in,
+                                  .v_stride = m->in_row,
                                   .igate = m->igate + row * c->heads,
                                   .fgate = m->fgate + row * c->heads,
                                   .gate_stride = c->heads,
@@ -64,20 +61,21 @@ static void gate_heads(const struct xl_stage *s, size_t worker)
     for (size_t t = span.begin; t < span.end; t++) {
         float *h = s->plan->scratch.h + t * n;
         row->heads(h, h, &norm, c->heads, c->dv);
-        row->sigmoid_gate(h, s->plan->scratch.o + t * n, n);
+        row->sigmoid_gate(h, s->plan->scratch.o + t * s->plan->scratch.in_row,
+                          n);
     }
 }
 
 static void project_out(const struct xl_stage *s, size_t worker)
 {
     const struct xl_matrix *out = &block_of(s)->out;
-    xl_outputs_run(
-        s,
-        &(struct xl_outputs){ .x = s->plan->scratch.h,
-                              .rows = s->rows,
-                              .n = 1,
-                              .list = { { out, s->plan->scratch.z, NULL } } },
-        worker);
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = s->plan->scratch.h,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { out, s->plan->scratch.z, NULL, 0 } } },
+                   worker);
 }
 
 static void add_mlstm(const struct xl_stage *s, size_t worker)
@@ -90,33 +88,34 @@ static void expand(const struct xl_stage *s, size_t worker)
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
     xl_outputs_run(s,
-                   &(struct xl_outputs){ .x = m->y,
-                                         .rows = s->rows,
-                                         .n = 2,
-                                         .list = { { &b->gate, m->g, NULL },
-                                                   { &b->up, m->u, NULL } } },
+                   &(struct xl_outputs){
+                       .x = m->y,
+                       .rows = s->rows,
+                       .n = 1,
+                       .list = { { &b->gate_up, m->g, NULL, m->ffn_row } } },
                    worker);
 }
 
 static void activate(const struct xl_stage *s, size_t worker)
 {
-    struct xl_span span =
-        xl_span_of(s->rows * s->plan->config->ffn, s->parts, worker);
-    s->plan->row->swiglu(s->plan->scratch.g + span.begin,
-                         s->plan->scratch.u + span.begin,
-                         span.end - span.begin);
+    const struct xl_scratch *m = &s->plan->scratch;
+    struct xl_span span = xl_stage_rows(s, worker);
+    for (size_t t = span.begin; t < span.end; t++)
+        s->plan->row->swiglu(m->g + t * m->ffn_row, m->u + t * m->ffn_row,
+                             s->plan->config->ffn);
 }
 
 static void contract(const struct xl_stage *s, size_t worker)
 {
     const struct xl_matrix *down = &block_of(s)->down;
-    xl_outputs_run(
-        s,
-        &(struct xl_outputs){ .x = s->plan->scratch.g,
-                              .rows = s->rows,
-                              .n = 1,
-                              .list = { { down, s->plan->scratch.z, NULL } } },
-        worker);
+    xl_outputs_run(s,
+                   &(struct xl_outputs){
+                       .x = s->plan->scratch.g,
+                       .rows = s->rows,
+                       .ldx = s->plan->scratch.ffn_row,
+                       .n = 1,
+                       .list = { { down, s->plan->scratch.z, NULL, 0 } } },
+                   worker);
 }
 
 /* The stages of one block before and after the cell. */
