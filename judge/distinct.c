@@ -5,6 +5,7 @@
 #include "judge/distinct.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +123,40 @@ static enum xl_status three(const int32_t *ids, size_t count,
     return XL_OK;
 }
 
+static enum xl_status set_repeats(const int32_t *ids, size_t count,
+                                  struct xl_score scores[XL_SCORE_COUNT],
+                                  struct xl_err *err)
+{
+    static const enum xl_score_id where[] = { XL_SCORE_SEQ_REP2,
+                                              XL_SCORE_SEQ_REP3,
+                                              XL_SCORE_SEQ_REP4 };
+    for (size_t i = 0; i < 3; i++) {
+        struct xl_score *s = &scores[where[i]];
+        XL_TRY(xl_distinct_ids(ids, count, i + 2, s, err));
+        if (s->is_known)
+            s->value = 1 - s->value;
+    }
+    return XL_OK;
+}
+
+/* Different n-grams of `distinct` over V (1 - ((V - 1) / V)^L), V the number
+ * of possible n-grams, L that of n-grams. */
+static struct xl_score adjust(const struct xl_score *distinct, double possible)
+{
+    if (!distinct->is_known)
+        return *distinct;
+    if (possible < 1)
+        return xl_score_unknown("the vocabulary is not known");
+    double drawn = (double)distinct->n;
+    double expected = -possible * expm1(drawn * log1p(-1 / possible));
+    if (possible <= 1)
+        expected = 1;
+    return xl_score_point(distinct->value * drawn / expected, distinct->n);
+}
+
 enum xl_status xl_distinct_scores(const char *text, size_t n_text,
                                   const int32_t *ids, size_t n_ids,
+                                  size_t vocab,
                                   struct xl_score scores[XL_SCORE_COUNT],
                                   struct xl_err *err)
 {
@@ -140,5 +173,13 @@ enum xl_status xl_distinct_scores(const char *text, size_t n_text,
     xl_free(words);
     if (rc == XL_OK)
         rc = three(ids, n_ids, of_tokens, scores, err);
+    if (rc == XL_OK)
+        rc = set_repeats(ids, n_ids, scores, err);
+    if (rc == XL_OK) {
+        double v = (double)vocab;
+        scores[XL_SCORE_EAD1] = adjust(&scores[XL_SCORE_TOKEN_DISTINCT1], v);
+        scores[XL_SCORE_EAD2] =
+            adjust(&scores[XL_SCORE_TOKEN_DISTINCT2], v * v);
+    }
     return rc;
 }

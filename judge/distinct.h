@@ -16,9 +16,13 @@
 enum xl_status xl_distinct_ids(const int32_t *ids, size_t count, size_t n,
                                struct xl_score *out, struct xl_err *err);
 
-/* Sets the six distinct scores of a text and of its ids. */
+/* Sets the distinct scores of a text and of its ids, the share of n-grams of
+ * ids that repeat earlier ones (Welleck et al. 2019), and distinct-n over what
+ * as many draws from a vocabulary of that size would give (Liu et al. 2022),
+ * which does not favour short texts; vocab 0 = unknown. */
 enum xl_status xl_distinct_scores(const char *text, size_t n_text,
                                   const int32_t *ids, size_t n_ids,
+                                  size_t vocab,
                                   struct xl_score scores[XL_SCORE_COUNT],
                                   struct xl_err *err);
 

@@ -29,10 +29,10 @@
 struct xl_drift {
     size_t vocab, n;
     const int32_t *tokens; /* [n], borrowed */
-    size_t rows, nonfinite, hard_flips, first_flip;
-    double sum_squares;
-    /* [n] each, one allocation at kl */
-    double *kl, *dmax, *dloss, *dp, *same;
+    size_t rows;
+    /* [n] each, one allocation at kl. kl is NaN where a logit is not finite,
+     * hard is 1 at a hard flip, squares sum over the vocabulary. */
+    double *kl, *dmax, *dloss, *dp, *same, *hard, *squares;
 };
 
 enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
@@ -41,7 +41,7 @@ enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
 {
     size_t room = 0;
     struct xl_drift *d = xl_alloc_zero(1, sizeof *d);
-    if (d && xl_mul_size(n, 5, &room))
+    if (d && xl_mul_size(n, 7, &room))
         d->kl = xl_alloc_zero(room, sizeof *d->kl);
     if (!d || !d->kl) {
         xl_free(d);
@@ -54,6 +54,8 @@ enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
     d->dloss = d->dmax + n;
     d->dp = d->dloss + n;
     d->same = d->dp + n;
+    d->hard = d->same + n;
+    d->squares = d->hard + n;
     xl_drift_clear(d);
     *drift = d;
     return XL_OK;
@@ -70,10 +72,11 @@ void xl_drift_free(struct xl_drift *drift)
 void xl_drift_clear(struct xl_drift *drift)
 {
     drift->rows = 0;
-    drift->nonfinite = 0;
-    drift->hard_flips = 0;
-    drift->first_flip = drift->n;
-    drift->sum_squares = 0;
+}
+
+size_t xl_drift_rows(const struct xl_drift *drift)
+{
+    return drift->rows;
 }
 
 static bool is_finite_row(const float *row, size_t vocab)
@@ -113,7 +116,7 @@ static void add_logits(struct xl_drift *d, size_t at, const float *a,
         most = fmax(most, fabs(diff));
     }
     d->dmax[at] = most;
-    d->sum_squares += squares;
+    d->squares[at] = squares;
 }
 
 static void add_best(struct xl_drift *d, size_t at, const float *a,
@@ -121,12 +124,9 @@ static void add_best(struct xl_drift *d, size_t at, const float *a,
 {
     size_t best = best_of(a, d->vocab);
     bool same = best == best_of(b, d->vocab);
+    bool hard = !same && margin_of(a, d->vocab, best) > CLEAR_MARGIN;
     d->same[at] = same ? 1.0 : 0.0;
-    if (same)
-        return;
-    if (at < d->first_flip)
-        d->first_flip = at;
-    d->hard_flips += margin_of(a, d->vocab, best) > CLEAR_MARGIN;
+    d->hard[at] = hard ? 1.0 : 0.0;
 }
 
 /* log sum exp of a, and the mean of a - b under a's distribution; one exp an
@@ -144,6 +144,14 @@ static double reference_sums(const float *a, const float *b, size_t vocab,
     return top + log(sum);
 }
 
+/* It is not negative but for the rounding of the sums. */
+double xl_drift_kl(const float *a, const float *b, size_t vocab)
+{
+    double mean_diff;
+    double lse_a = reference_sums(a, b, vocab, &mean_diff);
+    return fmax(0.0, mean_diff - lse_a + xl_log_sum_exp(b, vocab));
+}
+
 void xl_drift_add(struct xl_drift *drift, const float *reference,
                   const float *candidate)
 {
@@ -151,7 +159,7 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
     size_t at = drift->rows++;
     if (!is_finite_row(reference, drift->vocab) ||
         !is_finite_row(candidate, drift->vocab)) {
-        drift->nonfinite++;
+        drift->kl[at] = XL_UNKNOWN;
         return;
     }
     double mean_diff;
@@ -160,7 +168,6 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
     double lse_b = xl_log_sum_exp(candidate, drift->vocab);
     add_logits(drift, at, reference, candidate);
     add_best(drift, at, reference, candidate);
-    /* It is not negative but for the rounding of the sums. */
     drift->kl[at] = fmax(0.0, mean_diff - lse_a + lse_b);
     if (at + 1 == drift->n)
         return;
@@ -173,27 +180,73 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
 
 /* -- scores ---------------------------------------------------------------- */
 
+/* The rows that are scored, and with which error. */
+struct view {
+    const struct xl_drift *d;
+    size_t n, block;
+    double level;
+    struct xl_score *scores;
+};
+
 static int compare_reals(const void *a, const void *b)
 {
     const double *x = a, *y = b;
     return *x < *y ? -1 : *x > *y;
 }
 
-/* The value that one in `tail` of x [n] exceeds, by rank, and the largest;
- * both are the largest when n < tail. */
-static enum xl_status set_extremes(const double *x, size_t n, size_t tail,
-                                   struct xl_score *percentile,
-                                   struct xl_score *max, struct xl_err *err)
+/* A score that is a value of a sorted sequence: the one that a share of
+ * `above` exceeds. */
+struct rank {
+    enum xl_score_id id;
+    double above;
+};
+
+static enum xl_status set_ranks(const struct view *v, const double *x, size_t n,
+                                const struct rank *ranks, size_t n_ranks,
+                                struct xl_err *err)
 {
     double *sorted = xl_alloc_zero(n, sizeof *sorted);
     if (!sorted)
         return xl_fail(err, XL_ENOMEM, "out of memory judging %zu tokens", n);
     memcpy(sorted, x, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, compare_reals);
-    *percentile = xl_score_point(sorted[n - 1 - n / tail], n);
-    *max = xl_score_point(sorted[n - 1], n);
+    for (size_t i = 0; i < n_ranks; i++) {
+        size_t above = (size_t)((double)n * ranks[i].above);
+        v->scores[ranks[i].id] = xl_score_point(sorted[n - 1 - above], n);
+    }
     xl_free(sorted);
     return XL_OK;
+}
+
+static enum xl_status set_percentiles(const struct view *v, struct xl_err *err)
+{
+    static const struct rank of_kl[] = {
+        { XL_SCORE_KL_P50, 0.5 },
+        { XL_SCORE_KL_P99, 0.01 },
+        { XL_SCORE_KL_P999, 0.001 },
+        { XL_SCORE_KL_MAX, 0 },
+    };
+    static const struct rank of_logits[] = { { XL_SCORE_DLOGIT_P99, 0.01 },
+                                             { XL_SCORE_MAX_ABS_DLOGIT, 0 } };
+    static const struct rank of_dp[] = {
+        { XL_SCORE_DP_P1, 0.99 },  { XL_SCORE_DP_P5, 0.95 },
+        { XL_SCORE_DP_P50, 0.5 },  { XL_SCORE_DP_P95, 0.05 },
+        { XL_SCORE_DP_P99, 0.01 },
+    };
+    XL_TRY(
+        set_ranks(v, v->d->kl, v->n, of_kl, sizeof of_kl / sizeof *of_kl, err));
+    XL_TRY(set_ranks(v, v->d->dmax, v->n, of_logits,
+                     sizeof of_logits / sizeof *of_logits, err));
+    return set_ranks(v, v->d->dp, v->n - 1, of_dp, sizeof of_dp / sizeof *of_dp,
+                     err);
+}
+
+static double sum_of(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
 }
 
 static double rms(const double *x, size_t n)
@@ -204,11 +257,11 @@ static double rms(const double *x, size_t n)
     return sqrt(sum / (double)n);
 }
 
-static enum xl_status set_bits(const struct xl_drift *d, size_t block,
-                               const uint8_t *token_bytes, struct xl_score *out,
+static enum xl_status set_bits(const struct view *v, const uint8_t *token_bytes,
                                struct xl_err *err)
 {
-    size_t n = d->n - 1;
+    size_t n = v->n - 1;
+    struct xl_score *out = &v->scores[XL_SCORE_DBPB];
     if (!token_bytes) {
         *out = xl_score_unknown("bytes of the text are not known");
         return XL_OK;
@@ -217,48 +270,107 @@ static enum xl_status set_bits(const struct xl_drift *d, size_t block,
     if (!work)
         return xl_fail(err, XL_ENOMEM, "out of memory judging %zu tokens", n);
     for (size_t i = 0; i < n; i++) {
-        work[i] = d->dloss[i] / log(2.0);
+        work[i] = v->d->dloss[i] / log(2.0);
         work[n + i] = token_bytes[i + 1];
     }
-    *out = xl_block_ratio(work, work + n, n, block);
+    *out = xl_block_ratio(work, work + n, n, v->block, v->level);
     xl_free(work);
     return XL_OK;
 }
 
+/* The ratio of the perplexities less 1, and the interval, follow from those
+ * of the mean difference of the losses: exp(x) - 1 is monotone. */
+static struct xl_score ratio_of(const struct xl_score *dloss)
+{
+    struct xl_score out = *dloss;
+    if (!out.is_known)
+        return out;
+    out.value = expm1(dloss->value);
+    out.se = dloss->se * exp(dloss->value);
+    out.lo = expm1(dloss->lo);
+    out.hi = expm1(dloss->hi);
+    out.lower = expm1(dloss->lower);
+    out.upper = expm1(dloss->upper);
+    return isfinite(out.hi) ? out : xl_score_unknown("not a finite number");
+}
+
+/* By position, as far as the text goes. */
+static void set_positions(const struct view *v)
+{
+    static const struct {
+        enum xl_score_id id;
+        size_t begin, end;
+    } spans[] = {
+        { XL_SCORE_KL_TO_1K, 0, 1 << 10 },
+        { XL_SCORE_KL_TO_4K, 1 << 10, 1 << 12 },
+        { XL_SCORE_KL_TO_16K, 1 << 12, 1 << 14 },
+        { XL_SCORE_KL_PAST_16K, 1 << 14, SIZE_MAX },
+    };
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        size_t begin = spans[i].begin;
+        size_t end = spans[i].end < v->n ? spans[i].end : v->n;
+        struct xl_score *out = &v->scores[spans[i].id];
+        if (begin >= end)
+            *out = xl_score_unknown("the text does not reach there");
+        else
+            *out = xl_block_ratio(v->d->kl + begin, NULL, end - begin,
+                                  xl_block_auto(end - begin), v->level);
+    }
+    v->scores[XL_SCORE_KL_DRIFT] = xl_block_rise(v->d->kl, v->n, v->level);
+}
+
+static void set_means(const struct view *v)
+{
+    const struct xl_drift *d = v->d;
+    struct xl_score *scores = v->scores;
+    size_t n = v->n, pairs = n - 1, first_flip = 0;
+    double rows = (double)n;
+    while (first_flip < n && d->same[first_flip] > 0)
+        first_flip++;
+    scores[XL_SCORE_RMS_DLOGIT] = xl_score_point(
+        sqrt(sum_of(d->squares, n) / rows / (double)d->vocab), n);
+    scores[XL_SCORE_KL_MEAN] =
+        xl_block_ratio(d->kl, NULL, n, v->block, v->level);
+    scores[XL_SCORE_TOP1] = xl_block_share(d->same, n, v->block, v->level);
+    scores[XL_SCORE_HARD_FLIPS] =
+        xl_score_point(sum_of(d->hard, n) * 1e4 / rows, n);
+    scores[XL_SCORE_GREEDY_EQUAL] = xl_score_point((double)first_flip, n);
+    scores[XL_SCORE_RMS_DP] = xl_score_point(rms(d->dp, pairs), pairs);
+    scores[XL_SCORE_DLOSS] =
+        xl_block_ratio(d->dloss, NULL, pairs, v->block, v->level);
+    scores[XL_SCORE_DPPL] = ratio_of(&scores[XL_SCORE_DLOSS]);
+}
+
 static void set_unknown(struct xl_score *scores, const char *why)
 {
-    for (size_t i = XL_SCORE_MAX_ABS_DLOGIT; i <= XL_SCORE_DBPB; i++)
+    for (size_t i = XL_SCORE_MAX_ABS_DLOGIT; i <= XL_SCORE_KL_DRIFT; i++)
         scores[i] = xl_score_unknown(why);
 }
 
-enum xl_status xl_drift_scores(const struct xl_drift *drift,
+enum xl_status xl_drift_scores(const struct xl_drift *d,
                                const struct xl_drift_options *options,
                                struct xl_score scores[XL_SCORE_COUNT],
                                struct xl_err *err)
 {
-    const struct xl_drift *d = drift;
-    size_t n = d->rows, pairs = n - 1;
-    double rows = (double)n;
-    scores[XL_SCORE_NONFINITE] = xl_score_point((double)d->nonfinite, n);
-    if (d->nonfinite || n < d->n || n < 2) {
-        set_unknown(scores, d->nonfinite ? "a logit is not finite"
-                                         : "positions are missing");
+    size_t n = options->rows ? options->rows : d->n;
+    size_t seen = d->rows < n ? d->rows : n, nonfinite = 0;
+    struct view v = {
+        .d = d,
+        .n = n,
+        .block = options->block ? options->block : xl_block_auto(n),
+        .level = options->level > 0 ? options->level : xl_interval_level(1),
+        .scores = scores,
+    };
+    for (size_t i = 0; i < seen; i++)
+        nonfinite += isnan(d->kl[i]);
+    scores[XL_SCORE_NONFINITE] = xl_score_point((double)nonfinite, seen);
+    if (nonfinite || seen < n || n < 2) {
+        set_unknown(scores, nonfinite ? "a logit is not finite"
+                                      : "positions are missing");
         return XL_OK;
     }
-    size_t block = options->block ? options->block : xl_block_auto(n);
-    scores[XL_SCORE_RMS_DLOGIT] =
-        xl_score_point(sqrt(d->sum_squares / rows / (double)d->vocab), n);
-    scores[XL_SCORE_KL_MEAN] = xl_block_ratio(d->kl, NULL, n, block);
-    scores[XL_SCORE_TOP1] = xl_block_share(d->same, n, block);
-    scores[XL_SCORE_HARD_FLIPS] =
-        xl_score_point((double)d->hard_flips * 1e4 / rows, n);
-    scores[XL_SCORE_GREEDY_EQUAL] = xl_score_point((double)d->first_flip, n);
-    scores[XL_SCORE_RMS_DP] = xl_score_point(rms(d->dp, pairs), pairs);
-    scores[XL_SCORE_DLOSS] = xl_block_ratio(d->dloss, NULL, pairs, block);
-    XL_TRY(set_extremes(d->kl, n, 1000, &scores[XL_SCORE_KL_P999],
-                        &scores[XL_SCORE_KL_MAX], err));
-    XL_TRY(set_extremes(d->dmax, n, 100, &scores[XL_SCORE_DLOGIT_P99],
-                        &scores[XL_SCORE_MAX_ABS_DLOGIT], err));
-    return set_bits(d, block, options->token_bytes, &scores[XL_SCORE_DBPB],
-                    err);
+    set_means(&v);
+    set_positions(&v);
+    XL_TRY(set_percentiles(&v, err));
+    return set_bits(&v, options->token_bytes, err);
 }

@@ -34,6 +34,9 @@ void xl_drift_free(struct xl_drift *drift);
 /* Forgets all rows. */
 void xl_drift_clear(struct xl_drift *drift);
 
+/* The divergence of the distribution of logits b [vocab] from that of a. */
+double xl_drift_kl(const float *a, const float *b, size_t vocab);
+
 /* The next position's logits [vocab]. At most n rows. */
 void xl_drift_add(struct xl_drift *drift, const float *reference,
                   const float *candidate);
@@ -41,9 +44,14 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
 struct xl_drift_options {
     size_t block;               /* tokens; 0 = xl_block_auto */
     const uint8_t *token_bytes; /* [n] of each token, or NULL = unknown */
+    size_t rows;                /* score the first so many; 0 = all n */
+    double level;               /* of one-sided bounds; 0 = 0.05 */
 };
 
-/* Sets nonfinite .. dbpb of score.def. Rows missing make them unknown. */
+size_t xl_drift_rows(const struct xl_drift *drift);
+
+/* Sets nonfinite .. kl_drift of score.def from the first rows. Rows missing
+ * make them unknown. */
 enum xl_status xl_drift_scores(const struct xl_drift *drift,
                                const struct xl_drift_options *options,
                                struct xl_score scores[XL_SCORE_COUNT],

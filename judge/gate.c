@@ -183,6 +183,16 @@ void xl_gate_rule(enum xl_tier tier, const struct xl_score *scores,
                  "all %zu gates of tier '%s' hold", applied, tiers[tier].name);
 }
 
+void xl_ruling_hold(struct xl_ruling *ruling, size_t n)
+{
+    if (ruling->verdict != XL_VERDICT_PASS)
+        return;
+    ruling->verdict = XL_VERDICT_INCONCLUSIVE;
+    snprintf(ruling->reason, XL_REASON_ROOM,
+             "no damage in the first %zu tokens, which is not enough to pass",
+             n);
+}
+
 cJSON *xl_ruling_json(const struct xl_ruling *ruling,
                       const struct xl_score *scores)
 {
@@ -208,6 +218,8 @@ cJSON *xl_ruling_json(const struct xl_ruling *ruling,
                          s->has_interval ? s->lower : XL_UNKNOWN);
         xl_json_add_real(item, "upper",
                          s->has_interval ? s->upper : XL_UNKNOWN);
+        xl_json_add_real(item, "blocks",
+                         s->has_interval ? (double)s->blocks : XL_UNKNOWN);
         cJSON_AddStringToObject(item, "verdict",
                                 xl_verdict_name(gate->verdict));
     }

@@ -80,6 +80,9 @@ enum xl_tier xl_tier_of(const struct xl_params *params);
 void xl_gate_rule(enum xl_tier tier, const struct xl_score *scores,
                   struct xl_ruling *ruling);
 
+/* What is seen after the first n tokens of a text may refuse, not pass. */
+void xl_ruling_hold(struct xl_ruling *ruling, size_t n);
+
 /* {"tier":, "verdict":, "reason":, "gates": [...]}; NULL without memory. */
 cJSON *xl_ruling_json(const struct xl_ruling *ruling,
                       const struct xl_score *scores);

@@ -12,6 +12,7 @@
 #include "judge/interval.h"
 
 #include <gsl/gsl_cdf.h>
+#include <assert.h>
 #include <math.h>
 
 enum {
@@ -21,7 +22,7 @@ enum {
 };
 
 #define TWO_SIDED 0.975
-#define ONE_SIDED 0.95
+#define ONE_SIDED 0.05
 
 size_t xl_block_auto(size_t n)
 {
@@ -54,10 +55,16 @@ static struct sums sum_of(const double *x, const double *weight, size_t begin,
     return s;
 }
 
-static void set_spans(struct xl_score *out, double degrees)
+double xl_interval_level(size_t looks)
 {
+    return ONE_SIDED / (double)(looks ? looks : 1);
+}
+
+static void set_spans(struct xl_score *out, double degrees, double level)
+{
+    assert(level > 0 && level < 1);
     double two = gsl_cdf_tdist_Pinv(TWO_SIDED, degrees) * out->se;
-    double one = gsl_cdf_tdist_Pinv(ONE_SIDED, degrees) * out->se;
+    double one = gsl_cdf_tdist_Pinv(1 - level, degrees) * out->se;
     out->has_interval = true;
     out->lo = out->value - two;
     out->hi = out->value + two;
@@ -66,7 +73,7 @@ static void set_spans(struct xl_score *out, double degrees)
 }
 
 struct xl_score xl_block_ratio(const double *x, const double *weight, size_t n,
-                               size_t block)
+                               size_t block, double level)
 {
     if (n == 0)
         return xl_score_unknown("no tokens");
@@ -87,7 +94,29 @@ struct xl_score xl_block_ratio(const double *x, const double *weight, size_t n,
         return out;
     double count = (double)blocks;
     out.se = sqrt(count / (count - 1) * squares) / all.weight;
-    set_spans(&out, count - 1);
+    set_spans(&out, count - 1, level);
+    return out;
+}
+
+/* Both ends are far apart, so their errors are taken as independent; the
+ * degrees are those of the end with fewer blocks, which is cautious. */
+struct xl_score xl_block_rise(const double *x, size_t n, double level)
+{
+    size_t quarter = n / 4;
+    if (quarter == 0)
+        return xl_score_unknown("the text is too short");
+    size_t block = xl_block_auto(quarter);
+    struct xl_score first = xl_block_ratio(x, NULL, quarter, block, level);
+    struct xl_score last =
+        xl_block_ratio(x + n - quarter, NULL, quarter, block, level);
+    if (!first.is_known || !last.is_known)
+        return xl_score_unknown("not a finite number");
+    struct xl_score out = xl_score_point(last.value - first.value, n);
+    out.blocks = last.blocks < first.blocks ? last.blocks : first.blocks;
+    if (out.blocks < 2)
+        return out;
+    out.se = hypot(first.se, last.se);
+    set_spans(&out, (double)out.blocks - 1, level);
     return out;
 }
 
@@ -101,9 +130,10 @@ static void wilson(double share, double n, double z, double *lo, double *hi)
     *hi = fmin(1.0, centre + half);
 }
 
-struct xl_score xl_block_share(const double *hits, size_t n, size_t block)
+struct xl_score xl_block_share(const double *hits, size_t n, size_t block,
+                               double level)
 {
-    struct xl_score out = xl_block_ratio(hits, NULL, n, block);
+    struct xl_score out = xl_block_ratio(hits, NULL, n, block, level);
     if (!out.is_known)
         return out;
     double share = out.value, count = (double)n;
@@ -112,7 +142,7 @@ struct xl_score xl_block_share(const double *hits, size_t n, size_t block)
     double n_eff = count / fmax(effect, 1.0);
     out.has_interval = true;
     wilson(share, n_eff, gsl_cdf_ugaussian_Pinv(TWO_SIDED), &out.lo, &out.hi);
-    wilson(share, n_eff, gsl_cdf_ugaussian_Pinv(ONE_SIDED), &out.lower,
+    wilson(share, n_eff, gsl_cdf_ugaussian_Pinv(1 - level), &out.lower,
            &out.upper);
     return out;
 }

@@ -3,40 +3,50 @@
  * One pass of the candidate over the text, held row by row against the
  * reference. The text goes in pieces with the state carried, as in use, and
  * at no time are the logits of more than one piece held for the candidate.
- * The reference's are kept for the whole text when they fit: a sweep judges
- * dozens of configurations on one text, and the naive path is slow. */
+ *
+ *     |-- prefill --|steps|  look  |-- prefill --|steps|  look ...
+ *
+ * Before the steps the state is forked and the same tokens go through the
+ * candidate's prefill too: its own two paths must agree. */
 #include "judge/judge.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "judge/drift.h"
+#include "judge/interval.h"
+#include "judge/reference.h"
+#include "judge/state_error.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
 #include "kernel/base/json.h"
 
 enum {
     MOST_STEPS = 128,
-    STEP_SHARE = 8
+    STEP_SHARE = 8,
+    MOST_LOOKS = 12
 };
 
-#define CACHE_BYTES ((size_t)256 << 20)
+#define ROOM_BYTES  ((size_t)256 << 20)
 #define PIECE_BYTES ((size_t)128 << 20) /* logits of one piece */
 
 struct xl_judge {
-    struct xl_model *model;
     struct xl_ids ids;
     uint8_t *token_bytes; /* [ids.n] or NULL */
     char text_hash[XL_HASH_TEXT];
-    size_t vocab, block, steps;
-    struct xl_plan *plan;      /* of the reference; NULL once cached */
-    struct xl_state reference; /* its state, when it runs in lock-step */
-    struct xl_state candidate;
-    float *cache;      /* [ids.n][vocab] of the reference, or NULL */
-    float *piece_ref;  /* [piece_room][vocab] when there is no cache */
-    float *piece;      /* [piece_room][vocab] of the candidate */
-    size_t piece_room; /* tokens */
+    const struct xl_config *config; /* of the reference */
+    struct xl_model *model;
+    struct xl_judge_options options;
+    size_t vocab, most_piece;
+    struct xl_reference *reference;
     struct xl_drift *drift;
+    size_t n_looks, looks[MOST_LOOKS]; /* ends, ascending */
+    size_t least_pass;                 /* tokens before a verdict may pass */
+    float *piece;                      /* [piece_room][vocab] */
+    size_t piece_room;                 /* tokens */
+    float *prefilled;                  /* [MOST_STEPS][vocab] */
 };
 
 void xl_judge_reference(struct xl_params *params)
@@ -47,8 +57,7 @@ void xl_judge_reference(struct xl_params *params)
     } naive[] = {
         { XL_PARAM_BACKEND, "native" },   { XL_PARAM_CELL, "naive" },
         { XL_PARAM_GEMM, "naive" },       { XL_PARAM_WEIGHT_DTYPE, "fp32" },
-        { XL_PARAM_STATE_DTYPE, "fp32" }, { XL_PARAM_WORKERS, "1" },
-        { XL_PARAM_PREFILL_BLOCK, "64" },
+        { XL_PARAM_STATE_DTYPE, "fp32" }, { XL_PARAM_PREFILL_BLOCK, "64" },
     };
     xl_params_init(params);
     for (size_t i = 0; i < sizeof naive / sizeof *naive; i++) {
@@ -59,19 +68,30 @@ void xl_judge_reference(struct xl_params *params)
     }
 }
 
+char *xl_judge_folder(void)
+{
+    static const char name[] = "xltune/reference";
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && cache[0] == '/')
+        return xl_io_join(cache, name);
+    if (!home || !home[0])
+        return NULL;
+    char *base = xl_io_join(home, ".cache");
+    char *path = base ? xl_io_join(base, name) : NULL;
+    xl_free(base);
+    return path;
+}
+
 void xl_judge_free(struct xl_judge *judge)
 {
     if (!judge)
         return;
-    xl_plan_free(judge->plan);
-    xl_state_release(&judge->reference);
-    xl_state_release(&judge->candidate);
+    xl_reference_free(judge->reference);
     xl_drift_free(judge->drift);
     xl_ids_release(&judge->ids);
     xl_free(judge->token_bytes);
-    xl_free(judge->cache);
-    xl_free(judge->piece_ref);
     xl_free(judge->piece);
+    xl_free(judge->prefilled);
     xl_free(judge);
 }
 
@@ -103,57 +123,46 @@ static enum xl_status copy_text(struct xl_judge *judge,
     return XL_OK;
 }
 
-/* Runs the reference over the whole text and lets go of its plan. */
-static void fill_cache(struct xl_judge *judge)
+/* The screen, the text proper, then twice as much each time. */
+static void plan_looks(struct xl_judge *judge)
 {
-    xl_state_clear(&judge->reference);
-    xl_plan_forward(judge->plan, &judge->reference,
-                    &(struct xl_pass){ .tokens = judge->ids.data,
-                                       .n = judge->ids.n,
-                                       .logits = judge->cache });
-    xl_plan_free(judge->plan);
-    judge->plan = NULL;
+    const struct xl_judge_options *o = &judge->options;
+    size_t n = judge->ids.n;
+    size_t end = o->full && o->full < n ? o->full : n;
+    judge->least_pass = end;
+    if (o->screen && o->screen < end)
+        judge->looks[judge->n_looks++] = o->screen;
+    judge->looks[judge->n_looks++] = end;
+    while (end < n && judge->n_looks + 1 < MOST_LOOKS) {
+        end = end > n / 2 ? n : end * 2;
+        judge->looks[judge->n_looks++] = end;
+    }
 }
 
-/* A reference that is not finite can judge nobody. */
-static enum xl_status check_cache(const struct xl_judge *judge,
-                                  struct xl_err *err)
-{
-    size_t n = judge->ids.n * judge->vocab;
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(judge->cache[i]))
-            return xl_fail(err, XL_EMISMATCH,
-                           "the reference itself has a "
-                           "logit that is not finite, after token %zu of %zu",
-                           i / judge->vocab + 1, judge->ids.n);
-    return XL_OK;
-}
-
-static size_t steps_of(const struct xl_judge_options *options, size_t n)
-{
-    size_t steps = n / STEP_SHARE < MOST_STEPS ? n / STEP_SHARE : MOST_STEPS;
-    if (options->steps)
-        steps = options->steps;
-    return steps < n ? steps : n;
-}
-
-static enum xl_status make_reference(struct xl_judge *judge,
-                                     const struct xl_judge_options *options,
-                                     struct xl_err *err)
+static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
 {
     struct xl_params naive;
-    size_t n, limit = options->cache_bytes ? options->cache_bytes : CACHE_BYTES;
+    const struct xl_judge_options *o = &judge->options;
     xl_judge_reference(&naive);
-    XL_TRY(xl_plan_make(&judge->plan, judge->model,
-                        options->reference ? options->reference : &naive, err));
-    if (!xl_mul_size(judge->ids.n, judge->vocab, &n) ||
-        n > limit / sizeof(float))
-        return XL_OK;
-    judge->cache = floats_of(judge->ids.n, judge->vocab);
-    if (!judge->cache)
-        return XL_OK; /* lock-step needs less */
-    fill_cache(judge);
-    return check_cache(judge, err);
+    struct xl_reference_spec spec = {
+        .model = judge->model,
+        .params = o->reference ? o->reference : &naive,
+        .tokens = judge->ids.data,
+        .n = judge->ids.n,
+        .text_hash = judge->text_hash,
+        .room_bytes = o->room_bytes ? o->room_bytes : ROOM_BYTES,
+        .piece = judge->most_piece,
+        .folder = o->folder,
+    };
+    return xl_reference_make(&judge->reference, &spec, err);
+}
+
+static void set_most_piece(struct xl_judge *judge)
+{
+    size_t most = PIECE_BYTES / sizeof(float) / judge->vocab;
+    if (most > judge->ids.n)
+        most = judge->ids.n;
+    judge->most_piece = most > MOST_STEPS ? most : MOST_STEPS;
 }
 
 enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
@@ -161,12 +170,8 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
                              const struct xl_judge_options *options,
                              struct xl_err *err)
 {
-    static const struct xl_judge_options defaults = { 0 };
-    const struct xl_config *config = xl_model_config(model);
     enum xl_status rc;
     *out = NULL;
-    if (!options)
-        options = &defaults;
     if (text->ids.n < 2)
         return xl_fail(err, XL_EUSAGE, "nothing to judge: %zu token",
                        text->ids.n);
@@ -174,15 +179,22 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
     if (!judge)
         return xl_fail(err, XL_ENOMEM, "out of memory making a judge");
     judge->model = model;
-    judge->vocab = config->vocab;
-    judge->block = options->block;
-    judge->steps = steps_of(options, text->ids.n);
+    judge->config = xl_model_config(model);
+    judge->vocab = judge->config->vocab;
+    if (options)
+        judge->options = *options;
     XL_TRY_DONE(rc, copy_text(judge, text, err));
-    XL_TRY_DONE(rc, xl_state_init(&judge->reference, config, err));
-    XL_TRY_DONE(rc, xl_state_init(&judge->candidate, config, err));
+    plan_looks(judge);
+    set_most_piece(judge);
     XL_TRY_DONE(rc, xl_drift_make(&judge->drift, judge->vocab, judge->ids.data,
                                   judge->ids.n, err));
-    XL_TRY_DONE(rc, make_reference(judge, options, err));
+    judge->prefilled = floats_of(MOST_STEPS, judge->vocab);
+    if (!judge->prefilled) {
+        rc = xl_fail(err, XL_ENOMEM, "out of memory making a judge");
+        goto done;
+    }
+    XL_TRY_DONE(rc, make_reference(judge, err));
+    judge->options.reference = NULL; /* borrowed, and not needed any more */
     *out = judge;
 done:
     if (rc != XL_OK)
@@ -190,101 +202,303 @@ done:
     return rc;
 }
 
-/* -- judging --------------------------------------------------------------- */
+/* -- one judgement --------------------------------------------------------- */
 
-/* The candidate's own pass, unless its logits would take too much room. */
-static size_t piece_of(const struct xl_judge *judge,
-                       const struct xl_plan *candidate)
-{
-    const struct xl_params *params = xl_plan_effective(candidate);
-    size_t piece = (size_t)params->value[XL_PARAM_PREFILL_BLOCK];
-    size_t most = PIECE_BYTES / sizeof(float) / judge->vocab;
-    if (piece > most)
-        piece = most;
-    if (piece > judge->ids.n)
-        piece = judge->ids.n;
-    return piece ? piece : 1;
-}
+/* A judgement under way. */
+struct trial {
+    struct xl_judge *judge;
+    const struct xl_subject *subject;
+    struct xl_state state, fork;
+    bool same_shape; /* as the reference's state */
+    size_t at, piece, steps;
+    double step_kl; /* sum over steps */
+    struct xl_state_error worst;
+    struct xl_judgement *out;
+};
 
-static enum xl_status make_room(struct xl_judge *judge, size_t piece,
-                                struct xl_err *err)
+static enum xl_status open_trial(struct trial *t, struct xl_err *err)
 {
-    if (piece <= judge->piece_room)
-        return XL_OK;
-    xl_free(judge->piece);
-    xl_free(judge->piece_ref);
-    judge->piece_room = 0;
-    judge->piece_ref = NULL;
-    judge->piece = floats_of(piece, judge->vocab);
-    if (!judge->cache)
-        judge->piece_ref = floats_of(piece, judge->vocab);
-    if (!judge->piece || (!judge->cache && !judge->piece_ref))
-        return xl_fail(err, XL_ENOMEM,
-                       "out of memory for the logits of %zu "
-                       "tokens",
-                       piece);
-    judge->piece_room = piece;
+    struct xl_judge *judge = t->judge;
+    const struct xl_config *config = t->subject->config;
+    if (config->vocab != judge->vocab)
+        return xl_fail(err, XL_EUSAGE,
+                       "the candidate has a vocabulary of %zu, the reference "
+                       "of %zu",
+                       config->vocab, judge->vocab);
+    XL_TRY(xl_state_init(&t->state, config, err));
+    XL_TRY(xl_state_init(&t->fork, config, err));
+    t->piece = t->subject->piece;
+    if (t->piece > judge->most_piece)
+        t->piece = judge->most_piece;
+    if (t->piece == 0)
+        t->piece = 1;
+    size_t room = t->piece;
+    if (room > judge->piece_room) {
+        xl_free(judge->piece);
+        judge->piece_room = 0;
+        judge->piece = floats_of(room, judge->vocab);
+        if (!judge->piece)
+            return xl_fail(err, XL_ENOMEM,
+                           "out of memory for the logits of %zu tokens", room);
+        judge->piece_room = room;
+    }
+    xl_drift_clear(judge->drift);
+    xl_reference_rewind(judge->reference);
     return XL_OK;
 }
 
-static void judge_piece(struct xl_judge *judge, struct xl_plan *candidate,
-                        size_t at, size_t n)
+static bool has_same_shape(const struct xl_config *a, const struct xl_config *b)
 {
-    const int32_t *tokens = judge->ids.data + at;
-    const float *reference =
-        judge->cache ? judge->cache + at * judge->vocab : judge->piece_ref;
-    if (!judge->cache)
-        xl_plan_forward(judge->plan, &judge->reference,
-                        &(struct xl_pass){ .tokens = tokens,
+    return a->arch == b->arch && a->blocks == b->blocks &&
+           a->heads == b->heads && a->dk == b->dk && a->dv == b->dv &&
+           a->width == b->width && a->inner == b->inner &&
+           a->conv_kernel == b->conv_kernel &&
+           a->slstm_conv_kernel == b->slstm_conv_kernel &&
+           memcmp(a->is_slstm, b->is_slstm, sizeof a->is_slstm) == 0;
+}
+
+static void forward(const struct trial *t, struct xl_state *state, size_t at,
+                    size_t n, float *logits)
+{
+    t->subject->forward(t->subject->ctx, state,
+                        &(struct xl_pass){ .tokens = t->judge->ids.data + at,
                                            .n = n,
-                                           .logits = judge->piece_ref });
-    xl_plan_forward(
-        candidate, &judge->candidate,
-        &(struct xl_pass){ .tokens = tokens, .n = n, .logits = judge->piece });
+                                           .logits = logits });
+}
+
+/* One pass of n tokens, compared. */
+static enum xl_status run_piece(struct trial *t, size_t n, struct xl_err *err)
+{
+    struct xl_judge *judge = t->judge;
+    size_t vocab = judge->vocab;
+    const float *reference;
+    XL_TRY(xl_reference_rows(judge->reference, t->at, n, &reference, err));
+    forward(t, &t->state, t->at, n, judge->piece);
     for (size_t i = 0; i < n; i++)
-        xl_drift_add(judge->drift, reference + i * judge->vocab,
-                     judge->piece + i * judge->vocab);
+        xl_drift_add(judge->drift, reference + i * vocab,
+                     judge->piece + i * vocab);
+    t->at += n;
+    return XL_OK;
+}
+
+static void set_state(struct trial *t, enum xl_score_id first,
+                      const struct xl_state_error *e)
+{
+    struct xl_score *s = &t->out->scores[first];
+    s[0] = xl_score_point(e->C, t->at);
+    s[1] = xl_score_point(e->n, t->at);
+    s[2] = xl_score_point(e->m, t->at);
+}
+
+/* Compares the state when the text has come to a mark. */
+static void compare_state(struct trial *t)
+{
+    static const struct {
+        size_t at;
+        enum xl_score_id first;
+    } columns[] = { { 1 << 10, XL_SCORE_STATE_C_1K },
+                    { 1 << 12, XL_SCORE_STATE_C_4K },
+                    { 1 << 14, XL_SCORE_STATE_C_16K } };
+    size_t marks[XL_REFERENCE_MARKS], i = 0;
+    size_t n = xl_reference_marks(t->judge->ids.n, marks);
+    while (i < n && marks[i] != t->at)
+        i++;
+    if (i == n || !t->same_shape)
+        return;
+    struct xl_state_error e = xl_state_error(
+        xl_reference_state(t->judge->reference, t->at), &t->state);
+    for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
+        if (columns[k].at == t->at)
+            set_state(t, columns[k].first, &e);
+    t->worst = xl_state_error_max(t->worst, e);
+    set_state(t, XL_SCORE_STATE_C, &t->worst);
+}
+
+/* The next position before `end` where the state is compared, or end. */
+static size_t next_stop(const struct trial *t, size_t end)
+{
+    size_t marks[XL_REFERENCE_MARKS];
+    size_t n = xl_reference_marks(t->judge->ids.n, marks);
+    for (size_t i = 0; i < n; i++)
+        if (marks[i] > t->at && marks[i] < end)
+            return marks[i];
+    return end;
+}
+
+static enum xl_status prefill_to(struct trial *t, size_t end,
+                                 struct xl_err *err)
+{
+    while (t->at < end) {
+        size_t left = next_stop(t, end) - t->at;
+        XL_TRY(run_piece(t, left < t->piece ? left : t->piece, err));
+        compare_state(t);
+    }
+    return XL_OK;
+}
+
+/* Tokens one by one, after the same ones as a prefill from a fork. */
+static enum xl_status step_to(struct trial *t, size_t end, struct xl_err *err)
+{
+    struct xl_judge *judge = t->judge;
+    size_t begin = t->at;
+    xl_state_copy(&t->fork, &t->state);
+    for (size_t at = begin; at < end;) {
+        size_t n = end - at < t->piece ? end - at : t->piece;
+        forward(t, &t->fork, at, n,
+                judge->prefilled + (at - begin) * judge->vocab);
+        at += n;
+    }
+    while (t->at < end) {
+        size_t row = t->at - begin;
+        XL_TRY(run_piece(t, 1, err));
+        t->step_kl += xl_drift_kl(judge->prefilled + row * judge->vocab,
+                                  judge->piece, judge->vocab);
+        t->steps++;
+        compare_state(t);
+    }
+    return XL_OK;
+}
+
+static size_t steps_of(const struct trial *t, size_t tokens)
+{
+    size_t wanted = t->judge->options.steps;
+    size_t steps = wanted ? wanted : tokens / STEP_SHARE;
+    if (steps > MOST_STEPS)
+        steps = MOST_STEPS;
+    return steps < tokens ? steps : tokens;
+}
+
+/* The verdict on what has been seen. */
+static enum xl_status rule(struct trial *t, enum xl_tier tier,
+                           struct xl_err *err)
+{
+    struct xl_judge *judge = t->judge;
+    struct xl_judgement *out = t->out;
+    struct xl_drift_options options = {
+        .block = judge->options.block,
+        .token_bytes = judge->token_bytes,
+        .rows = t->at,
+        .level = xl_interval_level(judge->n_looks),
+    };
+    XL_TRY(xl_drift_scores(judge->drift, &options, out->scores, err));
+    if (t->steps)
+        out->scores[XL_SCORE_STEP_KL] =
+            xl_score_point(t->step_kl / (double)t->steps, t->steps);
+    out->n_tokens = t->at;
+    out->steps = t->steps;
+    out->piece = t->piece;
+    out->looks++;
+    xl_gate_rule(tier, out->scores, &out->ruling);
+    out->is_screen = t->at < judge->least_pass;
+    if (out->is_screen)
+        xl_ruling_hold(&out->ruling, t->at);
+    return XL_OK;
+}
+
+static enum xl_status run_looks(struct trial *t, enum xl_tier tier,
+                                size_t n_looks, struct xl_err *err)
+{
+    const struct xl_judge *judge = t->judge;
+    for (size_t i = 0; i < n_looks; i++) {
+        size_t end = judge->looks[i];
+        size_t steps = steps_of(t, end - t->at);
+        XL_TRY(prefill_to(t, end - steps, err));
+        XL_TRY(step_to(t, end, err));
+        XL_TRY(rule(t, tier, err));
+        if (t->out->ruling.verdict != XL_VERDICT_INCONCLUSIVE)
+            break;
+    }
+    return XL_OK;
+}
+
+static enum xl_status judge_looks(struct xl_judge *judge,
+                                  const struct xl_subject *subject,
+                                  enum xl_tier tier, size_t n_looks,
+                                  struct xl_judgement *out, struct xl_err *err)
+{
+    struct trial t = {
+        .judge = judge,
+        .subject = subject,
+        .same_shape = has_same_shape(judge->config, subject->config),
+        .out = out,
+    };
+    *out = (struct xl_judgement){ 0 };
+    memcpy(out->text_hash, judge->text_hash, sizeof out->text_hash);
+    xl_scores_clear(out->scores);
+    enum xl_status rc = open_trial(&t, err);
+    if (rc == XL_OK)
+        rc = run_looks(&t, tier, n_looks, err);
+    xl_state_release(&t.state);
+    xl_state_release(&t.fork);
+    return rc;
+}
+
+enum xl_status xl_judge_subject(struct xl_judge *judge,
+                                const struct xl_subject *subject,
+                                enum xl_tier tier, struct xl_judgement *out,
+                                struct xl_err *err)
+{
+    return judge_looks(judge, subject, tier, judge->n_looks, out, err);
+}
+
+static void forward_plan(void *ctx, struct xl_state *state,
+                         const struct xl_pass *pass)
+{
+    xl_plan_forward(ctx, state, pass);
+}
+
+struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
+                                     const struct xl_config *config)
+{
+    const struct xl_params *params = xl_plan_effective(plan);
+    return (struct xl_subject){
+        .ctx = plan,
+        .forward = forward_plan,
+        .config = config,
+        .piece = (size_t)params->value[XL_PARAM_PREFILL_BLOCK],
+    };
 }
 
 enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
                              enum xl_tier tier, struct xl_judgement *out,
                              struct xl_err *err)
 {
-    size_t n = judge->ids.n, by_step = n - judge->steps;
-    size_t piece = piece_of(judge, candidate);
-    struct xl_drift_options options = { .block = judge->block,
-                                        .token_bytes = judge->token_bytes };
-    XL_TRY(make_room(judge, piece, err));
-    xl_drift_clear(judge->drift);
-    xl_state_clear(&judge->reference);
-    xl_state_clear(&judge->candidate);
-    for (size_t at = 0; at < n;) {
-        size_t left = at < by_step ? by_step - at : 1;
-        size_t now = left < piece ? left : piece;
-        judge_piece(judge, candidate, at, now);
-        at += now;
-    }
-    *out = (struct xl_judgement){ .n_tokens = n,
-                                  .piece = piece,
-                                  .steps = judge->steps };
-    memcpy(out->text_hash, judge->text_hash, sizeof out->text_hash);
-    xl_scores_clear(out->scores);
-    XL_TRY(xl_drift_scores(judge->drift, &options, out->scores, err));
-    xl_gate_rule(tier, out->scores, &out->ruling);
-    return XL_OK;
+    struct xl_subject subject = xl_subject_of_plan(candidate, judge->config);
+    return xl_judge_subject(judge, &subject, tier, out, err);
+}
+
+static enum xl_status judge_params(struct xl_judge *judge,
+                                   const struct xl_params *candidate,
+                                   size_t n_looks, struct xl_judgement *out,
+                                   struct xl_err *err)
+{
+    struct xl_plan *plan;
+    XL_TRY(xl_plan_make(&plan, judge->model, candidate, err));
+    struct xl_subject subject = xl_subject_of_plan(plan, judge->config);
+    enum xl_status rc =
+        judge_looks(judge, &subject, xl_tier_of(candidate), n_looks, out, err);
+    xl_plan_free(plan);
+    return rc;
 }
 
 enum xl_status xl_judge_config(struct xl_judge *judge,
                                const struct xl_params *candidate,
                                struct xl_judgement *out, struct xl_err *err)
 {
-    struct xl_plan *plan;
-    XL_TRY(xl_plan_make(&plan, judge->model, candidate, err));
-    enum xl_status rc =
-        xl_judge_plan(judge, plan, xl_tier_of(candidate), out, err);
-    xl_plan_free(plan);
-    return rc;
+    return judge_params(judge, candidate, judge->n_looks, out, err);
 }
+
+enum xl_status xl_judge_screen(struct xl_judge *judge,
+                               const struct xl_params *candidate,
+                               struct xl_judgement *out, struct xl_err *err)
+{
+    XL_TRY(judge_params(judge, candidate, 1, out, err));
+    xl_ruling_hold(&out->ruling, out->n_tokens);
+    out->is_screen = true;
+    return XL_OK;
+}
+
+/* -- as JSON --------------------------------------------------------------- */
 
 /* Scores that only a text has stay out. */
 static bool is_of_configuration(enum xl_score_id id)
@@ -300,6 +514,7 @@ cJSON *xl_judgement_json(const struct xl_judgement *judgement)
     cJSON_AddNumberToObject(root, "n_tokens", (double)judgement->n_tokens);
     cJSON_AddNumberToObject(root, "piece", (double)judgement->piece);
     cJSON_AddNumberToObject(root, "steps", (double)judgement->steps);
+    cJSON_AddNumberToObject(root, "looks", (double)judgement->looks);
     for (size_t i = 0; i < XL_SCORE_COUNT; i++)
         if (is_of_configuration((enum xl_score_id)i))
             xl_score_add_json(root, (enum xl_score_id)i, &judgement->scores[i]);

@@ -2,12 +2,17 @@
  *
  * Judges configurations against the reference on one text.
  *
- * The reference is the naive fp32 path on one thread, in a fixed order.
- * Candidate and reference see the same tokens; every difference is paired.
- * The candidate runs as it is timed: in passes of its own prefill_block, then
- * the last tokens one by one through its decode path. The reference runs once
- * a judge; its logits are kept when they fit, else it runs again beside each
- * candidate, piece by piece.
+ * The reference is the naive fp32 path, in a fixed order. Candidate and
+ * reference see the same tokens; every difference is paired. The candidate
+ * runs as it is timed: in passes of its own prefill_block, then the last
+ * tokens before a verdict one by one through its decode path. Beside the
+ * logits its recurrent state is compared, after 1024, 4096, 16384 tokens and
+ * at the end.
+ *
+ * A verdict may fall early: damage shows after the first few hundred tokens
+ * (the screen, which never passes anything); what is not proved by the end of
+ * the text proper is judged on more, up to the end of what there is. Bounds
+ * pay for the number of looks.
  *
  *     struct xl_judge_text text = { 0 };
  *     XL_TRY_DONE(rc, xl_judge_heldout(&text, model, tokenizer, 0, err));
@@ -69,16 +74,26 @@ struct xl_judge;
 struct xl_judge_options {
     const struct xl_params *reference; /* NULL = xl_judge_reference */
     size_t block;       /* tokens a block of the intervals; 0 = auto */
-    size_t steps;       /* last tokens through the decode path; 0 = an eighth
-                           of the text, at most 128 */
-    size_t cache_bytes; /* most for the reference's logits; 0 = 256 MiB */
+    size_t steps;       /* tokens through the decode path before each look;
+                           0 = an eighth of them, at most 128 */
+    size_t room_bytes;  /* most for the reference's logits; 0 = 256 MiB */
+    size_t screen;      /* tokens before the first look, which may only
+                           refuse; 0 = no such look */
+    size_t full;        /* tokens before the first look that may pass; looks
+                           follow at twice as many each; 0 = all */
+    const char *folder; /* where the reference's logits are kept between
+                           processes, or NULL */
 };
 
-/* The naive fp32 configuration on one thread. */
+/* The naive fp32 configuration; its bits do not depend on its workers. */
 void xl_judge_reference(struct xl_params *params);
 
-/* Copies the text. Runs the reference once when its logits fit. options may
- * be NULL. XL_EMISMATCH when the reference itself is not finite. */
+/* The user's folder for kept logits: XDG_CACHE_HOME or ~/.cache, below it
+ * xltune/reference. Heap string, or NULL when there is no home. */
+char *xl_judge_folder(void);
+
+/* Copies the text. The reference runs as far as a judgement looks, once when
+ * its logits fit. options may be NULL. */
 enum xl_status xl_judge_make(struct xl_judge **judge, struct xl_model *model,
                              const struct xl_judge_text *text,
                              const struct xl_judge_options *options,
@@ -92,7 +107,29 @@ struct xl_judgement {
     size_t n_tokens; /* positions compared */
     size_t piece;    /* tokens of a prefill pass */
     size_t steps;    /* tokens fed one by one */
+    size_t looks;    /* verdicts that could have fallen, this one included */
+    bool is_screen;  /* refused by the first look, or nothing but a look */
 };
+
+/* What is judged: anything that turns tokens into logits with a state. */
+struct xl_subject {
+    void *ctx;
+    void (*forward)(void *ctx, struct xl_state *state,
+                    const struct xl_pass *pass);
+    const struct xl_config *config; /* of the state; the judge's vocabulary */
+    size_t piece;                   /* tokens of a prefill pass */
+};
+
+/* Judges in that tier. XL_EMISMATCH when the reference is not finite. */
+enum xl_status xl_judge_subject(struct xl_judge *judge,
+                                const struct xl_subject *subject,
+                                enum xl_tier tier, struct xl_judgement *out,
+                                struct xl_err *err);
+
+/* The first look alone: fails, or leaves it open. */
+enum xl_status xl_judge_screen(struct xl_judge *judge,
+                               const struct xl_params *candidate,
+                               struct xl_judgement *out, struct xl_err *err);
 
 /* Judges in the tier that the configuration's number formats promise. An
  * error means it could not be judged at all: it makes no plan. */
@@ -100,10 +137,15 @@ enum xl_status xl_judge_config(struct xl_judge *judge,
                                const struct xl_params *candidate,
                                struct xl_judgement *out, struct xl_err *err);
 
-/* Same for a plan that is already made, in a tier of the caller's choice. */
+/* Same for a plan that is already made, in a tier of the caller's choice. The
+ * plan is of a model like the judge's. */
 enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
                              enum xl_tier tier, struct xl_judgement *out,
                              struct xl_err *err);
+
+/* A plan of a model with that configuration: it may be another checkpoint. */
+struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
+                                     const struct xl_config *config);
 
 /* {"tier", "verdict", "reason", "text_hash", "n_tokens", scores..., "gates"};
  * NULL without memory. */

@@ -187,6 +187,7 @@ static enum xl_status rate_text(struct work *w, const struct xl_output *output,
             output->is_greedy ? xl_score_point(line.greedy_gap, n)
                               : xl_score_unknown("the text was sampled");
         rc = xl_distinct_scores(output->text, output->n_text, output->ids, n,
+                                xl_model_config(w->session.model)->vocab,
                                 rating->scores, err);
     }
     xl_free(line.logprobs);

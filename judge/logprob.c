@@ -27,7 +27,8 @@ void xl_logprob_rows(const float *logits, size_t vocab, const int32_t *tokens,
 void xl_logprob_scores(const double *logprobs, size_t n, size_t bytes,
                        struct xl_score scores[XL_SCORE_COUNT])
 {
-    struct xl_score mean = xl_block_ratio(logprobs, NULL, n, xl_block_auto(n));
+    struct xl_score mean = xl_block_ratio(logprobs, NULL, n, xl_block_auto(n),
+                                          xl_interval_level(1));
     scores[XL_SCORE_LEN_TOKENS] = xl_score_point((double)n, n);
     scores[XL_SCORE_AVG_LOGPROB] = mean;
     if (!mean.is_known) {

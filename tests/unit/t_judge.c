@@ -122,7 +122,8 @@ static void distinct_counts_by_hand(struct xl_test *t)
     struct xl_err err = { 0 };
     const char *text = "the cat  the cat\nthe dog";
     const int32_t ids[] = { 5, 5, 5, 5, 9 };
-    XL_CHECK_STATUS(t, xl_distinct_scores(text, strlen(text), ids, 5, s, &err),
+    XL_CHECK_STATUS(t,
+                    xl_distinct_scores(text, strlen(text), ids, 5, 10, s, &err),
                     XL_OK, &err);
     check_distinct(t, &s[XL_SCORE_DISTINCT1], 3, 6);
     check_distinct(t, &s[XL_SCORE_DISTINCT2], 3, 5);
@@ -130,6 +131,13 @@ static void distinct_counts_by_hand(struct xl_test *t)
     check_distinct(t, &s[XL_SCORE_TOKEN_DISTINCT1], 2, 5);
     check_distinct(t, &s[XL_SCORE_TOKEN_DISTINCT2], 2, 4);
     check_distinct(t, &s[XL_SCORE_TOKEN_DISTINCT3], 2, 3);
+    check_distinct(t, &s[XL_SCORE_SEQ_REP2], 2, 4);
+    check_distinct(t, &s[XL_SCORE_SEQ_REP3], 1, 3);
+    check_distinct(t, &s[XL_SCORE_SEQ_REP4], 0, 2);
+    /* Five draws of ten: 10 (1 - 0.9^5) = 4.0951 different ones expected. */
+    XL_CHECK_NEAR(t, s[XL_SCORE_EAD1].value, 2 / 4.0951, 1e-12);
+    XL_CHECK_NEAR(t, s[XL_SCORE_EAD2].value, 2 / (100 * (1 - pow(0.99, 4))),
+                  1e-12);
 }
 
 static void distinct_of_short_text_is_unknown(struct xl_test *t)
@@ -137,13 +145,13 @@ static void distinct_of_short_text_is_unknown(struct xl_test *t)
     struct xl_score s[XL_SCORE_COUNT];
     struct xl_err err = { 0 };
     const int32_t ids[] = { 4, 4 };
-    XL_CHECK_STATUS(t, xl_distinct_scores(" one ", 5, ids, 2, s, &err), XL_OK,
-                    &err);
+    XL_CHECK_STATUS(t, xl_distinct_scores(" one ", 5, ids, 2, 10, s, &err),
+                    XL_OK, &err);
     check_distinct(t, &s[XL_SCORE_DISTINCT1], 1, 1);
     XL_CHECK(t, !s[XL_SCORE_DISTINCT2].is_known);
     check_distinct(t, &s[XL_SCORE_TOKEN_DISTINCT2], 1, 1);
     XL_CHECK(t, !s[XL_SCORE_TOKEN_DISTINCT3].is_known);
-    XL_CHECK_STATUS(t, xl_distinct_scores("", 0, NULL, 0, s, &err), XL_OK,
+    XL_CHECK_STATUS(t, xl_distinct_scores("", 0, NULL, 0, 0, s, &err), XL_OK,
                     &err);
     XL_CHECK(t, !s[XL_SCORE_DISTINCT1].is_known);
     XL_CHECK(t, !s[XL_SCORE_TOKEN_DISTINCT1].is_known);
@@ -167,7 +175,7 @@ static double coverage(size_t n, size_t block, size_t seeds)
             last = 0.4 * last + xl_rng_normal(&rng);
         for (size_t i = 0; i < n; i++)
             x[i] = last = 0.4 * last + xl_rng_normal(&rng);
-        struct xl_score s = xl_block_ratio(x, NULL, n, block);
+        struct xl_score s = xl_block_ratio(x, NULL, n, block, 0.05);
         covered += s.lo <= 0 && 0 <= s.hi;
     }
     return (double)covered / (double)seeds;
@@ -187,15 +195,15 @@ static void intervals_cover_correlated_losses(struct xl_test *t)
 static void block_ratio_by_hand(struct xl_test *t)
 {
     const double x[] = { 1, 3, 5, 7, 2 }, w[] = { 1, 1, 2, 2, 2 };
-    struct xl_score s = xl_block_ratio(x, w, 5, 2);
+    struct xl_score s = xl_block_ratio(x, w, 5, 2, 0.05);
     /* R = 18/8; blocks (4, 2), (12, 4), (2, 2): e = -0.5, 3, -2.5. */
     XL_CHECK_NEAR(t, s.value, 2.25, 1e-15);
     XL_CHECK_EQ(t, s.blocks, 3);
     XL_CHECK_NEAR(t, s.se, sqrt(1.5 * 15.5) / 8, 1e-12);
     XL_CHECK_NEAR(t, s.hi - s.value, 4.302652729911275 * s.se, 1e-9);
     XL_CHECK_NEAR(t, s.upper - s.value, 2.919985580353725 * s.se, 1e-9);
-    XL_CHECK(t, !xl_block_ratio(x, NULL, 5, 512).has_interval);
-    XL_CHECK(t, !xl_block_ratio(x, NULL, 0, 2).is_known);
+    XL_CHECK(t, !xl_block_ratio(x, NULL, 5, 512, 0.05).has_interval);
+    XL_CHECK(t, !xl_block_ratio(x, NULL, 0, 2, 0.05).is_known);
 }
 
 static void block_auto_leaves_twenty(struct xl_test *t)
@@ -213,19 +221,19 @@ static void share_of_all_is_not_certain(struct xl_test *t)
     static double hits[TOKENS];
     for (size_t i = 0; i < TOKENS; i++)
         hits[i] = 1;
-    struct xl_score s = xl_block_share(hits, TOKENS, 64);
+    struct xl_score s = xl_block_share(hits, TOKENS, 64, 0.05);
     XL_CHECK_NEAR(t, s.value, 1, 0);
     /* n / (n + z^2), z = 1.6449 */
     XL_CHECK_NEAR(t, s.lower, 2048 / (2048 + 2.705543), 1e-6);
     for (size_t i = 0; i < 64; i++)
         hits[i] = 0;
-    struct xl_score clustered = xl_block_share(hits, TOKENS, 64);
+    struct xl_score clustered = xl_block_share(hits, TOKENS, 64, 0.05);
     for (size_t i = 0; i < 64; i++) {
         hits[i] = 1;
         hits[i * 32] = 0;
     }
     hits[0] = 0;
-    struct xl_score spread = xl_block_share(hits, TOKENS, 64);
+    struct xl_score spread = xl_block_share(hits, TOKENS, 64, 0.05);
     XL_CHECK(t, clustered.lower < spread.lower - 0.01);
 }
 

@@ -140,7 +140,7 @@ static void lock_step_equals_the_cache(struct xl_test *t)
     struct xl_params params;
     struct xl_judgement a, c;
     struct xl_err err = { 0 };
-    const struct xl_judge_options small = { .cache_bytes = 1 };
+    const struct xl_judge_options small = { .room_bytes = 1 };
     xl_params_init(&params);
     bool ok = bench_open(t, &cached, "models/tiny", NULL);
     ok = bench_open(t, &lock_step, "models/tiny", &small) && ok;
@@ -275,12 +275,17 @@ static void a_reference_that_is_not_finite_judges_nobody(struct xl_test *t)
     struct xl_model *model = NULL;
     struct xl_judge_text text = { 0 };
     struct xl_judge *judge = NULL;
+    struct xl_params params;
+    struct xl_judgement j;
     struct xl_err err = { 0 };
+    xl_params_init(&params);
     if (plant(t, &fault) &&
         XL_CHECK_STATUS(t, xl_model_open(&model, t->dir, &err), XL_OK, &err) &&
         XL_CHECK_STATUS(t, xl_judge_heldout(&text, model, NULL, 100, &err),
-                        XL_OK, &err))
+                        XL_OK, &err) &&
         XL_CHECK_STATUS(t, xl_judge_make(&judge, model, &text, NULL, &err),
+                        XL_OK, &err))
+        XL_CHECK_STATUS(t, xl_judge_config(judge, &params, &j, &err),
                         XL_EMISMATCH, &err);
     xl_judge_free(judge);
     xl_judge_text_release(&text);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Passes begin at multiples of XL_REFERENCE_PASS, so the bits of a row depend
+ * on the text and on nothing else. */
+#include "judge/reference_int.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+
+size_t xl_reference_marks(size_t n, size_t marks[XL_REFERENCE_MARKS])
+{
+    static const size_t fixed[] = { 1 << 10, 1 << 12, 1 << 14 };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (fixed[i] < n)
+            marks[count++] = fixed[i];
+    marks[count++] = n;
+    return count;
+}
+
+void xl_reference_free(struct xl_reference *r)
+{
+    if (!r)
+        return;
+    if (r->kept && r->spec.folder && r->done > r->loaded)
+        xl_reference_save(r);
+    for (size_t i = 0; i < XL_REFERENCE_MARKS; i++)
+        xl_state_release(&r->at_mark[i]);
+    xl_state_release(&r->state);
+    xl_plan_free(r->plan);
+    xl_free(r->kept);
+    xl_free(r->window);
+    xl_free(r);
+}
+
+static float *rows_of(size_t rows, size_t vocab)
+{
+    size_t n, nbytes;
+    if (!xl_mul_size(rows, vocab, &n) ||
+        !xl_mul_size(n, sizeof(float), &nbytes))
+        return NULL;
+    return xl_alloc(nbytes);
+}
+
+static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
+{
+    const struct xl_reference_spec *spec = &r->spec;
+    size_t floats;
+    if (xl_mul_size(spec->n, r->vocab, &floats) &&
+        floats <= spec->room_bytes / sizeof(float))
+        r->kept = rows_of(spec->n, r->vocab);
+    if (r->kept)
+        return XL_OK;
+    r->window = rows_of(spec->piece + XL_REFERENCE_PASS, r->vocab);
+    return r->window ? XL_OK
+                     : xl_fail(err, XL_ENOMEM,
+                               "out of memory for the logits of %zu tokens",
+                               spec->piece);
+}
+
+enum xl_status xl_reference_make(struct xl_reference **out,
+                                 const struct xl_reference_spec *spec,
+                                 struct xl_err *err)
+{
+    const struct xl_config *config = xl_model_config(spec->model);
+    enum xl_status rc;
+    *out = NULL;
+    struct xl_reference *r = xl_alloc_zero(1, sizeof *r);
+    if (!r)
+        return xl_fail(err, XL_ENOMEM, "out of memory making a reference");
+    r->spec = *spec;
+    r->vocab = config->vocab;
+    r->n_marks = xl_reference_marks(spec->n, r->marks);
+    XL_TRY_DONE(rc, xl_plan_make(&r->plan, spec->model, spec->params, err));
+    XL_TRY_DONE(rc, xl_state_init(&r->state, config, err));
+    for (size_t i = 0; i < r->n_marks; i++)
+        XL_TRY_DONE(rc, xl_state_init(&r->at_mark[i], config, err));
+    XL_TRY_DONE(rc, take_room(r, err));
+    if (r->kept && spec->folder)
+        xl_reference_load(r);
+    *out = r;
+done:
+    if (rc != XL_OK)
+        xl_reference_free(r);
+    return rc;
+}
+
+void xl_reference_rewind(struct xl_reference *r)
+{
+    if (r->kept)
+        return;
+    xl_state_clear(&r->state);
+    r->done = 0;
+    r->window_at = 0;
+}
+
+/* -- rows ------------------------------------------------------------------ */
+
+static void note_mark(struct xl_reference *r)
+{
+    for (size_t i = 0; i < r->n_marks; i++)
+        if (r->marks[i] == r->done)
+            xl_state_copy(&r->at_mark[i], &r->state);
+}
+
+static enum xl_status check_rows(const struct xl_reference *r,
+                                 const float *rows, size_t n,
+                                 struct xl_err *err)
+{
+    for (size_t i = 0; i < n * r->vocab; i++)
+        if (!isfinite(rows[i]))
+            return xl_fail(err, XL_EMISMATCH,
+                           "the reference itself has a "
+                           "logit that is not finite, after token %zu of %zu",
+                           r->done + i / r->vocab + 1, r->spec.n);
+    return XL_OK;
+}
+
+static enum xl_status run_pass(struct xl_reference *r, float *rows,
+                               struct xl_err *err)
+{
+    size_t left = r->spec.n - r->done;
+    size_t n = left < XL_REFERENCE_PASS ? left : XL_REFERENCE_PASS;
+    xl_plan_forward(r->plan, &r->state,
+                    &(struct xl_pass){ .tokens = r->spec.tokens + r->done,
+                                       .n = n,
+                                       .logits = rows });
+    XL_TRY(check_rows(r, rows, n, err));
+    r->done += n;
+    note_mark(r);
+    return XL_OK;
+}
+
+/* Rows before `at` leave the window. */
+static void move_window(struct xl_reference *r, size_t at)
+{
+    assert(at >= r->window_at && at <= r->done);
+    size_t gone = (at - r->window_at) * r->vocab;
+    size_t left = (r->done - at) * r->vocab;
+    memmove(r->window, r->window + gone, left * sizeof *r->window);
+    r->window_at = at;
+}
+
+enum xl_status xl_reference_rows(struct xl_reference *r, size_t at, size_t n,
+                                 const float **rows, struct xl_err *err)
+{
+    assert(at + n <= r->spec.n && (r->kept || n <= r->spec.piece));
+    if (!r->kept)
+        move_window(r, at);
+    float *all = r->kept ? r->kept : r->window;
+    size_t first = r->kept ? 0 : r->window_at;
+    while (r->done < at + n)
+        XL_TRY(run_pass(r, all + (r->done - first) * r->vocab, err));
+    *rows = all + (at - first) * r->vocab;
+    return XL_OK;
+}
+
+const struct xl_state *xl_reference_state(const struct xl_reference *r,
+                                          size_t at)
+{
+    size_t i = 0;
+    while (i < r->n_marks && r->marks[i] != at)
+        i++;
+    assert(i < r->n_marks && at <= r->done);
+    return &r->at_mark[i];
+}

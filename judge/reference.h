@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reference's logits and states on one text.
+ *
+ * Rows are computed when they are first asked for, in order and in passes of
+ * one fixed length, so a row never depends on who asked. They are kept when
+ * the whole text fits the room, else they run again for every candidate.
+ * With a folder, rows that were kept outlive the process: a file is found by
+ * the hashes of model, text and layout, never by a name, and its first rows
+ * are computed again and compared before it is believed.
+ *
+ *     XL_TRY(xl_reference_make(&reference, &spec, err));
+ *     xl_reference_rewind(reference);
+ *     rows = xl_reference_rows(reference, 0, 512);
+ *     state = xl_reference_state(reference, 1024); ... after rows up to there
+ *     xl_reference_free(reference);
+ */
+#ifndef XL_REFERENCE_H
+#define XL_REFERENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/base/err.h"
+#include "kernel/model/plan.h"
+
+enum {
+    XL_REFERENCE_PASS = 64, /* tokens; the longest text at once is free */
+    XL_REFERENCE_MARKS = 4
+};
+
+struct xl_reference;
+
+struct xl_reference_spec {
+    struct xl_model *model;
+    const struct xl_params *params;
+    const int32_t *tokens; /* [n], borrowed */
+    size_t n;
+    const char *text_hash;
+    size_t room_bytes;  /* most for the rows kept */
+    size_t piece;       /* most rows asked for at once */
+    const char *folder; /* of kept rows, or NULL */
+};
+
+enum xl_status xl_reference_make(struct xl_reference **reference,
+                                 const struct xl_reference_spec *spec,
+                                 struct xl_err *err);
+
+/* Saves what was computed when there is a folder; that may fail silently,
+ * for it only costs time later. */
+void xl_reference_free(struct xl_reference *reference);
+
+/* The next rows asked for begin at 0 again. */
+void xl_reference_rewind(struct xl_reference *reference);
+
+/* Logits [n][vocab] of tokens at .. at + n, where the last call ended; valid
+ * until the next call. NULL with XL_EMISMATCH when one is not finite: such a
+ * reference can judge nobody. */
+enum xl_status xl_reference_rows(struct xl_reference *reference, size_t at,
+                                 size_t n, const float **rows,
+                                 struct xl_err *err);
+
+/* Positions whose state is kept: 1024, 4096, 16384 and the end, as far as the
+ * text reaches, ascending; returns how many. */
+size_t xl_reference_marks(size_t n, size_t marks[XL_REFERENCE_MARKS]);
+
+/* The state after `at` tokens, one of the marks that rows have reached. */
+const struct xl_state *xl_reference_state(const struct xl_reference *reference,
+                                          size_t at);
+
+#endif
