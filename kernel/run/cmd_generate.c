@@ -5,29 +5,9 @@
  * are. */
 #include <math.h>
 
-#include "kernel/base/json.h"
-#include "kernel/run/generate.h"
+#include "kernel/run/cmd_generate_int.h"
 #include "kernel/run/input.h"
-#include "kernel/run/session.h"
 #include "kernel/run/step_log.h"
-
-enum {
-    OPT_PROMPT,
-    OPT_PROMPT_FILE,
-    OPT_MAX_NEW,
-    OPT_TEMPERATURE,
-    OPT_TOP_K,
-    OPT_TOP_P,
-    OPT_MIN_P,
-    OPT_PENALTY,
-    OPT_SEED,
-    OPT_STOP,
-    OPT_NO_BOS,
-    OPT_STATS_LOG,
-    OPT_STATS_EVERY,
-    OPT_MEM_LOG,
-    OPT_COUNT
-};
 
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_PROMPT] = { .name = "prompt",
@@ -39,6 +19,19 @@ static const struct xl_opt rows[OPT_COUNT] = {
                           .arg = "FILE",
                           .help = "the same from a file; - = "
                                   "standard input" },
+    [OPT_BATCH] = { .name = "batch",
+                    .kind = XL_OPT_TEXT,
+                    .arg = "FILE",
+                    .help = "continue every line of a file, decoded together; "
+                            "FILE.jsonl: objects with prompt or prompt_ids, "
+                            "seed, max_new_tokens" },
+    [OPT_BATCH_SIZE] = { .name = "batch-size",
+                         .kind = XL_OPT_INT,
+                         .arg = "B",
+                         .help = "most sequences of --batch at once",
+                         .fallback = "32",
+                         .lo = 1,
+                         .hi = 65536 },
     [OPT_MAX_NEW] = { .name = "max-new-tokens",
                       .kind = XL_OPT_INT,
                       .arg = "N",
@@ -146,6 +139,17 @@ static struct xl_sampler_options sampler_options(const struct xl_opts *o)
     };
 }
 
+struct xl_generate_options xl_generate_flags(const struct xl_opts *o,
+                                             const struct xl_session *session)
+{
+    return (struct xl_generate_options){
+        .max_new = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_MAX_NEW),
+        .sampler = sampler_options(o),
+        .stop = xl_opt_text(o, XL_GROUP_OWN, OPT_STOP),
+        .tokenizer = session->tokenizer,
+    };
+}
+
 static cJSON *ids_json(const int32_t *ids, size_t n)
 {
     cJSON *array = cJSON_CreateArray();
@@ -154,32 +158,39 @@ static cJSON *ids_json(const int32_t *ids, size_t n)
     return array;
 }
 
-static double rate(double count, uint64_t ns)
+double xl_generate_rate(double count, uint64_t ns)
 {
     return ns ? count * 1e9 / (double)ns : (double)NAN;
 }
 
-static enum xl_status print_json(const struct xl_session *session,
-                                 const struct xl_ids *prompt,
-                                 const struct xl_generate_result *r,
-                                 const struct xl_buf *text, struct xl_err *err)
+cJSON *xl_generate_json(const struct xl_session *session,
+                        const struct xl_generate_options *options,
+                        const struct xl_generate_result *result,
+                        const struct xl_buf *text)
 {
-    struct xl_buf out;
+    const struct xl_generate_result *r = result;
     cJSON *root = cJSON_CreateObject();
     cJSON_AddItemToObject(root, "prompt_ids",
-                          ids_json(prompt->data, prompt->n));
+                          ids_json(options->prompt, options->n_prompt));
     cJSON_AddItemToObject(root, "ids", ids_json(r->ids, r->n));
     xl_json_add_text(root, "text", text->data, text->len);
     cJSON_AddItemToObject(root, "logprobs",
                           cJSON_CreateDoubleArray(r->logprobs, (int)r->n));
     cJSON_AddStringToObject(root, "finish_reason", xl_finish_name(r->finish));
-    xl_json_add_real(root, "prefill_tok_s",
-                     rate((double)prompt->n, r->prefill_ns));
+    xl_json_add_real(
+        root, "prefill_tok_s",
+        xl_generate_rate((double)options->n_prompt, r->prefill_ns));
     xl_json_add_real(root, "decode_tok_s",
-                     rate((double)r->decode_steps, r->decode_ns));
+                     xl_generate_rate((double)r->decode_steps, r->decode_ns));
     cJSON_AddItemToObject(
         root, "config",
         xl_params_origin_json(xl_plan_effective(session->plan)));
+    return root;
+}
+
+enum xl_status xl_generate_print(cJSON *root, struct xl_err *err)
+{
+    struct xl_buf out;
     xl_buf_init(&out, 0);
     xl_json_print(root, false, &out);
     cJSON_Delete(root);
@@ -194,10 +205,10 @@ static void print_rates(const struct xl_ids *prompt,
                         const struct xl_generate_result *r)
 {
     fprintf(stderr, "prefill %zu tokens at %.1f tok/s", prompt->n,
-            rate((double)prompt->n, r->prefill_ns));
+            xl_generate_rate((double)prompt->n, r->prefill_ns));
     if (r->decode_steps)
         fprintf(stderr, ", decode %zu steps at %.1f tok/s", r->decode_steps,
-                rate((double)r->decode_steps, r->decode_ns));
+                xl_generate_rate((double)r->decode_steps, r->decode_ns));
     fprintf(stderr, " (one run; 'xltune bench' measures)\n");
 }
 
@@ -206,24 +217,19 @@ static enum xl_status generate(const struct xl_cmd_ctx *ctx,
                                const struct xl_ids *prompt,
                                struct stream *stream, struct xl_err *err)
 {
-    const struct xl_opts *o = &ctx->opts;
     struct xl_state state;
     struct xl_generate_result result = { 0 };
-    struct xl_generate_options options = {
-        .prompt = prompt->data,
-        .n_prompt = prompt->n,
-        .max_new = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_MAX_NEW),
-        .sampler = sampler_options(o),
-        .stop = xl_opt_text(o, XL_GROUP_OWN, OPT_STOP),
-        .tokenizer = session->tokenizer,
-        .callback = on_token,
-        .callback_ctx = stream,
-    };
+    struct xl_generate_options options = xl_generate_flags(&ctx->opts, session);
+    options.prompt = prompt->data;
+    options.n_prompt = prompt->n;
+    options.callback = on_token;
+    options.callback_ctx = stream;
     XL_TRY(xl_state_init(&state, xl_model_config(session->model), err));
     enum xl_status rc = xl_generate(session->plan, session->model, &state,
                                     &options, &result, err);
     if (rc == XL_OK && ctx->json)
-        rc = print_json(session, prompt, &result, &stream->text, err);
+        rc = xl_generate_print(
+            xl_generate_json(session, &options, &result, &stream->text), err);
     else if (rc == XL_OK && (putchar('\n') < 0 || fflush(stdout) != 0))
         rc = xl_fail(err, XL_EIO, "cannot write standard output");
     if (rc == XL_OK && !ctx->json && !ctx->quiet)
@@ -247,6 +253,8 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     size_t bytes;
     enum xl_status rc;
 
+    if (xl_opt_given(o, XL_GROUP_OWN, OPT_BATCH))
+        return xl_generate_file(ctx, err);
     xl_buf_init(&stream.text, 0);
     XL_TRY_DONE(rc, xl_session_open(&session, ctx, err));
     XL_TRY_DONE(rc, xl_input_read(&input, &session, &prompt, &bytes, err));
@@ -271,7 +279,7 @@ done:
 const struct xl_cmd xl_cmd_generate = {
     .name = "generate",
     .summary = "text from a prompt, greedy or sampled, streamed",
-    .usage = "(--prompt TEXT | --prompt-file FILE) [OPTIONS]",
+    .usage = "(--prompt TEXT | --prompt-file FILE | --batch FILE) [OPTIONS]",
     .example = "xltune generate --prompt \"It was a dark night\" "
                "--max-new-tokens 40",
     .rows = rows,
