@@ -45,25 +45,29 @@ struct xl_opt_group xl_session_opt_group(void)
                                   .n_rows = XL_MODEL_ROWS };
 }
 
-/* The first of the places a shipped file or folder can be in. */
-char *xl_session_shipped(const char *name)
+/* root/name when it is there, else NULL. Takes root. */
+static char *shipped_in(char *root, const char *name)
 {
-    static const char *const roots[] = { XL_SOURCE_DIR, XL_DATA_DIR };
-    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-        char *path = xl_io_join(roots[i], name);
-        if (path && xl_io_exists(path))
-            return path;
-        xl_free(path);
-    }
-    char *program = xl_io_program_dir();
-    char *share = program ? xl_io_join(program, "../share/xltune") : NULL;
-    char *path = share ? xl_io_join(share, name) : NULL;
-    xl_free(share);
-    xl_free(program);
+    char *path = root ? xl_io_join(root, name) : NULL;
+    xl_free(root);
     if (path && xl_io_exists(path))
         return path;
     xl_free(path);
     return NULL;
+}
+
+/* An installed program takes what was installed with it, wherever that was
+ * moved; one that was just built takes the source tree's. */
+char *xl_session_shipped(const char *name)
+{
+    static const char *const roots[] = { XL_SOURCE_DIR, XL_DATA_DIR };
+    char *program = xl_io_program_dir();
+    char *path = shipped_in(
+        program ? xl_io_join(program, "../share/xltune") : NULL, name);
+    for (size_t i = 0; !path && i < sizeof roots / sizeof *roots; i++)
+        path = shipped_in(xl_strdup(roots[i]), name);
+    xl_free(program);
+    return path;
 }
 
 enum xl_status xl_session_model_dir(const struct xl_opts *opts, char **dir,

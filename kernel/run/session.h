@@ -49,8 +49,9 @@ struct xl_session {
 enum xl_status xl_session_model_dir(const struct xl_opts *opts, char **dir,
                                     struct xl_err *err);
 
-/* Path of a shipped file or folder ("models/demo"), looked for in the source
- * tree, where it was installed, and beside the program; heap string or NULL. */
+/* Path of a shipped file or folder ("models/demo"), looked for beside the
+ * program, in the source tree and where it was installed; heap string or
+ * NULL. */
 char *xl_session_shipped(const char *name);
 
 /* Opens model and tokenizer. Call xl_session_plan before running it. */
