@@ -110,8 +110,11 @@ struct oracle {
 
 static double noise_of(const struct xl_surrogate *s, size_t row)
 {
+    const struct xl_sight *sight = &s->rows[row].sight;
     double noise = exp(s->theta.noise);
-    return s->rows[row].sight.kind == XL_SIGHT_FAILED ? noise + 1 : noise;
+    if (sight->kind == XL_SIGHT_HINT)
+        return noise + sight->doubt;
+    return sight->kind == XL_SIGHT_FAILED ? noise + 1 : noise;
 }
 
 static void open_oracle(struct oracle *o, const struct xl_surrogate *s)
@@ -121,7 +124,9 @@ static void open_oracle(struct oracle *o, const struct xl_surrogate *s)
                           gsl_vector_alloc(s->n) };
     for (size_t i = 0; i < s->n; i++) {
         const struct xl_sight *sight = &s->rows[i].sight;
-        double y = sight->kind == XL_SIGHT_OK ? sight->y : s->worst;
+        bool is_valued =
+            sight->kind == XL_SIGHT_OK || sight->kind == XL_SIGHT_HINT;
+        double y = is_valued ? sight->y : s->worst;
         gsl_vector_set(o->z, i, (y - s->mean) / s->deviation);
         gsl_vector_set(o->failed, i, sight->kind == XL_SIGHT_FAILED);
         gsl_vector_set(o->one, i, 1);
@@ -207,6 +212,10 @@ static void process_is_the_dense_one(struct xl_test *t)
         struct xl_sight sight = sight_at(space, code);
         if (i % 5 == 4)
             sight.kind = XL_SIGHT_OPEN;
+        if (i < 8)
+            sight = (struct xl_sight){ .kind = XL_SIGHT_HINT,
+                                       .y = 900 + (double)i,
+                                       .doubt = 0.3 };
         XL_CHECK_STATUS(t, xl_surrogate_add(&s, code, sight, &err), XL_OK,
                         &err);
         if (i == 20 || i == 50) {
@@ -227,6 +236,50 @@ static void process_is_the_dense_one(struct xl_test *t)
     s.totals[0][0] += 1;
     XL_CHECK(t, worst_of(&s) > model_tolerance);
     xl_surrogate_release(&s);
+    xl_columns_release(&columns);
+    xl_space_free(space);
+}
+
+/* Taken in slice by slice, with rows that come and change meanwhile, a process
+ * is the one taken in at once. */
+static void parts_make_the_whole(struct xl_test *t)
+{
+    struct xl_space *space = xl_test_space(t, 9);
+    struct xl_columns columns;
+    struct xl_surrogate parts, whole;
+    struct xl_err err = { 0 };
+    bool is_done = false;
+    size_t slices = 0;
+    XL_CHECK_STATUS(t, xl_columns_init(&columns, space, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_surrogate_init(&parts, &columns, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_surrogate_init(&whole, &columns, &err), XL_OK, &err);
+    XL_CHECK(t, xl_columns_tiles(&columns) > 6);
+    for (size_t i = 0; i < 90 && !is_done; i++) {
+        uint64_t code = columns.codes[i * 11 % columns.n];
+        struct xl_sight sight = sight_at(space, code);
+        struct xl_sight open = { .kind = XL_SIGHT_OPEN };
+        xl_surrogate_add(&whole, code, sight, &err);
+        xl_surrogate_add(&parts, code, i % 3 ? sight : open, &err);
+        if (i < 30)
+            continue;
+        XL_CHECK_STATUS(t, xl_surrogate_refresh_part(&parts, 2, &is_done, &err),
+                        XL_OK, &err);
+        slices++;
+        if (i % 3 == 0)
+            xl_surrogate_change(&parts, i, sight);
+    }
+    for (size_t i = 0; i < 30; i += 3)
+        xl_surrogate_change(&parts, i, sight_at(space, parts.rows[i].code));
+    XL_CHECK(t, is_done && slices > 3);
+    XL_CHECK_STATUS(t, xl_surrogate_refresh(&whole, false, &err), XL_OK, &err);
+    for (size_t c = 0; c < columns.n; c += 3) {
+        XL_CHECK_NEAR(t, xl_surrogate_mean(&parts, c),
+                      xl_surrogate_mean(&whole, c), model_tolerance);
+        XL_CHECK_NEAR(t, xl_surrogate_sd(&parts, c), xl_surrogate_sd(&whole, c),
+                      model_tolerance);
+    }
+    xl_surrogate_release(&parts);
+    xl_surrogate_release(&whole);
     xl_columns_release(&columns);
     xl_space_free(space);
 }
@@ -300,6 +353,7 @@ const struct xl_test_case xl_suite_surrogate[] = {
     { "loops agree with libm", loops_agree_with_libm },
     { "widths give the same bits", widths_give_the_same_bits },
     { "process is the dense one", process_is_the_dense_one },
+    { "parts make the whole", parts_make_the_whole },
     { "fit finds what matters", fit_finds_what_matters },
     { 0 },
 };

@@ -148,5 +148,6 @@ void xl_search_release(struct xl_search *search)
     xl_free(search->slots);
     xl_free(search->rest);
     xl_free(search->queue);
+    xl_free(search->hints);
     *search = (struct xl_search){ 0 };
 }

@@ -24,6 +24,13 @@ struct xl_record {
     struct xl_outcome outcome; /* when told */
 };
 
+/* What somebody expects of a point; see xl_strategy_hint. */
+struct xl_hint_row {
+    uint64_t code;
+    uint32_t group;
+    double value, doubt;
+};
+
 struct xl_search {
     const struct xl_space *space;
     struct xl_strategy_options options; /* zeros replaced */
@@ -32,6 +39,9 @@ struct xl_search {
 
     struct xl_record *records; /* [n_records], in the order they got known */
     size_t n_records;
+
+    struct xl_hint_row *hints; /* [n_hints] */
+    size_t n_hints;
 
     /* private */
     size_t record_room;

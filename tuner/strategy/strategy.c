@@ -188,6 +188,33 @@ enum xl_status xl_strategy_suggest(struct xl_strategy *strategy,
     return XL_OK;
 }
 
+enum xl_status xl_strategy_hint(struct xl_strategy *strategy,
+                                const uint32_t *point,
+                                const struct xl_hint *hint, struct xl_err *err)
+{
+    struct xl_search *search = &strategy->search;
+    if (!xl_space_has(search->space, point) || search->asked ||
+        hint->group >= XL_STRATEGY_GROUPS || !isfinite(hint->value) ||
+        !(hint->doubt >= 0))
+        return xl_fail(err, XL_EUSAGE, "a hint that cannot be taken");
+    size_t n = search->n_hints;
+    if (n == 0 || (n >= FIRST_QUEUE && (n & (n - 1)) == 0)) {
+        size_t room = n ? 2 * n : FIRST_QUEUE;
+        struct xl_hint_row *hints =
+            xl_realloc(search->hints, n * sizeof *hints, room * sizeof *hints);
+        if (!hints)
+            return xl_fail(err, XL_ENOMEM, "no memory for %zu hints", room);
+        search->hints = hints;
+    }
+    search->hints[search->n_hints++] = (struct xl_hint_row){
+        .code = xl_space_code(search->space, point),
+        .group = hint->group,
+        .value = hint->value,
+        .doubt = hint->doubt,
+    };
+    return XL_OK;
+}
+
 static bool take_suggested(struct xl_search *search, struct xl_ask *ask)
 {
     while (search->queue_at < search->n_queue) {

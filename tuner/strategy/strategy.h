@@ -32,7 +32,8 @@
 
 enum {
     XL_STRATEGY_VALUES = 4,
-    XL_STRATEGY_PARENTS = 2
+    XL_STRATEGY_PARENTS = 2,
+    XL_STRATEGY_GROUPS = 8
 };
 
 struct xl_strategy;
@@ -110,6 +111,21 @@ uint64_t xl_strategy_budget(const struct xl_strategy *strategy);
  * point that is no member. */
 enum xl_status xl_strategy_suggest(struct xl_strategy *strategy,
                                    const uint32_t *point, struct xl_err *err);
+
+/* What a member is expected to give: an earlier run on the same or a related
+ * machine and model, or a calculation. It guides gp (and so auto) while results
+ * are few and is never a result itself. Hints of one group may all be off by
+ * one factor. */
+struct xl_hint {
+    uint32_t group; /* 0..XL_STRATEGY_GROUPS - 1 */
+    double value;   /* as values[0] of an outcome */
+    double doubt;   /* variance, in that of the results: 0.1 is a good hint */
+};
+
+/* Before the first ask only. XL_EUSAGE for a point that is no member. */
+enum xl_status xl_strategy_hint(struct xl_strategy *strategy,
+                                const uint32_t *point,
+                                const struct xl_hint *hint, struct xl_err *err);
 
 /* The next point, or why there is none. */
 enum xl_status xl_strategy_ask(struct xl_strategy *strategy, struct xl_ask *ask,

@@ -98,9 +98,12 @@ static enum xl_status reserve_tiles(struct xl_surrogate *s, struct xl_err *err)
     return XL_OK;
 }
 
-static enum xl_status grow_rows(struct xl_surrogate *s, struct xl_err *err)
+enum xl_status xl_surrogate_reserve(struct xl_surrogate *s, size_t wanted,
+                                    struct xl_err *err)
 {
-    size_t room = s->room ? 2 * s->room : ROOM;
+    size_t room = (wanted + ROOM - 1) / ROOM * ROOM;
+    if (room <= s->room)
+        return XL_OK;
     struct xl_surrogate_row *rows = xl_alloc_zero(room, sizeof *rows);
     double *factor = xl_alloc_zero(room * room, sizeof *factor);
     double *sums = xl_alloc_zero(room * XL_TILE_SUMS, sizeof *sums);
@@ -134,7 +137,7 @@ static enum xl_status grow_rows(struct xl_surrogate *s, struct xl_err *err)
 static void right_side(struct xl_sight sight, double offset,
                        double out[XL_TILE_SUMS])
 {
-    bool is_ok = sight.kind == XL_SIGHT_OK;
+    bool is_ok = sight.kind == XL_SIGHT_OK || sight.kind == XL_SIGHT_HINT;
     out[COST] = is_ok ? sight.y - offset : 0;
     out[ONE] = 1;
     out[WITHOUT] = !is_ok;
@@ -189,6 +192,8 @@ static void factor_row(struct xl_surrogate *s, size_t i)
     double least = exp(s->theta.noise) * 0.5;
     if (s->rows[i].sight.kind == XL_SIGHT_FAILED)
         pivot += failed_noise;
+    if (s->rows[i].sight.kind == XL_SIGHT_HINT)
+        pivot += s->rows[i].sight.doubt;
     weigh(s, &s->rows[i].point);
     right_side(s->rows[i].sight, s->offset, rhs);
     for (size_t j = 0; j < i; j++) {
@@ -257,7 +262,7 @@ enum xl_status xl_surrogate_add(struct xl_surrogate *s, uint64_t code,
                                 struct xl_sight sight, struct xl_err *err)
 {
     if (s->n == s->room)
-        XL_TRY(grow_rows(s, err));
+        XL_TRY(xl_surrogate_reserve(s, 2 * s->room + 1, err));
     struct xl_surrogate_row *row = &s->rows[s->n++];
     row->code = code;
     row->sight = sight;
@@ -301,22 +306,46 @@ void xl_surrogate_change(struct xl_surrogate *s, size_t row,
     extend_tiles(s, row, 0, s->n_tiles);
 }
 
+/* Room for rows and tiles, and the rows themselves. */
+static enum xl_status prepare(struct xl_surrogate *s, struct xl_err *err)
+{
+    if (!s->room)
+        XL_TRY(xl_surrogate_reserve(s, 1, err));
+    if (s->columns->room / XL_TILE > s->tile_room)
+        XL_TRY(reserve_tiles(s, err));
+    if (!s->is_stale)
+        return XL_OK;
+    s->n_columns = s->n_tiles = 0;
+    s->offset = s->mean;
+    for (size_t i = 0; i < s->n; i++)
+        factor_row(s, i);
+    s->is_stale = false;
+    return XL_OK;
+}
+
+enum xl_status xl_surrogate_refresh_part(struct xl_surrogate *s,
+                                         size_t most_tiles, bool *is_done,
+                                         struct xl_err *err)
+{
+    size_t tiles = xl_columns_tiles(s->columns);
+    *is_done = false;
+    if (s->is_stale)
+        return prepare(s, err);
+    size_t first = s->n_tiles;
+    size_t last = first + most_tiles < tiles ? first + most_tiles : tiles;
+    start_tiles(s, first, last);
+    *is_done = last == tiles;
+    s->n_columns = *is_done ? s->columns->n : last * XL_TILE;
+    return XL_OK;
+}
+
 enum xl_status xl_surrogate_refresh(struct xl_surrogate *s, bool is_anew,
                                     struct xl_err *err)
 {
     size_t tiles = xl_columns_tiles(s->columns), first;
-    if (!s->room)
-        XL_TRY(grow_rows(s, err));
-    if (s->columns->room / XL_TILE > s->tile_room)
-        XL_TRY(reserve_tiles(s, err));
-    if (s->is_stale || is_anew)
+    XL_TRY(prepare(s, err));
+    if (is_anew)
         s->n_columns = 0;
-    if (s->is_stale) {
-        s->offset = s->mean;
-        for (size_t i = 0; i < s->n; i++)
-            factor_row(s, i);
-    }
-    s->is_stale = false;
     first = s->n_columns / XL_TILE; /* the last tile may have filled up */
     if (s->columns->n > s->n_columns)
         start_tiles(s, first, tiles);
@@ -330,8 +359,9 @@ void xl_surrogate_set(struct xl_surrogate *s, const struct xl_theta *theta)
     s->is_stale = true;
 }
 
-enum xl_status xl_surrogate_fit(const struct xl_surrogate *s, size_t steps,
-                                struct xl_theta *theta, struct xl_err *err)
+enum xl_status xl_surrogate_walk(const struct xl_surrogate *s, size_t steps,
+                                 struct xl_theta_walk **walk,
+                                 struct xl_err *err)
 {
     struct xl_fit_row *rows = xl_alloc_zero(s->n + 1, sizeof *rows);
     size_t n = 0;
@@ -339,15 +369,29 @@ enum xl_status xl_surrogate_fit(const struct xl_surrogate *s, size_t steps,
         return xl_fail(err, XL_ENOMEM, "no memory to fit %zu points", s->n);
     for (size_t i = 0; i < s->n; i++) {
         const struct xl_sight *sight = &s->rows[i].sight;
-        if (sight->kind != XL_SIGHT_OK)
+        bool is_hint = sight->kind == XL_SIGHT_HINT && s->fits_hints;
+        if (sight->kind != XL_SIGHT_OK && !is_hint)
             continue;
         rows[n].point = &s->rows[i].point;
         rows[n++].z = (sight->y - s->mean) / s->deviation;
     }
-    *theta = s->theta;
-    enum xl_status rc = xl_theta_fit(theta, rows, n, steps, err);
+    enum xl_status rc =
+        xl_theta_walk_make(walk, &s->theta, rows, n, steps, err);
     xl_free(rows);
     return rc;
+}
+
+enum xl_status xl_surrogate_fit(const struct xl_surrogate *s, size_t steps,
+                                struct xl_theta *theta, struct xl_err *err)
+{
+    struct xl_theta_walk *walk;
+    *theta = s->theta;
+    XL_TRY(xl_surrogate_walk(s, steps, &walk, err));
+    while (xl_theta_walk_on(walk))
+        ;
+    xl_theta_walk_get(walk, theta);
+    xl_theta_walk_free(walk);
+    return XL_OK;
 }
 
 /* -- reading -------------------------------------------------------------- */

@@ -27,8 +27,10 @@ struct xl_sight {
     enum xl_sight_kind {
         XL_SIGHT_OK,
         XL_SIGHT_FAILED,
-        XL_SIGHT_OPEN /* proposed, not told */
+        XL_SIGHT_OPEN, /* proposed, not told */
+        XL_SIGHT_HINT  /* no result: y is what somebody expects */
     } kind;
+    double doubt; /* of a hint: variance, on the scale of the process */
 };
 
 /* Logarithms of the hyper-parameters, for standardised targets. */
@@ -58,6 +60,7 @@ struct xl_surrogate {
     float *totals[XL_TILE_SUMS]; /* [tile_room * XL_TILE] */
     size_t n_columns;            /* taken in */
     bool is_stale;               /* theta changed: refresh */
+    bool fits_hints;             /* a fit reads them as results */
     double offset; /* taken from costs, so that floats resolve them */
     /* Of the targets; kept by every change. */
     double worst, best, mean, deviation, failures;
@@ -69,6 +72,10 @@ enum xl_status xl_surrogate_init(struct xl_surrogate *surrogate,
                                  struct xl_columns *columns,
                                  struct xl_err *err);
 void xl_surrogate_release(struct xl_surrogate *surrogate);
+
+/* Room for so many rows, so that adding them moves nothing. */
+enum xl_status xl_surrogate_reserve(struct xl_surrogate *surrogate, size_t rows,
+                                    struct xl_err *err);
 
 /* Forgets the rows and keeps the hyper-parameters. */
 void xl_surrogate_clear(struct xl_surrogate *surrogate);
@@ -86,11 +93,24 @@ void xl_surrogate_change(struct xl_surrogate *surrogate, size_t row,
 enum xl_status xl_surrogate_refresh(struct xl_surrogate *surrogate,
                                     bool is_anew, struct xl_err *err);
 
+/* The same in parts: takes in at most so many tiles (64 columns each) and the
+ * rows first. *is_done when all are in; until then nothing may be read. */
+enum xl_status xl_surrogate_refresh_part(struct xl_surrogate *surrogate,
+                                         size_t most_tiles, bool *is_done,
+                                         struct xl_err *err);
+
 /* Most likely hyper-parameters, by at most so many quasi-Newton steps from
  * the present ones. The surrogate itself stays as it is. */
 enum xl_status xl_surrogate_fit(const struct xl_surrogate *surrogate,
                                 size_t steps, struct xl_theta *theta,
                                 struct xl_err *err);
+
+/* The same fit as a walk of single evaluations (xl_theta_walk_on); later
+ * changes of the surrogate do not touch it. */
+struct xl_theta_walk;
+enum xl_status xl_surrogate_walk(const struct xl_surrogate *surrogate,
+                                 size_t steps, struct xl_theta_walk **walk,
+                                 struct xl_err *err);
 
 /* Takes hyper-parameters; refresh afterwards. */
 void xl_surrogate_set(struct xl_surrogate *surrogate,
@@ -119,6 +139,17 @@ struct xl_fit_row {
 enum xl_status xl_theta_fit(struct xl_theta *theta,
                             const struct xl_fit_row *rows, size_t n,
                             size_t steps, struct xl_err *err);
+
+/* The same one evaluation at a time: xl_theta_walk_on until it says false.
+ * xl_theta_walk_get leaves theta alone when no step was possible. */
+enum xl_status xl_theta_walk_make(struct xl_theta_walk **walk,
+                                  const struct xl_theta *theta,
+                                  const struct xl_fit_row *rows, size_t n,
+                                  size_t steps, struct xl_err *err);
+bool xl_theta_walk_on(struct xl_theta_walk *walk);
+void xl_theta_walk_get(const struct xl_theta_walk *walk,
+                       struct xl_theta *theta);
+void xl_theta_walk_free(struct xl_theta_walk *walk);
 
 /* Minus log marginal likelihood with priors, and its gradient [n_dims + 2]
  * (lengths, signal, noise; NULL = not wanted); INFINITY where the covariance

@@ -226,15 +226,23 @@ double xl_theta_loss(const struct xl_theta *theta,
 
 /* -- BFGS ----------------------------------------------------------------- */
 
-struct walk {
-    const struct xl_fit_row *rows;
-    size_t n, n_dims, size; /* size: n_dims + 2 */
+/* A fit on its way. Every evaluation is a step of its own, so that whoever
+ * has little time can stop between any two. */
+struct xl_theta_walk {
+    size_t n, n_dims, size;       /* size: n_dims + 2 */
+    struct xl_lane_point *points; /* [n] */
+    struct xl_fit_row *rows;      /* [n] */
     double *work;
+    size_t steps; /* left */
+    bool is_begun, is_done;
     double hessian[MOST][MOST]; /* inverse, approximate */
     double at[MOST], gradient[MOST], loss;
+    bool has_way; /* looking along a line */
+    double way[MOST], slope, by;
+    size_t tries;
 };
 
-static struct xl_theta to_theta(const struct walk *w, const double *at)
+static struct xl_theta to_theta(const struct xl_theta_walk *w, const double *at)
 {
     struct xl_theta theta = { .signal = at[w->n_dims],
                               .noise = at[w->n_dims + 1] };
@@ -242,7 +250,8 @@ static struct xl_theta to_theta(const struct walk *w, const double *at)
     return theta;
 }
 
-static double evaluate(const struct walk *w, double *at, double *gradient)
+static double evaluate(const struct xl_theta_walk *w, double *at,
+                       double *gradient)
 {
     for (size_t i = 0; i < w->size; i++) {
         double least = i + 1 == w->size ? least_noise : least_log;
@@ -252,7 +261,7 @@ static double evaluate(const struct walk *w, double *at, double *gradient)
     return xl_theta_loss(&theta, w->rows, w->n, gradient, w->work);
 }
 
-static void reset_hessian(struct walk *w)
+static void reset_hessian(struct xl_theta_walk *w)
 {
     double norm = 0;
     for (size_t i = 0; i < w->size; i++)
@@ -264,7 +273,8 @@ static void reset_hessian(struct walk *w)
 
 /* The update of Broyden, Fletcher, Goldfarb and Shanno, left out where the
  * curvature is not positive. */
-static void learn(struct walk *w, const double *step, const double *change)
+static void learn(struct xl_theta_walk *w, const double *step,
+                  const double *change)
 {
     double hy[MOST] = { 0 }, sy = 0, yhy = 0;
     size_t n = w->size;
@@ -282,65 +292,137 @@ static void learn(struct walk *w, const double *step, const double *change)
                                 (hy[i] * step[j] + step[i] * hy[j]) / sy;
 }
 
-/* One step; false when there is nothing more to gain. */
-static bool advance(struct walk *w)
+/* Where to go from here; false when nothing falls. */
+static bool choose_way(struct xl_theta_walk *w)
 {
-    double way[MOST], next[MOST], gradient[MOST], change[MOST];
-    double slope = 0, most = 0, loss = (double)INFINITY, by = 1;
+    double most = 0;
+    w->slope = 0;
+    w->by = 1;
+    w->tries = 0;
     for (size_t i = 0; i < w->size; i++) {
-        way[i] = 0;
+        w->way[i] = 0;
         for (size_t j = 0; j < w->size; j++)
-            way[i] -= w->hessian[i][j] * w->gradient[j];
-        slope += way[i] * w->gradient[i];
-        most = fmax(most, fabs(way[i]));
+            w->way[i] -= w->hessian[i][j] * w->gradient[j];
+        w->slope += w->way[i] * w->gradient[i];
+        most = fmax(most, fabs(w->way[i]));
     }
-    if (!(slope < 0) || !isfinite(most))
-        return false;
     if (most > 2)
-        by = 2 / most;
-    for (size_t t = 0; t < BACKTRACKS; t++, by *= 0.4) {
-        for (size_t i = 0; i < w->size; i++)
-            next[i] = w->at[i] + by * way[i];
-        loss = evaluate(w, next, gradient);
-        if (loss <= w->loss + 1e-4 * by * slope)
-            break;
-    }
-    if (!(loss < w->loss))
-        return false;
-    double gain = w->loss - loss;
+        w->by = 2 / most;
+    w->has_way = w->slope < 0 && isfinite(most);
+    return w->has_way;
+}
+
+/* Goes to next, which is lower; ends the walk where little is gained. */
+static void move(struct xl_theta_walk *w, const double *next,
+                 const double *gradient, double loss)
+{
+    double step[MOST], change[MOST];
     for (size_t i = 0; i < w->size; i++) {
-        way[i] = next[i] - w->at[i];
+        step[i] = next[i] - w->at[i];
         change[i] = gradient[i] - w->gradient[i];
     }
-    learn(w, way, change);
-    memcpy(w->at, next, sizeof next);
-    memcpy(w->gradient, gradient, sizeof gradient);
+    learn(w, step, change);
+    memcpy(w->at, next, sizeof w->at);
+    memcpy(w->gradient, gradient, sizeof w->gradient);
+    w->is_done = !(w->loss - loss > 1e-3) || --w->steps == 0;
     w->loss = loss;
-    return gain > 1e-3;
+    w->has_way = false;
+}
+
+static void try_next(struct xl_theta_walk *w)
+{
+    double next[MOST] = { 0 }, gradient[MOST] = { 0 };
+    for (size_t i = 0; i < w->size; i++)
+        next[i] = w->at[i] + w->by * w->way[i];
+    double loss = evaluate(w, next, gradient);
+    if (loss <= w->loss + 1e-4 * w->by * w->slope) {
+        move(w, next, gradient, loss);
+        return;
+    }
+    w->by *= 0.4;
+    if (++w->tries < BACKTRACKS)
+        return;
+    w->is_done = true;
+    if (loss < w->loss)
+        move(w, next, gradient, loss);
+    w->is_done = true;
+}
+
+bool xl_theta_walk_on(struct xl_theta_walk *w)
+{
+    if (w->is_done)
+        return false;
+    if (!w->is_begun) {
+        w->loss = evaluate(w, w->at, w->gradient);
+        reset_hessian(w);
+        w->is_begun = true;
+        w->is_done = !isfinite(w->loss) || w->steps == 0;
+    } else if (w->has_way || choose_way(w)) {
+        try_next(w);
+    } else {
+        w->is_done = true;
+    }
+    return !w->is_done;
+}
+
+void xl_theta_walk_get(const struct xl_theta_walk *w, struct xl_theta *theta)
+{
+    if (w->is_begun && isfinite(w->loss))
+        *theta = to_theta(w, w->at);
+}
+
+void xl_theta_walk_free(struct xl_theta_walk *w)
+{
+    if (!w)
+        return;
+    xl_free(w->points);
+    xl_free(w->rows);
+    xl_free(w->work);
+    xl_free(w);
+}
+
+enum xl_status xl_theta_walk_make(struct xl_theta_walk **walk,
+                                  const struct xl_theta *theta,
+                                  const struct xl_fit_row *rows, size_t n,
+                                  size_t steps, struct xl_err *err)
+{
+    struct xl_theta_walk *w = xl_alloc_zero(1, sizeof *w);
+    if (!w)
+        return xl_fail(err, XL_ENOMEM, "no memory to fit %zu points", n);
+    w->n = n;
+    w->steps = steps;
+    w->is_done = n < 2;
+    w->points = xl_alloc_zero(n + 1, sizeof *w->points);
+    w->rows = xl_alloc_zero(n + 1, sizeof *w->rows);
+    w->work = xl_alloc(2 * n * (n + 1) * sizeof *w->work);
+    if (!w->points || !w->rows || !w->work) {
+        xl_theta_walk_free(w);
+        return xl_fail(err, XL_ENOMEM, "no memory to fit %zu points", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        w->points[i] = *rows[i].point;
+        w->rows[i] = (struct xl_fit_row){ &w->points[i], rows[i].z };
+    }
+    w->n_dims = n ? rows[0].point->n_dims : 0;
+    w->size = w->n_dims + 2;
+    memcpy(w->at, theta->length, w->n_dims * sizeof *w->at);
+    w->at[w->n_dims] = theta->signal;
+    w->at[w->n_dims + 1] = theta->noise;
+    *walk = w;
+    return XL_OK;
 }
 
 enum xl_status xl_theta_fit(struct xl_theta *theta,
                             const struct xl_fit_row *rows, size_t n,
                             size_t steps, struct xl_err *err)
 {
+    struct xl_theta_walk *walk;
     if (n < 2)
         return XL_OK;
-    struct walk w = { .rows = rows, .n = n };
-    w.n_dims = rows[0].point->n_dims;
-    w.size = w.n_dims + 2;
-    w.work = xl_alloc(2 * n * (n + 1) * sizeof *w.work);
-    if (!w.work)
-        return xl_fail(err, XL_ENOMEM, "no memory to fit %zu points", n);
-    memcpy(w.at, theta->length, w.n_dims * sizeof *w.at);
-    w.at[w.n_dims] = theta->signal;
-    w.at[w.n_dims + 1] = theta->noise;
-    w.loss = evaluate(&w, w.at, w.gradient);
-    reset_hessian(&w);
-    for (size_t i = 0; i < steps && isfinite(w.loss); i++)
-        if (!advance(&w))
-            break;
-    if (isfinite(w.loss))
-        *theta = to_theta(&w, w.at);
-    xl_free(w.work);
+    XL_TRY(xl_theta_walk_make(&walk, theta, rows, n, steps, err));
+    while (xl_theta_walk_on(walk))
+        ;
+    xl_theta_walk_get(walk, theta);
+    xl_theta_walk_free(walk);
     return XL_OK;
 }

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Hints: good ones shorten a search, wrong ones cost little, none is ever a
+ * result. */
+#include <math.h>
+
+#include "kernel/base/rng.h"
+#include "tests/harness/test.h"
+#include "tests/unit/made_table.h"
+#include "tests/unit/strategy_fixture.h"
+#include "tuner/strategy/search.h"
+
+enum {
+    BUDGET = 30,
+    MOST = 256,
+};
+
+/* How the hints of a table come about. */
+enum honesty {
+    NONE,
+    TRUE_TIMES_THREE, /* of another machine: all off by one factor */
+    INVERTED,         /* the best is called the worst */
+};
+
+static struct xl_strategy *make(struct xl_test *t, const struct xl_table *table,
+                                const char *mode, uint64_t seed)
+{
+    struct xl_strategy *s = NULL;
+    struct xl_err err = { 0 };
+    struct xl_strategy_options options = { .seed = seed, .budget = BUDGET };
+    enum xl_status rc = xl_strategy_make(&s, xl_strategy_find(mode),
+                                         xl_table_space(table), &options, &err);
+    XL_CHECK_STATUS(t, rc, XL_OK, &err);
+    return s;
+}
+
+static void give_hints(struct xl_test *t, struct xl_strategy *s,
+                       const struct xl_table *table, enum honesty honesty)
+{
+    const struct xl_space *space = xl_table_space(table);
+    uint32_t point[XL_SPACE_DIMS];
+    for (uint64_t i = 0; honesty != NONE && i < xl_space_count(space); i += 5) {
+        struct xl_err err = { 0 };
+        xl_space_at(space, i, point);
+        struct xl_outcome o = xl_table_outcome(table, point);
+        if (o.status != XL_OUTCOME_OK)
+            continue;
+        struct xl_hint hint = { .value = 3 * o.values[0], .doubt = 0.1 };
+        if (honesty == INVERTED)
+            hint.value = 1 / o.values[0];
+        XL_CHECK_STATUS(t, xl_strategy_hint(s, point, &hint, &err), XL_OK,
+                        &err);
+    }
+}
+
+/* Points of a search over the table; *best its best value. */
+static size_t run(struct xl_test *t, const struct xl_table *table,
+                  enum honesty honesty, uint64_t seed, uint64_t *codes,
+                  double *best)
+{
+    struct xl_strategy *s = make(t, table, "auto", seed);
+    struct xl_ask ask;
+    uint32_t point[XL_SPACE_DIMS];
+    size_t n = 0;
+    double seen = -(double)INFINITY;
+    give_hints(t, s, table, honesty);
+    while (xl_strategy_ask(s, &ask, NULL) == XL_OK && !ask.end) {
+        struct xl_outcome o = xl_table_outcome(table, ask.point);
+        codes[n++] = ask.code;
+        if (o.status == XL_OUTCOME_OK)
+            seen = fmax(seen, o.values[0]);
+        XL_CHECK(t, xl_strategy_tell(s, ask.point, &o, NULL) == XL_OK);
+    }
+    XL_CHECK(t, xl_strategy_best(s, point, best) && *best == seen);
+    xl_strategy_free(s);
+    return n;
+}
+
+/* Mean of log(best / optimum) over tables and seeds; 0 = always found. */
+static double regret(struct xl_test *t, enum xl_made kind, enum honesty honesty)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (uint64_t i = 0; i < 6; i++) {
+        struct xl_table *table = NULL;
+        struct xl_err err = { 0 };
+        uint64_t codes[MOST];
+        uint32_t point[XL_SPACE_DIMS];
+        double best, optimum = -(double)INFINITY;
+        XL_CHECK_STATUS(t, xl_made_table(&table, kind, i, &err), XL_OK, &err);
+        const struct xl_space *space = xl_table_space(table);
+        for (uint64_t k = 0; k < xl_space_count(space); k++) {
+            xl_space_at(space, k, point);
+            struct xl_outcome o = xl_table_outcome(table, point);
+            if (o.status == XL_OUTCOME_OK)
+                optimum = fmax(optimum, o.values[0]);
+        }
+        for (uint64_t seed = 1; seed <= 3; seed++, n++) {
+            run(t, table, honesty, seed, codes, &best);
+            sum += log(best / optimum);
+        }
+        xl_table_free(table);
+    }
+    return sum / (double)n;
+}
+
+static void good_hints_shorten(struct xl_test *t)
+{
+    double without = regret(t, XL_MADE_RUGGED, NONE);
+    double with = regret(t, XL_MADE_RUGGED, TRUE_TIMES_THREE);
+    XL_CHECK(t, with < 0.5 * without);
+}
+
+static double random_regret(struct xl_test *t, enum xl_made kind)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (uint64_t i = 0; i < 6; i++) {
+        struct xl_table *table = NULL;
+        struct xl_err err = { 0 };
+        uint32_t point[XL_SPACE_DIMS];
+        double optimum = -(double)INFINITY;
+        XL_CHECK_STATUS(t, xl_made_table(&table, kind, i, &err), XL_OK, &err);
+        const struct xl_space *space = xl_table_space(table);
+        for (uint64_t k = 0; k < xl_space_count(space); k++) {
+            xl_space_at(space, k, point);
+            optimum = fmax(optimum, xl_table_outcome(table, point).values[0]);
+        }
+        for (uint64_t seed = 1; seed <= 8; seed++, n++) {
+            struct xl_strategy *s = make(t, table, "random", seed);
+            struct xl_ask ask;
+            double best = -(double)INFINITY;
+            while (xl_strategy_ask(s, &ask, NULL) == XL_OK && !ask.end)
+                best = fmax(best, xl_table_outcome(table, ask.point).values[0]);
+            sum += log(best / optimum);
+            xl_strategy_free(s);
+        }
+        xl_table_free(table);
+    }
+    return sum / (double)n;
+}
+
+/* They cost something, but no more than not searching at all. */
+static void wrong_hints_cost_little(struct xl_test *t)
+{
+    double with = regret(t, XL_MADE_RUGGED, INVERTED);
+    XL_CHECK(t, with < random_regret(t, XL_MADE_RUGGED));
+}
+
+static void hints_keep_the_sequence(struct xl_test *t)
+{
+    uint64_t a[MOST], b[MOST];
+    double best;
+    struct xl_table *table = NULL;
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(t, xl_made_table(&table, XL_MADE_SMOOTH, 3, &err), XL_OK,
+                    &err);
+    size_t n = run(t, table, TRUE_TIMES_THREE, 9, a, &best);
+    size_t m = run(t, table, TRUE_TIMES_THREE, 9, b, &best);
+    XL_CHECK_EQ(t, n, m);
+    for (size_t i = 0; i < n; i++) {
+        XL_CHECK_EQ(t, a[i], b[i]);
+        for (size_t k = 0; k < i; k++)
+            XL_CHECK(t, a[i] != a[k]);
+    }
+    xl_table_free(table);
+}
+
+static void bad_hints_are_refused(struct xl_test *t)
+{
+    struct xl_table *table = NULL;
+    struct xl_err err = { 0 };
+    uint32_t point[XL_SPACE_DIMS];
+    struct xl_ask ask;
+    XL_CHECK_STATUS(t, xl_made_table(&table, XL_MADE_TINY, 3, &err), XL_OK,
+                    &err);
+    struct xl_strategy *s = make(t, table, "gp", 1);
+    xl_space_at(xl_table_space(table), 0, point);
+    const struct xl_hint bad[] = {
+        { .group = XL_STRATEGY_GROUPS, .value = 1 },
+        { .value = (double)NAN },
+        { .value = 1, .doubt = -1 },
+        { .value = 1, .doubt = (double)NAN },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        XL_CHECK_EQ(t, xl_strategy_hint(s, point, &bad[i], NULL), XL_EUSAGE);
+    const struct xl_hint good = { .value = 1, .doubt = 0 };
+    XL_CHECK_EQ(t, xl_strategy_hint(s, point, &good, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_strategy_ask(s, &ask, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_strategy_hint(s, point, &good, NULL), XL_EUSAGE);
+    xl_strategy_free(s);
+    xl_table_free(table);
+}
+
+const struct xl_test_case xl_suite_hint[] = {
+    { "good hints shorten", good_hints_shorten },
+    { "wrong hints cost little", wrong_hints_cost_little },
+    { "hints keep the sequence", hints_keep_the_sequence },
+    { "bad hints are refused", bad_hints_are_refused },
+    { 0 },
+};
