@@ -411,7 +411,7 @@ enum xl_status xl_expr_parse(const struct xl_expr **expr, const char *text,
                              struct xl_arena *arena, struct xl_err *err)
 {
     const struct parser p = { .text = text, .err = err };
-    const struct xl_expr *made;
+    const struct xl_expr *made = NULL;
     size_t at = 0;
     XL_TRY(xl_expr_parse_part(&made, text, &at, names, arena, err));
     if (text[at])
