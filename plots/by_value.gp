@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Decode (above) and prefill (below) by one tunable. Blocks of the data file:
-# 0 sizes and subtitle; then groups, accepted trials, rejected trials of
-# decode (1 2 3) and of prefill (4 5 6).
-stats DATA index 0 using (PLACES = $1, TOP_1 = $2, TOP_2 = $3, SUBTITLE = strcol(4), 0) nooutput
+# 0 sizes; then groups, accepted trials, rejected trials of decode (1 2 3) and
+# of prefill (4 5 6).
+stats DATA index 0 using (PLACES = $2, TOP_1 = $3, TOP_2 = $4, 0) nooutput
 set multiplot
-set label 1 TITLE at screen 0.02,0.975 left font FONT.',19' textcolor rgb INK noenhanced
-set label 2 SUBTITLE at screen 0.02,0.94 left font FONT.',12' textcolor rgb SOFT noenhanced
-set lmargin at screen 0.115
 set rmargin at screen 0.98
 set xrange [-0.6:(PLACES > 0 ? PLACES : 1) - 0.4]
 set xtics scale 0 offset 0,-0.2 font FONT.(PLACES > 8 ? ',11' : ',14') ('' 0)
 array LABELS[2] = ['decode (tok/s)', 'prefill (tok/s)']
 do for [p = 1:2] {
     top = p == 1 ? TOP_1 : TOP_2
-    set tmargin at screen (p == 1 ? 0.905 : 0.5)
+    set tmargin at screen (p == 1 ? TOP : 0.5)
     set bmargin at screen (p == 1 ? 0.6 : 0.195)
     set yrange [0:(top > 0 ? top * 1.14 : 1)]
     set ylabel LABELS[p] textcolor rgb INK offset -0.5,0
@@ -35,12 +32,11 @@ do for [p = 1:2] {
     }
     b = 3 * p - 2
     plot DATA index b + 1 using 1:4 with points pt 7 ps 0.6 lc rgb CONTEXT title 'trial', \
-         DATA index b + 2 using 1:4 with points pt 2 ps 1.1 lw 1.5 lc rgb REJECTED title 'rejected', \
+         DATA index b + 2 using 1:4 with points pt 2 ps 0.8 lw 1.2 lc rgb REJECTED title 'rejected', \
          DATA index b using ($1 - 0.2):(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 2 lc rgb ACCEPTED notitle, \
          DATA index b using ($1 - 0.2):4 with points pt 13 ps 2 lc rgb ACCEPTED title 'maximum', \
          DATA index b using ($1 + 0.2):(bounded(7, 8, 9)):8:9 with yerrorbars pt 7 ps 0 lw 2 lc rgb MIDDLE notitle, \
          DATA index b using ($1 + 0.2):7 with points pt 5 ps 1.4 lc rgb MIDDLE title 'median', \
-         DATA index b using ($1 - 0.12):10:(sprintf('%.4g', $4)) with labels right offset 0,0.8 font FONT.',11' textcolor rgb ACCEPTED notitle, \
+         DATA index b using ($1 - 0.12):10:(short($4)) with labels right offset 0,0.8 font FONT.',11' textcolor rgb ACCEPTED notitle, \
          DATA index b using 1:(0):xtic(sprintf("%s\nn=%d", strcol(2), int($3))) with points pt 7 ps 0 lc rgb CONTEXT notitle
 }
-unset multiplot

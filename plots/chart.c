@@ -25,32 +25,44 @@ double xl_chart_step(double span, size_t count)
     return power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
 }
 
-void xl_chart_label(const struct xl_table_group *group, char *out, size_t room)
+const char *xl_chart_label(const struct xl_chart_by_value *chart,
+                           const struct xl_table_group *group)
 {
-    if (isnan(group->from))
-        snprintf(out, room, "not set");
-    else if (group->from == 0 && group->to == 0)
-        snprintf(out, room, "auto");
-    else if (group->from == group->to)
-        snprintf(out, room, "%.6g", group->from);
-    else
-        snprintf(out, room, "%.6g\xe2\x80\x93%.6g", group->from, group->to);
+    size_t value = isnan(group->from) ? SIZE_MAX : (size_t)group->from;
+    if (value >= chart->by->n_values)
+        return "not read";
+    if (chart->by->is_numeric && strcmp(chart->by->labels[value], "0") == 0)
+        return "auto";
+    return chart->by->labels[value];
 }
 
-static bool make_series(struct xl_series *series, size_t n,
-                        struct xl_arena *arena)
+bool xl_series_make(struct xl_series *series, size_t n, struct xl_arena *arena)
 {
     *series = (struct xl_series){ .marks = xl_arena_zero(
                                       arena, n + 1, sizeof *series->marks) };
     return series->marks != NULL;
 }
 
-static void add(struct xl_series *series, struct xl_mark mark)
+void xl_series_add(struct xl_series *series, struct xl_mark mark)
 {
     series->marks[series->n++] = mark;
+    series->total = series->n;
 }
 
-static struct xl_mark bare(double x, double y)
+size_t xl_chart_stride(size_t n)
+{
+    return n <= XL_CHART_MOST ? 1 : (n + XL_CHART_MOST - 1) / XL_CHART_MOST;
+}
+
+void xl_series_thin(struct xl_series *series)
+{
+    size_t step = xl_chart_stride(series->n), kept = 0;
+    for (size_t i = 0; i < series->n; i += step)
+        series->marks[kept++] = series->marks[i];
+    series->n = kept;
+}
+
+struct xl_mark xl_mark_bare(double x, double y)
 {
     double none = (double)NAN;
     return (struct xl_mark){ x, none, none, y, none, none };
@@ -58,7 +70,7 @@ static struct xl_mark bare(double x, double y)
 
 /* -- ranges --------------------------------------------------------------- */
 
-static void widen(struct xl_range *range, double value)
+void xl_range_widen(struct xl_range *range, double value)
 {
     if (isnan(value))
         return;
@@ -68,22 +80,22 @@ static void widen(struct xl_range *range, double value)
         range->hi = value;
 }
 
-static void widen_all(struct xl_range *x, struct xl_range *y,
-                      const struct xl_series *series)
+void xl_range_widen_all(struct xl_range *x, struct xl_range *y,
+                        const struct xl_series *series)
 {
     for (size_t i = 0; i < series->n; i++) {
         const struct xl_mark *mark = &series->marks[i];
-        widen(x, mark->x);
-        widen(x, mark->x_lo);
-        widen(x, mark->x_hi);
-        widen(y, mark->y);
-        widen(y, mark->y_lo);
-        widen(y, mark->y_hi);
+        xl_range_widen(x, mark->x);
+        xl_range_widen(x, mark->x_lo);
+        xl_range_widen(x, mark->x_hi);
+        xl_range_widen(y, mark->y);
+        xl_range_widen(y, mark->y_lo);
+        xl_range_widen(y, mark->y_hi);
     }
 }
 
 /* Margins, a least span, and no speeds below zero. */
-static void settle(struct xl_range *range)
+void xl_range_settle(struct xl_range *range)
 {
     if (isnan(range->lo))
         *range = (struct xl_range){ 0, 1 };
@@ -122,14 +134,16 @@ static double jitter(size_t i)
 }
 
 /* Every finished trial makes its place; accepted ones are counted there. */
-static size_t collect(const struct xl_record *record, enum xl_column column,
-                      const struct metric *metric, struct xl_table_item *items,
-                      size_t *sources)
+static size_t collect(const struct xl_record *record,
+                      const struct xl_tunable *by, const struct metric *metric,
+                      struct xl_table_item *items, size_t *sources)
 {
     size_t n = 0;
     for (size_t i = 0; i < record->n_entries; i++) {
         const struct xl_entry *entry = &record->entries[i];
-        struct xl_table_item item = { .key = entry->values[column],
+        int value = by->value_of[i];
+        struct xl_table_item item = { .key = value < 0 ? (double)NAN
+                                                       : (double)value,
                                       .value = (double)NAN,
                                       .lo = (double)NAN,
                                       .hi = (double)NAN };
@@ -149,16 +163,16 @@ static size_t collect(const struct xl_record *record, enum xl_column column,
 static enum xl_status make_panel(struct xl_chart_panel *panel,
                                  const struct xl_record *record,
                                  const struct metric *metric,
-                                 enum xl_column column, struct xl_arena *arena,
-                                 struct xl_err *err)
+                                 const struct xl_tunable *by,
+                                 struct xl_arena *arena, struct xl_err *err)
 {
     size_t room = record->n_entries + 1;
     struct xl_table_item *items = xl_arena_zero(arena, room, sizeof *items);
     size_t *sources = xl_arena_zero(arena, room, sizeof *sources);
-    if (!items || !sources || !make_series(&panel->trials, room, arena) ||
-        !make_series(&panel->rejected, room, arena))
+    if (!items || !sources || !xl_series_make(&panel->trials, room, arena) ||
+        !xl_series_make(&panel->rejected, room, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
-    size_t n = collect(record, column, metric, items, sources);
+    size_t n = collect(record, by, metric, items, sources);
     XL_TRY(xl_table_make(&panel->table, items, n, XL_CHART_GROUPS, arena, err));
     for (size_t i = 0; i < n; i++) {
         const struct xl_entry *entry = &record->entries[sources[i]];
@@ -166,23 +180,25 @@ static enum xl_status make_panel(struct xl_chart_panel *panel,
         double value = entry->values[metric->value];
         if (isnan(value) || entry->outcome == XL_OUTCOME_FAILED)
             continue;
-        add(entry->outcome == XL_OUTCOME_ACCEPTED ? &panel->trials
-                                                  : &panel->rejected,
-            bare(x, value));
+        xl_series_add(entry->outcome == XL_OUTCOME_ACCEPTED ? &panel->trials
+                                                            : &panel->rejected,
+                      xl_mark_bare(x, value));
         panel->top = fmax(panel->top, fmax(value, items[i].hi));
     }
+    xl_series_thin(&panel->trials);
+    xl_series_thin(&panel->rejected);
     return XL_OK;
 }
 
 enum xl_status xl_chart_by_value(struct xl_chart_by_value *chart,
                                  const struct xl_record *record,
-                                 enum xl_column column, struct xl_arena *arena,
-                                 struct xl_err *err)
+                                 const struct xl_tunable *by,
+                                 struct xl_arena *arena, struct xl_err *err)
 {
-    *chart = (struct xl_chart_by_value){ 0 };
+    *chart = (struct xl_chart_by_value){ .by = by };
     for (size_t p = 0; p < XL_CHART_PANELS; p++) {
         struct xl_chart_panel *panel = &chart->panels[p];
-        XL_TRY(make_panel(panel, record, &metrics[p], column, arena, err));
+        XL_TRY(make_panel(panel, record, &metrics[p], by, arena, err));
         if (panel->table.n_groups > chart->n_places)
             chart->n_places = panel->table.n_groups;
     }
@@ -213,13 +229,13 @@ static void sort_speeds(struct xl_chart_scatter *chart,
         if (isnan(mark.x) || isnan(mark.y))
             continue;
         if (entry->outcome == XL_OUTCOME_ACCEPTED)
-            add(&chart->accepted, mark);
+            xl_series_add(&chart->accepted, mark);
         else if (entry->outcome == XL_OUTCOME_REJECTED)
-            add(&chart->rejected, mark);
+            xl_series_add(&chart->rejected, mark);
         if (entry->is_reference && chart->reference.n == 0)
-            add(&chart->reference, mark);
+            xl_series_add(&chart->reference, mark);
         if (entry->is_winner && chart->winner.n == 0)
-            add(&chart->winner, mark);
+            xl_series_add(&chart->winner, mark);
     }
 }
 
@@ -230,8 +246,8 @@ static enum xl_status find_front(struct xl_chart_scatter *chart,
     double *x = xl_arena_zero(arena, n + 1, sizeof *x);
     double *y = xl_arena_zero(arena, n + 1, sizeof *y);
     size_t *front = xl_arena_zero(arena, n + 1, sizeof *front);
-    if (!x || !y || !front || !make_series(&chart->front, n, arena) ||
-        !make_series(&chart->stairs, 2 * n + 2, arena))
+    if (!x || !y || !front || !xl_series_make(&chart->front, n, arena) ||
+        !xl_series_make(&chart->stairs, 2 * n + 2, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     for (size_t i = 0; i < n; i++) {
         x[i] = chart->accepted.marks[i].x;
@@ -241,7 +257,7 @@ static enum xl_status find_front(struct xl_chart_scatter *chart,
     if (found == SIZE_MAX)
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     for (size_t i = 0; i < found; i++)
-        add(&chart->front, chart->accepted.marks[front[i]]);
+        xl_series_add(&chart->front, chart->accepted.marks[front[i]]);
     return XL_OK;
 }
 
@@ -252,12 +268,12 @@ static void build_stairs(struct xl_chart_scatter *chart)
     const struct xl_series *front = &chart->front;
     double left = chart->x.lo;
     for (size_t i = 0; i < front->n; i++) {
-        add(&chart->stairs, bare(left, front->marks[i].y));
+        xl_series_add(&chart->stairs, xl_mark_bare(left, front->marks[i].y));
         left = front->marks[i].x;
-        add(&chart->stairs, bare(left, front->marks[i].y));
+        xl_series_add(&chart->stairs, xl_mark_bare(left, front->marks[i].y));
     }
     if (front->n)
-        add(&chart->stairs, bare(left, chart->y.lo));
+        xl_series_add(&chart->stairs, xl_mark_bare(left, chart->y.lo));
 }
 
 enum xl_status xl_chart_scatter(struct xl_chart_scatter *chart,
@@ -267,106 +283,20 @@ enum xl_status xl_chart_scatter(struct xl_chart_scatter *chart,
     size_t n = record->n_entries;
     struct xl_range none = { (double)NAN, (double)NAN };
     *chart = (struct xl_chart_scatter){ .x = none, .y = none };
-    if (!make_series(&chart->accepted, n, arena) ||
-        !make_series(&chart->rejected, n, arena) ||
-        !make_series(&chart->reference, 1, arena) ||
-        !make_series(&chart->winner, 1, arena))
+    if (!xl_series_make(&chart->accepted, n, arena) ||
+        !xl_series_make(&chart->rejected, n, arena) ||
+        !xl_series_make(&chart->reference, 1, arena) ||
+        !xl_series_make(&chart->winner, 1, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     sort_speeds(chart, record);
     XL_TRY(find_front(chart, arena, err));
-    widen_all(&chart->x, &chart->y, &chart->accepted);
-    widen_all(&chart->x, &chart->y, &chart->rejected);
-    widen_all(&chart->x, &chart->y, &chart->reference);
-    settle(&chart->x);
-    settle(&chart->y);
+    xl_range_widen_all(&chart->x, &chart->y, &chart->accepted);
+    xl_range_widen_all(&chart->x, &chart->y, &chart->rejected);
+    xl_range_widen_all(&chart->x, &chart->y, &chart->reference);
+    xl_range_settle(&chart->x);
+    xl_range_settle(&chart->y);
     build_stairs(chart);
-    return XL_OK;
-}
-
-/* -- history -------------------------------------------------------------- */
-
-static struct xl_mark score_mark(const struct xl_record *record, size_t i)
-{
-    const struct xl_entry *entry = &record->entries[i];
-    struct xl_mark mark = bare((double)(i + 1), entry->score);
-    for (size_t p = 0; p < XL_CHART_PANELS; p++) {
-        const char *name = p == 0 ? "decode" : "prefill";
-        if (strcmp(record->objective, name) != 0)
-            continue;
-        mark.y_lo = entry->values[metrics[p].lo];
-        mark.y_hi = entry->values[metrics[p].hi];
-    }
-    return mark;
-}
-
-static void sort_scores(struct xl_chart_history *chart,
-                        const struct xl_record *record)
-{
-    double best = (double)NAN;
-    for (size_t i = 0; i < record->n_entries; i++) {
-        const struct xl_entry *entry = &record->entries[i];
-        struct xl_mark mark = score_mark(record, i);
-        if (entry->is_reference && isnan(chart->reference))
-            chart->reference = mark.y;
-        if (entry->is_winner && !isnan(mark.y) && chart->winner.n == 0)
-            add(&chart->winner, mark);
-        if (entry->outcome == XL_OUTCOME_UNFINISHED)
-            continue;
-        if (isnan(mark.y) || entry->outcome == XL_OUTCOME_FAILED) {
-            add(&chart->failed, bare(mark.x, (double)NAN));
-        } else if (entry->outcome == XL_OUTCOME_REJECTED) {
-            add(&chart->rejected, mark);
-        } else {
-            add(&chart->accepted, mark);
-            if (isnan(best) ||
-                (record->is_minimised ? mark.y < best : mark.y > best)) {
-                best = mark.y;
-                add(&chart->best, bare(mark.x, best));
-            }
-        }
-    }
-    if (chart->best.n) /* the line goes on to the last trial */
-        add(&chart->best, bare((double)record->n_entries, best));
-}
-
-static const char *score_label(const struct xl_record *record,
-                               struct xl_arena *arena)
-{
-    const char *name = record->objective;
-    char text[160];
-    if (strcmp(name, "decode") == 0 || strcmp(name, "prefill") == 0)
-        snprintf(text, sizeof text, "%s (tok/s)", name);
-    else if (strcmp(name, "balanced") == 0)
-        snprintf(text, sizeof text, "geometric mean of both (tok/s)");
-    else
-        snprintf(text, sizeof text, "objective '%.60s'%s", name,
-                 record->is_minimised ? " (less is better)" : "");
-    return xl_arena_text(arena, text, strlen(text));
-}
-
-enum xl_status xl_chart_history(struct xl_chart_history *chart,
-                                const struct xl_record *record,
-                                struct xl_arena *arena, struct xl_err *err)
-{
-    size_t n = record->n_entries;
-    struct xl_range unused, none = { (double)NAN, (double)NAN };
-    *chart = (struct xl_chart_history){ .y = none, .reference = (double)NAN };
-    if (!make_series(&chart->accepted, n, arena) ||
-        !make_series(&chart->rejected, n, arena) ||
-        !make_series(&chart->failed, n, arena) ||
-        !make_series(&chart->best, n + 1, arena) ||
-        !make_series(&chart->winner, 1, arena))
-        return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
-    sort_scores(chart, record);
-    chart->y_label = score_label(record, arena);
-    if (!chart->y_label)
-        return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
-    unused = none;
-    widen_all(&unused, &chart->y, &chart->accepted);
-    widen_all(&unused, &chart->y, &chart->rejected);
-    widen(&chart->y, chart->reference);
-    settle(&chart->y);
-    double edge = fmax(0.6, (double)n * 0.02);
-    chart->x = (struct xl_range){ 1 - edge, (double)(n ? n : 1) + edge };
+    xl_series_thin(&chart->accepted);
+    xl_series_thin(&chart->rejected);
     return XL_OK;
 }

@@ -17,71 +17,26 @@
 #include "plots/svg.h"
 
 enum {
-    PATH_ROOM = 4096
+    PATH_ROOM = 4096,
+    FORMS = 4 /* files of a picture: PNG and SVG, light and dark */
 };
 
 static const struct xl_plot_row rows[XL_PLOT_COUNT] = {
-#define XL_PLOT(id, stem, chart, column, axis, title, caption)                 \
-    [XL_PLOT_##id] = { stem, axis, title, caption, XL_COLUMN_##column },
+#define XL_PLOT(id, stem, chart, by, width, height, axis, title, caption)      \
+    [XL_PLOT_##id] = { stem, by, axis, title, caption, width, height },
 #include "plots/plot.def"
 #undef XL_PLOT
 };
 
-/* What drawing one picture needs. */
-struct drawing {
-    const struct xl_record *record;
-    const struct xl_plot_row *row;
-    struct xl_arena *arena;
-    struct xl_buf *data; /* gets the data file */
-    struct xl_buf *svg;  /* gets the element */
-    struct xl_err *err;
-};
-
-static enum xl_status by_value(const struct drawing *d)
-{
-    struct xl_chart_by_value chart;
-    XL_TRY(xl_chart_by_value(&chart, d->record, (enum xl_column)d->row->column,
-                             d->arena, d->err));
-    xl_plot_data_by_value(&chart, d->record, d->data);
-    xl_svg_by_value(&chart, d->row, d->svg);
-    return XL_OK;
-}
-
-static enum xl_status prefill_vs_decode(const struct drawing *d)
-{
-    struct xl_chart_scatter chart;
-    XL_TRY(xl_chart_scatter(&chart, d->record, d->arena, d->err));
-    xl_plot_data_scatter(&chart, d->record, d->data);
-    xl_svg_scatter(&chart, d->row, d->svg);
-    return XL_OK;
-}
-
-static enum xl_status convergence(const struct drawing *d)
-{
-    struct xl_chart_history chart;
-    XL_TRY(xl_chart_history(&chart, d->record, d->arena, d->err));
-    xl_plot_data_history(&chart, d->record, d->data);
-    xl_svg_history(&chart, d->row, d->svg);
-    return XL_OK;
-}
-
-/* The charts: how to compute one, its script, its size in pixels. */
-enum {
-    CHART_by_value,
-    CHART_prefill_vs_decode,
-    CHART_convergence
-};
-
+/* The chart of each picture: how to compute it, and its script. */
 static const struct chart {
+    xl_draw *draw;
     const char *script;
-    unsigned width, height;
-    enum xl_status (*draw)(const struct drawing *d);
-} charts[] = {
-    [CHART_by_value] = { xl_plot_text_by_value_gp, 1000, 1000, by_value },
-    [CHART_prefill_vs_decode] = { xl_plot_text_prefill_vs_decode_gp, 1000, 720,
-                                  prefill_vs_decode },
-    [CHART_convergence] = { xl_plot_text_convergence_gp, 1000, 720,
-                            convergence },
+} charts[XL_PLOT_COUNT] = {
+#define XL_PLOT(id, stem, chart, by, width, height, axis, title, caption)      \
+    [XL_PLOT_##id] = { xl_draw_##chart, xl_plot_text_##chart##_gp },
+#include "plots/plot.def"
+#undef XL_PLOT
 };
 
 /* Pictures that also come without gnuplot. */
@@ -92,17 +47,6 @@ static const enum xl_plot essential[] = { XL_PLOT_PREFILL_VS_DECODE,
 const struct xl_plot_row *xl_plot_row(enum xl_plot plot)
 {
     return &rows[plot];
-}
-
-static const struct chart *chart_of(enum xl_plot plot)
-{
-    static const size_t index[XL_PLOT_COUNT] = {
-#define XL_PLOT(id, stem, chart, column, axis, title, caption)                 \
-    [XL_PLOT_##id] = CHART_##chart,
-#include "plots/plot.def"
-#undef XL_PLOT
-    };
-    return &charts[index[plot]];
 }
 
 static bool is_essential(enum xl_plot plot)
@@ -119,6 +63,7 @@ struct job {
     const struct xl_plot_options *options;
     struct xl_plot_result *result;
     const struct xl_record *record;
+    struct xl_tunables tunables;
     char program[PATH_ROOM];
     struct xl_report_picture pictures[XL_PLOT_COUNT];
     size_t n_pictures;
@@ -152,9 +97,14 @@ static enum xl_status write_part(const struct job *job, const char *folder,
 /* Removes what an earlier drawing left, which this one may not renew. */
 static void remove_old(const struct job *job, const struct xl_plot_row *row)
 {
-    static const char *const suffixes[] = { ".png", ".svg" };
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        const char *path = path_of(job, "", row->stem, suffixes[i]);
+    static const char *const files[][2] = {
+        { "", ".png" },       { "", ".svg" },
+        { "plots/", ".svg" }, { "plots/", ".dark.png" },
+        { "plots/", ".gp" },  { "plots/", ".dark.svg" },
+        { "plots/", ".dat" },
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = path_of(job, files[i][0], row->stem, files[i][1]);
         if (path)
             unlink(path);
     }
@@ -164,14 +114,15 @@ static enum xl_status write_script(const struct job *job, enum xl_plot plot,
                                    struct xl_err *err)
 {
     const struct xl_plot_row *row = &rows[plot];
-    const struct chart *chart = chart_of(plot);
     struct xl_buf text;
     xl_buf_init(&text, 0);
     xl_buf_printf(&text,
                   "STEM = '%s'\nTITLE = '%s'\nAXIS = '%s'\n"
-                  "WIDTH = %u\nHEIGHT = %u\n\n%s\n%s",
-                  row->stem, row->title, row->axis, chart->width, chart->height,
-                  xl_plot_text_style_gp, chart->script);
+                  "WIDTH = %u\nHEIGHT = %u\n"
+                  "if (!exists('PASS')) PASS = 1\n\n%s\n%s\n%s",
+                  row->stem, row->title, row->axis, row->width, row->height,
+                  xl_plot_text_style_gp, charts[plot].script,
+                  xl_plot_text_again_gp);
     enum xl_status rc = write_part(job, "plots/", row, ".gp", &text, err);
     xl_buf_release(&text);
     return rc;
@@ -196,12 +147,54 @@ static bool is_whole_png(const struct xl_buf *png)
            memcmp(png->data + png->len - n_tail, tail, n_tail) == 0;
 }
 
+/* Reads a PNG that gnuplot should have made, for the report as well. */
+static enum xl_status take_png(struct job *job, const struct xl_plot_row *row,
+                               const char *folder, const char *suffix,
+                               struct xl_report_image *image,
+                               struct xl_err *err)
+{
+    struct xl_buf png;
+    const char *path = path_of(job, folder, row->stem, suffix);
+    enum xl_status rc = XL_OK;
+    if (!path || !xl_io_exists(path))
+        return xl_fail(err, XL_EFAILED, "'%s' made no '%s/%s%s%s'",
+                       job->program, job->record->dir, folder, row->stem,
+                       suffix);
+    xl_buf_init(&png, 0);
+    XL_TRY_DONE(rc, xl_io_read(path, &png, err));
+    if (!is_whole_png(&png)) {
+        rc = xl_fail(err, XL_EFAILED, "'%s' left '%s' incomplete", job->program,
+                     path);
+        goto done;
+    }
+    const char *copy = xl_arena_text(&job->result->arena, png.data, png.len);
+    if (!copy)
+        rc = xl_fail(err, XL_ENOMEM, "out of memory for '%s'", row->stem);
+    image->bytes = (const unsigned char *)copy;
+    image->n = png.len;
+    if (rc == XL_OK)
+        rc = add_file(job, path, err);
+done:
+    xl_buf_release(&png);
+    return rc;
+}
+
+static enum xl_status take_svg(struct job *job, const struct xl_plot_row *row,
+                               const char *suffix, struct xl_err *err)
+{
+    const char *path = path_of(job, "plots/", row->stem, suffix);
+    if (!path || !xl_io_exists(path))
+        return xl_fail(err, XL_EFAILED, "'%s' made no '%s/plots/%s%s'",
+                       job->program, job->record->dir, row->stem, suffix);
+    return add_file(job, path, err);
+}
+
 static enum xl_status run_gnuplot(struct job *job, enum xl_plot plot,
-                                  struct xl_buf *png, struct xl_err *err)
+                                  struct xl_err *err)
 {
     const struct xl_plot_row *row = &rows[plot];
+    struct xl_report_picture *picture = &job->pictures[job->n_pictures];
     char script[256];
-    const char *path = path_of(job, "", row->stem, ".png");
     snprintf(script, sizeof script, "plots/%s.gp", row->stem);
     XL_TRY(write_script(job, plot, err));
     XL_TRY(xl_gnuplot_run(
@@ -210,22 +203,27 @@ static enum xl_status run_gnuplot(struct job *job, enum xl_plot plot,
                                   .script = script,
                                   .limit_ms = job->options->limit_ms },
         err));
-    if (!path || !xl_io_exists(path))
-        return xl_fail(err, XL_EFAILED, "'%s' made no '%s/%s.png'",
-                       job->program, job->record->dir, row->stem);
-    XL_TRY(xl_io_read(path, png, err));
-    if (!is_whole_png(png))
-        return xl_fail(err, XL_EFAILED, "'%s' left '%s' incomplete",
-                       job->program, path);
-    return add_file(job, path, err);
+    *picture = (struct xl_report_picture){ .row = row };
+    XL_TRY(take_png(job, row, "", ".png", &picture->light, err));
+    XL_TRY(take_png(job, row, "plots/", ".dark.png", &picture->dark, err));
+    XL_TRY(take_svg(job, row, ".svg", err));
+    XL_TRY(take_svg(job, row, ".dark.svg", err));
+    job->n_pictures++;
+    return XL_OK;
 }
 
+/* An essential picture without gnuplot: a file, and an element to embed. */
 static enum xl_status write_svg(struct job *job, const struct xl_plot_row *row,
                                 const struct xl_buf *svg, struct xl_err *err)
 {
     struct xl_buf file;
     xl_buf_init(&file, 0);
     XL_TRY(xl_buf_check(svg, "a picture", err));
+    const char *copy = xl_arena_text(&job->result->arena, svg->data, svg->len);
+    if (!copy)
+        return xl_fail(err, XL_ENOMEM, "out of memory for '%s'", row->stem);
+    job->pictures[job->n_pictures++] =
+        (struct xl_report_picture){ .row = row, .svg = copy };
     xl_svg_file(svg->data, &file);
     enum xl_status rc = write_part(job, "", row, ".svg", &file, err);
     xl_buf_release(&file);
@@ -233,25 +231,16 @@ static enum xl_status write_svg(struct job *job, const struct xl_plot_row *row,
     return add_file(job, path_of(job, "", row->stem, ".svg"), err);
 }
 
-/* Keeps bytes for the report, which is written after all pictures. */
-static enum xl_status keep_picture(struct job *job,
-                                   const struct xl_plot_row *row,
-                                   const struct xl_buf *bytes, bool is_png,
-                                   struct xl_err *err)
+static enum xl_status render(struct job *job, enum xl_plot plot,
+                             const struct xl_drawing *d, struct xl_err *err)
 {
-    const char *copy =
-        xl_arena_text(&job->result->arena, bytes->data, bytes->len);
-    if (!copy)
-        return xl_fail(err, XL_ENOMEM, "out of memory for '%s'", row->stem);
-    struct xl_report_picture *picture = &job->pictures[job->n_pictures++];
-    *picture = (struct xl_report_picture){ .row = row };
-    if (is_png) {
-        picture->png = (const unsigned char *)copy;
-        picture->png_bytes = bytes->len;
-    } else {
-        picture->svg = copy;
+    if (!job->result->has_gnuplot && !is_essential(plot)) {
+        job->result->why_not[plot] = "gnuplot is not there to draw it";
+        return XL_OK;
     }
-    return XL_OK;
+    XL_TRY(write_part(job, "plots/", d->row, ".dat", d->data, err));
+    return job->result->has_gnuplot ? run_gnuplot(job, plot, err)
+                                    : write_svg(job, d->row, d->svg, err);
 }
 
 static enum xl_status draw_one(struct job *job, enum xl_plot plot,
@@ -259,31 +248,28 @@ static enum xl_status draw_one(struct job *job, enum xl_plot plot,
 {
     const struct xl_plot_row *row = &rows[plot];
     struct xl_arena arena;
-    struct xl_buf data, svg, png;
+    struct xl_buf data, svg;
     enum xl_status rc;
     xl_arena_init(&arena, 0);
     xl_buf_init(&data, 0);
     xl_buf_init(&svg, 0);
-    xl_buf_init(&png, 0);
-    struct drawing d = { job->record, row, &arena, &data, &svg, err };
-
+    struct xl_drawing d = { .record = job->record,
+                            .tunables = &job->tunables,
+                            .row = row,
+                            .arena = &arena,
+                            .data = &data,
+                            .svg = &svg };
     remove_old(job, row);
-    XL_TRY_DONE(rc, chart_of(plot)->draw(&d));
-    XL_TRY_DONE(rc, write_part(job, "plots/", row, ".dat", &data, err));
-    if (job->result->has_gnuplot) {
-        XL_TRY_DONE(rc, run_gnuplot(job, plot, &png, err));
-        XL_TRY_DONE(rc, keep_picture(job, row, &png, true, err));
-    } else if (is_essential(plot)) {
-        XL_TRY_DONE(rc, write_svg(job, row, &svg, err));
-        XL_TRY_DONE(rc, keep_picture(job, row, &svg, false, err));
-    }
+    XL_TRY_DONE(rc, charts[plot].draw(&d, err));
+    job->result->why_not[plot] = d.why_not;
+    if (!d.why_not)
+        rc = render(job, plot, &d, err);
 done:
     if (rc != XL_OK) /* no half-drawn picture */
         remove_old(job, row);
     xl_arena_release(&arena);
     xl_buf_release(&data);
     xl_buf_release(&svg);
-    xl_buf_release(&png);
     return rc;
 }
 
@@ -294,7 +280,12 @@ static enum xl_status write_report(struct job *job, struct xl_err *err)
     struct xl_buf page;
     const char *path = path_of(job, "", "report", ".html");
     xl_buf_init(&page, 0);
-    xl_report_write(job->record, job->pictures, job->n_pictures, &page);
+    xl_report_write(&(struct xl_report){ .record = job->record,
+                                         .tunables = &job->tunables,
+                                         .pictures = job->pictures,
+                                         .n_pictures = job->n_pictures,
+                                         .why_not = job->result->why_not },
+                    &page);
     enum xl_status rc = xl_buf_check(&page, "the report", err);
     if (rc == XL_OK)
         rc = add_file(job, path, err);
@@ -313,6 +304,8 @@ static enum xl_status draw_all(struct job *job, struct xl_err *err)
     enum xl_status rc = xl_io_make_dirs(folder, err);
     xl_free(folder);
     XL_TRY(rc);
+    XL_TRY(xl_tunables_make(&job->tunables, job->record, &job->result->arena,
+                            err));
     for (size_t i = 0; i < XL_PLOT_COUNT; i++)
         XL_TRY(draw_one(job, (enum xl_plot)i, err));
     return write_report(job, err);
@@ -336,8 +329,8 @@ enum xl_status xl_plot_run(const struct xl_plot_options *options,
     XL_TRY(xl_record_load(&record, options->dir, err));
     xl_arena_init(&result->arena, 0);
     result->n_trials = record.n_entries;
-    result->files =
-        xl_arena_zero(&result->arena, XL_PLOT_COUNT + 1, sizeof *result->files);
+    result->files = xl_arena_zero(&result->arena, FORMS * XL_PLOT_COUNT + 1,
+                                  sizeof *result->files);
     rc = result->files ? draw_all(&job, err)
                        : xl_fail(err, XL_ENOMEM, "out of memory");
     xl_record_release(&record);

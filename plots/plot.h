@@ -9,8 +9,10 @@
  *     xl_plot_result_release(&result);
  *
  * For each row of plot.def RUN/plots/STEM.dat and STEM.gp are written and
- * gnuplot makes RUN/STEM.png; "cd RUN && gnuplot -d plots/STEM.gp" draws it
- * again. Without gnuplot three of them come as RUN/STEM.svg.
+ * gnuplot makes RUN/STEM.png and, in RUN/plots, STEM.svg, STEM.dark.png and
+ * STEM.dark.svg; "cd RUN && gnuplot plots/STEM.gp" draws them again. Without
+ * gnuplot three of them come as RUN/STEM.svg. A picture for which the run
+ * holds no data is left out; the report says why.
  */
 #ifndef XL_PLOT_H
 #define XL_PLOT_H
@@ -23,7 +25,8 @@
 #include "kernel/base/err.h"
 
 enum xl_plot {
-#define XL_PLOT(id, stem, chart, column, axis, title, caption) XL_PLOT_##id,
+#define XL_PLOT(id, stem, chart, by, width, height, axis, title, caption)      \
+    XL_PLOT_##id,
 #include "plots/plot.def"
 #undef XL_PLOT
     XL_PLOT_COUNT
@@ -31,8 +34,8 @@ enum xl_plot {
 
 /* A row of plot.def. */
 struct xl_plot_row {
-    const char *stem, *axis, *title, *caption;
-    size_t column; /* enum xl_column, or XL_COLUMN_COUNT */
+    const char *stem, *by, *axis, *title, *caption;
+    unsigned width, height; /* pixels */
 };
 
 const struct xl_plot_row *xl_plot_row(enum xl_plot plot);
@@ -49,7 +52,8 @@ struct xl_plot_result {
     size_t n_files;
     bool has_gnuplot;
     size_t n_trials;
-    const char *report; /* one of files */
+    const char *report;                 /* one of files */
+    const char *why_not[XL_PLOT_COUNT]; /* why a picture is left out, or NULL */
     /* private */
     struct xl_arena arena;
 };

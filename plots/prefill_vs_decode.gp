@@ -1,32 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every trial with both speeds, and the front that none beats in both.
-# Blocks: 0 ranges, counts and subtitle, 1 accepted, 2 rejected, 3 front,
-# 4 stairs, 5 reference, 6 winner.
-stats DATA index 0 using (X_LO = $1, X_HI = $2, Y_LO = $3, Y_HI = $4, N_1 = $5, N_2 = $6, N_FAILED = $7, HAS_DEFAULT = $8, HAS_WINNER = $9, SUBTITLE = strcol(10), 0) nooutput
-set label 1 TITLE at screen 0.02,0.965 left font FONT.',19' textcolor rgb INK noenhanced
-set label 2 SUBTITLE at screen 0.02,0.92 left font FONT.',12' textcolor rgb SOFT noenhanced
+# Blocks: 0 ranges and counts, 1 accepted, 2 rejected, 3 front, 4 stairs,
+# 5 reference, 6 winner.
+stats DATA index 0 using (X_LO = $2, X_HI = $3, Y_LO = $4, Y_HI = $5, N_1 = $6, N_2 = $7, N_FAILED = $8, HAS_DEFAULT = $9, HAS_WINNER = $10, 0) nooutput
 if (N_FAILED > 0) {
-    set label 4 sprintf('%d failed, without speeds', int(N_FAILED)) at screen 0.97,0.92 right font FONT.',12' textcolor rgb SOFT
-}
-if (N_1 + N_2 == 0) {
-    set label 3 'no trial has both speeds' at graph 0.5,0.5 center font FONT.',16' textcolor rgb SOFT noenhanced
-    unset tics
+    set label 4 sprintf('%d failed, without speeds', int(N_FAILED)) at graph 0.99,1.03 right font FONT.',12' textcolor rgb SOFT
 }
 set format x '%.4g'
-set lmargin at screen 0.115
-set rmargin at screen 0.97
-set tmargin at screen 0.875
-set bmargin at screen 0.235
 set xrange [X_LO:X_HI]
 set yrange [Y_LO:Y_HI]
 set grid xtics
 set xlabel 'prefill (tok/s)' textcolor rgb INK
 set ylabel 'decode (tok/s)' textcolor rgb INK offset -0.5,0
 set key at screen 0.545,0.02 maxrows 2
-plot DATA index 1 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 1 lc rgb CONTEXT notitle, \
+plot DATA index 1 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 4 using 1:4 with lines lw 1.5 lc rgb MIDDLE title 'Pareto front', \
-     DATA index 2 using 1:4 with points pt 2 ps 1.3 lw 2 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
-     DATA index 1 using 1:4 with points pt 7 ps 1.1 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
+     DATA index 2 using 1:4 with points pt 2 ps 0.9 lw 1.5 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+     DATA index 1 using 1:4 with points pt 7 ps 0.9 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 3 using 1:4 with points pt 7 ps 1.1 lc rgb MIDDLE title 'on the front', \
      DATA index 5 using 1:4 with points pt 4 ps 2.4 lw 2.5 lc rgb REFERENCE title (HAS_DEFAULT > 0 ? 'default' : ''), \
      DATA index 6 using 1:4 with points pt 12 ps 3 lw 3 lc rgb WINNER title (HAS_WINNER > 0 ? 'winner' : '')

@@ -91,8 +91,8 @@ enum xl_status xl_record_csv(struct xl_record *record, const char *name,
     return rc;
 }
 
-static enum xl_status load_json(struct xl_record *record, const char *name,
-                                cJSON **root, struct xl_err *err)
+enum xl_status xl_record_json(struct xl_record *record, const char *name,
+                              cJSON **root, struct xl_err *err)
 {
     struct xl_buf text;
     bool found = false;
@@ -103,8 +103,6 @@ static enum xl_status load_json(struct xl_record *record, const char *name,
         rc = xl_json_parse(text.data, text.len, path, root, err);
     if (rc == XL_OK && found && !cJSON_IsObject(*root))
         rc = xl_fail(err, XL_EFORMAT, "'%s' is not a JSON object", path);
-    if (rc == XL_OK && !found)
-        add_note(record, xl_record_text(record, "%s is missing", name));
     xl_buf_release(&text);
     return rc;
 }
@@ -118,7 +116,11 @@ static void clear_entry(struct xl_entry *entry)
                                 .status = "",
                                 .verdict = "",
                                 .reason = "",
-                                .score = (double)NAN };
+                                .origin = "",
+                                .tier = "",
+                                .score = (double)NAN,
+                                .score_lo = (double)NAN,
+                                .score_hi = (double)NAN };
     for (size_t c = 0; c < XL_COLUMN_COUNT; c++)
         entry->values[c] = (double)NAN;
 }
@@ -136,6 +138,8 @@ static const char **text_of(struct xl_entry *entry, const char *name)
         return &entry->verdict;
     if (strcmp(name, "reason") == 0 || strcmp(name, "error") == 0)
         return &entry->reason;
+    if (strcmp(name, "origin") == 0)
+        return &entry->origin;
     return NULL;
 }
 
@@ -356,6 +360,14 @@ static void merge_line(struct xl_record *record, struct xl_entry *entry,
                   cJSON_GetObjectItemCaseSensitive(ci, "decode_tok_s"));
     keep_text(record, &entry->verdict,
               cJSON_GetObjectItemCaseSensitive(quality, "verdict"));
+    keep_text(record, &entry->tier,
+              cJSON_GetObjectItemCaseSensitive(quality, "tier"));
+    for (const cJSON *item = quality ? quality->child : NULL; item;
+         item = item->next) {
+        size_t c = column_of(item->string);
+        if (c < XL_COLUMN_COUNT)
+            keep_number(&entry->values[c], item);
+    }
 }
 
 /* Calls merge for each line; the entries are made here when there are none. */
@@ -397,20 +409,29 @@ static enum xl_status merge_lines(struct xl_record *record, const char *text,
     return XL_OK;
 }
 
+/* Mapped, not read: a line is a few thousand bytes and there may be very
+ * many. */
 static enum xl_status load_lines(struct xl_record *record, bool has_summary,
                                  bool *found, struct xl_err *err)
 {
-    struct xl_buf text;
+    struct xl_map map = { 0 };
     struct xl_entry **index = NULL;
     size_t lines = 1;
-    xl_buf_init(&text, XL_JSON_LARGE);
-    enum xl_status rc = read_part(record, "trials.jsonl", &text, found, err);
+    enum xl_status rc = XL_OK;
+    char *path = xl_io_join(record->dir, "trials.jsonl");
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    *found = xl_io_exists(path);
+    if (*found)
+        rc = xl_map_open(&map, path, err);
+    xl_free(path);
     if (rc != XL_OK || !*found)
-        goto done;
-    for (size_t i = 0; i < text.len; i++)
-        lines += text.data[i] == '\n';
+        return rc;
+    const char *text = (const char *)map.data;
+    for (size_t i = 0; i < map.size; i++)
+        lines += text[i] == '\n';
     if (has_summary)
-        index = xl_record_index(record);
+        index = xl_record_index(record, &record->arena);
     else
         XL_TRY_DONE(rc, make_entries(record, lines, err));
     if (has_summary && !index) {
@@ -419,9 +440,9 @@ static enum xl_status load_lines(struct xl_record *record, bool has_summary,
     }
     if (!has_summary)
         record->n_entries = 0; /* merge_lines counts them in */
-    rc = merge_lines(record, text.data, text.len, index, err);
+    rc = merge_lines(record, text, map.size, index, err);
 done:
-    xl_buf_release(&text);
+    xl_map_close(&map);
     return rc;
 }
 
@@ -430,8 +451,12 @@ done:
 static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
 {
     bool has_summary = false, has_lines = false;
-    XL_TRY(load_json(record, "run_meta.json", &record->meta, err));
-    XL_TRY(load_json(record, "best.json", &record->best, err));
+    XL_TRY(xl_record_json(record, "run_meta.json", &record->meta, err));
+    XL_TRY(xl_record_json(record, "best.json", &record->best, err));
+    if (!record->meta)
+        add_note(record, "run_meta.json is missing");
+    if (!record->best)
+        add_note(record, "best.json is missing");
     XL_TRY(load_summary(record, &has_summary, err));
     XL_TRY(load_lines(record, has_summary, &has_lines, err));
     if (!has_summary && !has_lines)
@@ -444,8 +469,9 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
     XL_TRY(xl_record_csv(record, "ratings.csv", &record->ratings, err));
     if (record->ratings.n_rows == 0)
         add_note(record, "ratings.csv is missing");
-    XL_TRY(xl_record_samples(record, err));
     xl_record_interpret(record);
+    XL_TRY(xl_record_samples(record, err));
+    XL_TRY(xl_record_extras(record, err));
     if (record->lacks_memory)
         return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'",
                        record->dir);
@@ -476,6 +502,8 @@ void xl_record_release(struct xl_record *record)
 {
     cJSON_Delete(record->meta);
     cJSON_Delete(record->best);
+    for (size_t i = 0; i < XL_EXTRA_COUNT; i++)
+        cJSON_Delete(record->extras[i]);
     xl_arena_release(&record->arena);
     *record = (struct xl_record){ 0 };
 }

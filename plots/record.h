@@ -38,15 +38,24 @@ enum xl_outcome {
     XL_OUTCOME_COUNT
 };
 
+/* Files that some pictures need and a run may lack. */
+enum xl_extra {
+    XL_EXTRA_INSIGHT, /* insight.json: importance of the tunables */
+    XL_EXTRA_MODEL,   /* model.json: what 'inspect --json' prints */
+    XL_EXTRA_BENCH,   /* bench.json: what 'bench --json' prints */
+    XL_EXTRA_COUNT
+};
+
 enum {
     XL_RECORD_NOTES = 8
 };
 
 /* One trial. Texts are "" and numbers NaN where the files say nothing. */
 struct xl_entry {
-    const char *id, *backend, *status, *verdict, *reason;
+    const char *id, *backend, *status, *verdict, *reason, *origin, *tier;
     double values[XL_COLUMN_COUNT];
-    double score; /* value of the objective */
+    double score;              /* value of the objective */
+    double score_lo, score_hi; /* its interval */
     enum xl_outcome outcome;
     bool is_winner, is_reference;
     const char **extras; /* [n_extras] of the record */
@@ -59,11 +68,13 @@ struct xl_record {
     size_t counts[XL_OUTCOME_COUNT];
     const char **extra_names; /* further columns of summary.csv */
     size_t n_extras;
-    cJSON *meta, *best;    /* run_meta.json and best.json, or NULL */
-    struct xl_csv ratings; /* first row is the header; no rows = none */
-    const char *objective; /* its name */
-    bool is_minimised;     /* a smaller score is better */
-    const char *subtitle;  /* model, prompt, machine in one line */
+    cJSON *meta, *best; /* run_meta.json and best.json, or NULL */
+    /* Tables: the first row is the header; no rows = no such file. */
+    struct xl_csv ratings, samples, steps, memory;
+    cJSON *extras[XL_EXTRA_COUNT]; /* further objects of the folder, or NULL */
+    const char *objective;         /* its name */
+    bool is_minimised;             /* a smaller score is better */
+    const char *subtitle;          /* model, prompt, machine in one line */
     const char *notes[XL_RECORD_NOTES]; /* [n_notes] what is missing */
     size_t n_notes;
     /* private */
@@ -80,6 +91,23 @@ void xl_record_release(struct xl_record *record);
  * newest run there. *dir is a heap string (xl_free). */
 enum xl_status xl_record_locate(const char *run, const char *log_dir,
                                 char **dir, struct xl_err *err);
+
+/* A field of samples.csv and the like as a number; NaN when it is none. */
+double xl_record_number(const struct xl_csv *csv, size_t row, size_t column);
+
+/* Column of a header by name, or (size_t)-1. */
+size_t xl_record_column(const struct xl_csv *csv, const char *name);
+
+/* All entries sorted by id, memory of the arena; NULL without memory. */
+struct xl_entry **xl_record_index(const struct xl_record *record,
+                                  struct xl_arena *arena);
+
+/* The entry of this id, or NULL. index: entries sorted by id. */
+struct xl_entry *xl_record_by_id(struct xl_entry *const *index, size_t n,
+                                 const char *id);
+
+/* Was it measured with fewer repetitions, for being slow? */
+bool xl_entry_is_pruned(const struct xl_entry *entry);
 
 /* "accepted" and the like; static storage. */
 const char *xl_outcome_name(enum xl_outcome outcome);

@@ -13,18 +13,15 @@ enum xl_status xl_record_csv(struct xl_record *record, const char *name,
 /* Fills intervals and counts that the entries lack from samples.csv. */
 enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err);
 
-/* The entry of this id, or NULL. index: entries sorted by id. */
-struct xl_entry *xl_record_by_id(struct xl_entry *const *index, size_t n,
-                                 const char *id);
-
-/* All entries sorted by id, memory of the record; NULL without memory. */
-struct xl_entry **xl_record_index(struct xl_record *record);
-
 /* Outcomes, scores, winner, reference and subtitle of loaded entries. */
 void xl_record_interpret(struct xl_record *record);
 
-/* Column of a header by name, or (size_t)-1. */
-size_t xl_record_column(const struct xl_csv *csv, const char *name);
+/* The files of enum xl_extra, steps and memory. */
+enum xl_status xl_record_extras(struct xl_record *record, struct xl_err *err);
+
+/* Reads dir/name as a JSON object; *root stays NULL when there is none. */
+enum xl_status xl_record_json(struct xl_record *record, const char *name,
+                              cJSON **root, struct xl_err *err);
 
 /* A text of the record's memory made like printf; "" without memory, which
  * the record remembers. */

@@ -18,8 +18,18 @@ struct sample {
 
 struct shape {
     size_t id, phase, speed; /* columns */
+    size_t other;            /* for the mean of two speeds, or (size_t)-1 */
     const char *prefix;      /* of the phase, or NULL */
 };
+
+double xl_record_number(const struct xl_csv *csv, size_t row, size_t column)
+{
+    double value = (double)NAN;
+    if (column == (size_t)-1 ||
+        !xl_parse_real(csv->rows[row].fields[column], &value))
+        return (double)NAN;
+    return value;
+}
 
 static int by_id(const void *a, const void *b)
 {
@@ -27,10 +37,11 @@ static int by_id(const void *a, const void *b)
     return strcmp((*x)->id, (*y)->id);
 }
 
-struct xl_entry **xl_record_index(struct xl_record *record)
+struct xl_entry **xl_record_index(const struct xl_record *record,
+                                  struct xl_arena *arena)
 {
-    struct xl_entry **index = xl_arena_zero(
-        &record->arena, record->n_entries + 1, sizeof(struct xl_entry *));
+    struct xl_entry **index =
+        xl_arena_zero(arena, record->n_entries + 1, sizeof(struct xl_entry *));
     if (!index)
         return NULL;
     for (size_t i = 0; i < record->n_entries; i++)
@@ -63,6 +74,7 @@ static struct shape shape_of(const struct xl_csv *csv, const char *phase,
     struct shape shape = { .id = xl_record_column(csv, "id"),
                            .phase = xl_record_column(csv, "phase"),
                            .speed = xl_record_column(csv, wide),
+                           .other = (size_t)-1,
                            .prefix = phase };
     if (shape.id == (size_t)-1)
         shape.id = xl_record_column(csv, "trial");
@@ -87,34 +99,47 @@ static size_t gather(const struct xl_csv *csv, const struct shape *shape,
             strcmp(fields[shape->phase], shape->prefix) != 0)
             continue;
         sample.entry = xl_record_by_id(index, n_entries, fields[shape->id]);
-        if (sample.entry && xl_parse_real(fields[shape->speed], &sample.speed))
+        sample.speed = xl_record_number(csv, i, shape->speed);
+        if (shape->other != (size_t)-1)
+            sample.speed =
+                sqrt(sample.speed * xl_record_number(csv, i, shape->other));
+        if (sample.entry && !isnan(sample.speed))
             out[n++] = sample;
     }
     qsort(out, n, sizeof *out, by_entry);
     return n;
 }
 
+/* Where the interval of a phase goes. */
+struct target {
+    size_t lo, hi; /* columns, or XL_COLUMN_COUNT: those of the score */
+};
+
 static void fill(struct xl_entry *entry, double *speeds, size_t n,
-                 enum xl_column lo, enum xl_column hi)
+                 const struct target *to)
 {
+    bool is_score = to->lo == XL_COLUMN_COUNT;
+    double *lo = is_score ? &entry->score_lo : &entry->values[to->lo];
+    double *hi = is_score ? &entry->score_hi : &entry->values[to->hi];
     struct xl_table_median middle = xl_table_median_of(speeds, n);
-    if (isnan(entry->values[lo]) && isnan(entry->values[hi])) {
-        entry->values[lo] = middle.lo;
-        entry->values[hi] = middle.hi;
+    if (isnan(*lo) && isnan(*hi)) {
+        /* As the exports do: the range where there is no interval. */
+        *lo = is_score && isnan(middle.lo) ? speeds[0] : middle.lo;
+        *hi = is_score && isnan(middle.hi) ? speeds[n - 1] : middle.hi;
     }
     if (isnan(entry->values[XL_COLUMN_N]))
         entry->values[XL_COLUMN_N] = (double)n;
 }
 
 static enum xl_status fill_phase(struct xl_record *record,
-                                 const struct xl_csv *csv,
-                                 const struct shape *shape, enum xl_column lo,
-                                 enum xl_column hi, struct xl_err *err)
+                                 const struct shape *shape,
+                                 const struct target *to,
+                                 struct xl_arena *arena, struct xl_err *err)
 {
-    struct xl_entry **index = xl_record_index(record);
-    struct sample *samples =
-        xl_arena_zero(&record->arena, csv->n_rows, sizeof *samples);
-    double *speeds = xl_arena_zero(&record->arena, csv->n_rows, sizeof *speeds);
+    const struct xl_csv *csv = &record->samples;
+    struct xl_entry **index = xl_record_index(record, arena);
+    struct sample *samples = xl_arena_zero(arena, csv->n_rows, sizeof *samples);
+    double *speeds = xl_arena_zero(arena, csv->n_rows, sizeof *speeds);
     if (!index || !samples || !speeds)
         return xl_fail(err, XL_ENOMEM, "out of memory for samples");
     size_t n = gather(csv, shape, index, record->n_entries, samples);
@@ -122,26 +147,61 @@ static enum xl_status fill_phase(struct xl_record *record,
         for (end = begin; end < n && samples[end].entry == samples[begin].entry;
              end++)
             speeds[end - begin] = samples[end].speed;
-        fill(samples[begin].entry, speeds, end - begin, lo, hi);
+        fill(samples[begin].entry, speeds, end - begin, to);
     }
     return XL_OK;
 }
 
-enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err)
+static enum xl_status fill_all(struct xl_record *record, struct xl_arena *arena,
+                               struct xl_err *err)
 {
-    struct xl_csv csv;
-    XL_TRY(xl_record_csv(record, "samples.csv", &csv, err));
-    if (csv.n_rows < 2)
-        return XL_OK;
-    struct shape prefill = shape_of(&csv, "prefill", "prefill_tok_s");
-    struct shape decode = shape_of(&csv, "decode", "decode_tok_s");
+    const struct target prefill_to = { XL_COLUMN_PREFILL_LO,
+                                       XL_COLUMN_PREFILL_HI };
+    const struct target decode_to = { XL_COLUMN_DECODE_LO,
+                                      XL_COLUMN_DECODE_HI };
+    const struct target score_to = { XL_COLUMN_COUNT, XL_COLUMN_COUNT };
+    const struct xl_csv *csv = &record->samples;
+    struct shape prefill = shape_of(csv, "prefill", "prefill_tok_s");
+    struct shape decode = shape_of(csv, "decode", "decode_tok_s");
+    bool is_wide = prefill.phase == (size_t)-1 && decode.phase == (size_t)-1;
     if (prefill.id == (size_t)-1)
         return XL_OK;
     if (prefill.speed != (size_t)-1)
-        XL_TRY(fill_phase(record, &csv, &prefill, XL_COLUMN_PREFILL_LO,
-                          XL_COLUMN_PREFILL_HI, err));
+        XL_TRY(fill_phase(record, &prefill, &prefill_to, arena, err));
     if (decode.speed != (size_t)-1)
-        XL_TRY(fill_phase(record, &csv, &decode, XL_COLUMN_DECODE_LO,
-                          XL_COLUMN_DECODE_HI, err));
+        XL_TRY(fill_phase(record, &decode, &decode_to, arena, err));
+    if (is_wide && prefill.speed != (size_t)-1 && decode.speed != (size_t)-1 &&
+        strcmp(record->objective, "balanced") == 0) {
+        prefill.other = decode.speed;
+        XL_TRY(fill_phase(record, &prefill, &score_to, arena, err));
+    }
     return XL_OK;
+}
+
+/* An objective that is a speed has that speed's interval. */
+static void take_intervals(struct xl_record *record)
+{
+    bool is_decode = strcmp(record->objective, "decode") == 0;
+    if (!is_decode && strcmp(record->objective, "prefill") != 0)
+        return;
+    for (size_t i = 0; i < record->n_entries; i++) {
+        struct xl_entry *entry = &record->entries[i];
+        entry->score_lo = entry->values[is_decode ? XL_COLUMN_DECODE_LO
+                                                  : XL_COLUMN_PREFILL_LO];
+        entry->score_hi = entry->values[is_decode ? XL_COLUMN_DECODE_HI
+                                                  : XL_COLUMN_PREFILL_HI];
+    }
+}
+
+enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err)
+{
+    struct xl_arena arena; /* for sorting; given back */
+    XL_TRY(xl_record_csv(record, "samples.csv", &record->samples, err));
+    xl_arena_init(&arena, 0);
+    enum xl_status rc = XL_OK;
+    if (record->samples.n_rows >= 2)
+        rc = fill_all(record, &arena, err);
+    xl_arena_release(&arena);
+    take_intervals(record);
+    return rc;
 }

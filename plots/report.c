@@ -125,22 +125,60 @@ static void write_machine(const struct xl_record *record, struct xl_buf *out)
 
 /* -- pictures ------------------------------------------------------------- */
 
+static void write_data_uri(const struct xl_report_image *image,
+                           struct xl_buf *out)
+{
+    xl_buf_text(out, "data:image/png;base64,");
+    xl_html_base64(out, image->bytes, image->n);
+}
+
 static void write_picture(const struct xl_report_picture *picture,
                           struct xl_buf *out)
 {
-    xl_buf_printf(out, "<figure id=\"%s\">\n", picture->row->stem);
+    const struct xl_plot_row *row = picture->row;
+    xl_buf_printf(out, "<figure id=\"%s\">\n", row->stem);
     if (picture->svg) {
         xl_buf_text(out, picture->svg);
     } else {
-        xl_buf_text(out, "<img alt=\"");
-        xl_html_text(out, picture->row->title);
-        xl_buf_text(out, "\" src=\"data:image/png;base64,");
-        xl_html_base64(out, picture->png, picture->png_bytes);
-        xl_buf_text(out, "\">\n");
+        xl_buf_text(out, "<picture><source media=\"screen and "
+                         "(prefers-color-scheme: dark)\" srcset=\"");
+        write_data_uri(&picture->dark, out);
+        xl_buf_printf(out,
+                      "\"><img width=\"%u\" height=\"%u\" alt=\"%s\" "
+                      "src=\"",
+                      row->width, row->height, row->title);
+        write_data_uri(&picture->light, out);
+        xl_buf_text(out, "\"></picture>\n");
     }
     xl_buf_text(out, "<figcaption>");
-    xl_html_text(out, picture->row->caption);
+    xl_html_text(out, row->caption);
     xl_buf_text(out, "</figcaption>\n</figure>\n");
+}
+
+/* Those that the run cannot fill, each with its reason. */
+static void write_left_out(const struct xl_report *report, struct xl_buf *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < XL_PLOT_COUNT; i++) {
+        if (!report->why_not[i])
+            continue;
+        xl_buf_text(out, n++ ? ""
+                             : "<details class=\"soft\"><summary>Pictures "
+                               "left out, and why</summary>\n<ul>\n");
+        xl_buf_printf(out, "<li>%s: ", xl_plot_row((enum xl_plot)i)->title);
+        xl_html_text(out, report->why_not[i]);
+        xl_buf_text(out, "</li>\n");
+    }
+    if (n)
+        xl_buf_text(out, "</ul></details>\n");
+}
+
+static void write_pictures(const struct xl_report *report, struct xl_buf *out)
+{
+    xl_buf_text(out, "<h2>Pictures</h2>\n");
+    for (size_t i = 0; i < report->n_pictures; i++)
+        write_picture(&report->pictures[i], out);
+    write_left_out(report, out);
 }
 
 /* -- what lost and why ---------------------------------------------------- */
@@ -331,20 +369,14 @@ static void write_files(const struct xl_record *record, struct xl_buf *out)
     }
 }
 
-void xl_report_write(const struct xl_record *record,
-                     const struct xl_report_picture *pictures,
-                     size_t n_pictures, struct xl_buf *out)
+void xl_report_write(const struct xl_report *report, struct xl_buf *out)
 {
+    const struct xl_record *record = report->record;
     write_head(record, out);
     xl_report_verdict(record, out);
     write_asked(record, out);
     write_machine(record, out);
-    xl_buf_text(out, "<h2>Pictures</h2>\n");
-    if (n_pictures < XL_PLOT_COUNT)
-        xl_buf_text(out, "<p class=\"soft\">Drawn without gnuplot; with it "
-                         "there are more.</p>\n");
-    for (size_t i = 0; i < n_pictures; i++)
-        write_picture(&pictures[i], out);
+    write_pictures(report, out);
     write_lost(record, out);
     xl_buf_printf(out, "<h2>All %zu trials</h2>\n", record->n_entries);
     xl_report_trials(record, out);

@@ -35,7 +35,8 @@ static const char style[] =
     ".xlp .rej{stroke:var(--rej);fill:none;stroke-width:2}"
     ".xlp .win{stroke:var(--win);fill:none;stroke-width:3}"
     ".xlp .ref{stroke:var(--ref);fill:none;stroke-width:2}"
-    ".xlp .line{fill:none;stroke-width:2}</style>";
+    ".xlp .line{fill:none;stroke-width:2}"
+    ".xlp .dash{stroke-dasharray:7 5}</style>";
 
 /* Where a chart's numbers fall on the page. */
 struct frame {
@@ -101,7 +102,8 @@ static void y_label(const struct frame *f, const char *text)
     xl_buf_text(f->out, "</text>\n");
 }
 
-/* Shapes differ as well as colours: o dot, x cross, d diamond, s square. */
+/* Shapes differ as well as colours: o dot, x cross, d diamond, s square,
+ * - dash. */
 static void shape(struct xl_buf *out, const char *class, char kind, double x,
                   double y)
 {
@@ -115,6 +117,9 @@ static void shape(struct xl_buf *out, const char *class, char kind, double x,
         xl_buf_printf(out,
                       "<path class=\"%s\" d=\"M%.1f %.1fl8 8l-8 8l-8-8z\"/>\n",
                       class, x, y - 8);
+        break;
+    case '-':
+        line(out, class, x - 9, y, x + 5, y);
         break;
     case 's':
         xl_buf_printf(out,
@@ -233,7 +238,8 @@ static void note(const struct frame *f, const char *text)
 
 /* -- charts --------------------------------------------------------------- */
 
-static void draw_group(const struct frame *f, double place,
+static void draw_group(const struct frame *f,
+                       const struct xl_chart_by_value *chart, double place,
                        const struct xl_table_group *group)
 {
     double none = (double)NAN;
@@ -243,9 +249,9 @@ static void draw_group(const struct frame *f, double place,
         place + 0.2,     none, none, group->median, group->median_lo,
         group->median_hi
     };
-    char text[64], count[48];
+    char count[48];
+    const char *text = xl_chart_label(chart, group);
     double bottom = f->top + f->height;
-    xl_chart_label(group, text, sizeof text);
     snprintf(count, sizeof count, "n=%zu", group->n);
     label(f->out, "middle", to_x(f, place), bottom + 18, text);
     label(f->out, "middle", to_x(f, place), bottom + 34, count);
@@ -258,6 +264,7 @@ static void draw_group(const struct frame *f, double place,
 }
 
 static void draw_panel(const struct frame *f,
+                       const struct xl_chart_by_value *chart,
                        const struct xl_chart_panel *panel, const char *name)
 {
     y_axis(f);
@@ -265,7 +272,7 @@ static void draw_panel(const struct frame *f,
     marks(f, "ctx", 'o', &panel->trials);
     marks(f, "rej", 'x', &panel->rejected);
     for (size_t g = 0; g < panel->table.n_groups; g++)
-        draw_group(f, (double)g, &panel->table.groups[g]);
+        draw_group(f, chart, (double)g, &panel->table.groups[g]);
 }
 
 void xl_svg_by_value(const struct xl_chart_by_value *chart,
@@ -294,7 +301,7 @@ void xl_svg_by_value(const struct xl_chart_by_value *chart,
             .width = WIDTH - LEFT - RIGHT,
             .height = panel_height,
         };
-        draw_panel(&f, &chart->panels[p], names[p]);
+        draw_panel(&f, chart, &chart->panels[p], names[p]);
     }
     label(out, "middle", WIDTH / 2.0, end - 8, row->axis);
     legend(out, keys, sizeof keys / sizeof *keys, end + 24);
@@ -358,6 +365,7 @@ void xl_svg_history(const struct xl_chart_history *chart,
         { "rej", "rejected, or failed on the axis", 'x',
           chart->rejected.n + chart->failed.n },
         { "win", "winner", 'd', chart->winner.n },
+        { "acc", "random search, expected", '-', chart->n_random },
     };
     begin(out, row, HEIGHT);
     y_axis(&f);
@@ -369,6 +377,7 @@ void xl_svg_history(const struct xl_chart_history *chart,
         label(out, "end", f.left + f.width, y - 6, "default");
     }
     bars(&f, &chart->accepted);
+    path(&f, "acc line dash", &chart->expected, false);
     path(&f, "mid line", &chart->best, true);
     marks(&f, "acc", 'o', &chart->accepted);
     marks(&f, "rej", 'x', &chart->rejected);

@@ -55,7 +55,8 @@ void xl_csv_end(struct xl_buf *out)
 /* -- reading -------------------------------------------------------------- */
 
 struct reader {
-    const char *text, *name;
+    char *text; /* [n], then '\0' */
+    const char *name;
     size_t n, at;
     struct xl_arena *arena;
     struct xl_err *err;
@@ -76,14 +77,11 @@ static void skip_line_end(struct reader *r)
         r->at++;
 }
 
+/* The field's own bytes are overwritten: what a quote doubled closes up. */
 static enum xl_status read_quoted(struct reader *r, const char **out)
 {
-    size_t start = r->at;
-    char *field = xl_arena_alloc(r->arena, r->n - r->at + 1);
-    size_t len = 0;
-    if (!field)
-        return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
-                       r->name);
+    size_t start = r->at, len = 0;
+    char *field = r->text + start;
     for (r->at++; r->at < r->n; r->at++) {
         if (r->text[r->at] != '"') {
             field[len++] = r->text[r->at];
@@ -92,7 +90,7 @@ static enum xl_status read_quoted(struct reader *r, const char **out)
             r->at++;
         } else {
             r->at++;
-            field[len] = '\0';
+            field[len] = '\0'; /* at the closing quote or before it */
             *out = field;
             return XL_OK;
         }
@@ -107,14 +105,23 @@ static enum xl_status read_field(struct reader *r, const char **out)
 {
     if (r->at < r->n && r->text[r->at] == '"')
         return read_quoted(r, out);
-    size_t start = r->at;
+    *out = r->text + r->at;
     while (!is_line_end(r) && r->text[r->at] != ',')
         r->at++;
-    *out = xl_arena_text(r->arena, r->text + start, r->at - start);
-    if (!*out)
-        return xl_fail(r->err, XL_ENOMEM, "out of memory reading '%s'",
-                       r->name);
     return XL_OK;
+}
+
+/* Ends the field before r->at, past the comma or the end of the line. */
+static bool end_field(struct reader *r)
+{
+    size_t end = r->at;
+    bool is_comma = end < r->n && r->text[end] == ',';
+    if (is_comma)
+        r->at++;
+    else
+        skip_line_end(r);
+    r->text[end] = '\0';
+    return is_comma;
 }
 
 /* Fields of the line at r->at: counted by commas outside quotes first. */
@@ -148,32 +155,32 @@ static enum xl_status read_row(struct reader *r, struct xl_csv_row *row)
                            r->name, r->at);
         XL_TRY(read_field(r, &row->fields[row->n_fields]));
         row->n_fields++;
-        if (r->at >= r->n || r->text[r->at] != ',')
-            break;
-        r->at++;
+        if (!is_line_end(r) && r->text[r->at] != ',')
+            return xl_fail(r->err, XL_EFORMAT,
+                           "malformed CSV in '%s' near byte "
+                           "%zu: text after a quoted field",
+                           r->name, r->at);
+        if (!end_field(r))
+            return XL_OK;
     }
-    if (!is_line_end(r))
-        return xl_fail(r->err, XL_EFORMAT,
-                       "malformed CSV in '%s' near byte "
-                       "%zu: text after a quoted field",
-                       r->name, r->at);
-    skip_line_end(r);
-    return XL_OK;
 }
 
 enum xl_status xl_csv_parse(const char *text, size_t n, const char *name,
                             struct xl_arena *arena, struct xl_csv *csv,
                             struct xl_err *err)
 {
-    struct reader r = {
-        .text = text, .n = n, .name = name, .arena = arena, .err = err
-    };
+    /* Fields are ended and unquoted inside one copy of the text. */
+    struct reader r = { .text = xl_arena_text(arena, text, n),
+                        .n = n,
+                        .name = name,
+                        .arena = arena,
+                        .err = err };
     size_t lines = 1;
     for (size_t i = 0; i < n; i++)
         lines += text[i] == '\n';
     *csv = (struct xl_csv){ .rows = xl_arena_zero(arena, lines,
                                                   sizeof *csv->rows) };
-    if (!csv->rows)
+    if (!r.text || !csv->rows)
         return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'", name);
     while (r.at < r.n) {
         if (is_line_end(&r)) {

@@ -126,23 +126,29 @@ static void ranges_hold_every_key(struct xl_test *t)
 
 static void labels_name_groups(struct xl_test *t)
 {
+    static const char *const values[] = { "0", "64",
+                                          "65\xe2\x80\x93"
+                                          "127" };
+    const char *labels[] = { values[0], values[1], values[2] };
+    const struct xl_tunable by = { .name = "chunk_size",
+                                   .labels = labels,
+                                   .n_values = 3,
+                                   .is_numeric = true };
+    const struct xl_chart_by_value chart = { .by = &by };
     static const struct {
-        double from, to;
+        double key;
         const char *label;
     } rows[] = {
-        { 64, 64, "64" },
-        { 0, 0, "auto" },
-        { 65, 127,
-          "65\xe2\x80\x93"
-          "127" },
-        { NONE, NONE, "not set" },
+        { 0, "auto" },
+        { 1, "64" },
+        { 2, "65\xe2\x80\x93"
+             "127" },
+        { NONE, "not read" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char label[64];
-        struct xl_table_group group = { .from = rows[i].from,
-                                        .to = rows[i].to };
-        xl_chart_label(&group, label, sizeof label);
-        XL_CHECK_TEXT(t, label, rows[i].label);
+        struct xl_table_group group = { .from = rows[i].key,
+                                        .to = rows[i].key };
+        XL_CHECK_TEXT(t, xl_chart_label(&chart, &group), rows[i].label);
     }
 }
 
