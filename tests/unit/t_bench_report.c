@@ -26,13 +26,13 @@ static struct xl_speeds speeds(double prefill, double decode, unsigned dirt)
 /* -- duels ---------------------------------------------------------------- */
 
 /* A duel on noise with drift, side 0 `gain` times as fast. */
-static void fake_duel(struct xl_bench_duel *duel, double gain, size_t rounds,
+static void fake_duel(struct xl_duel *duel, double gain, size_t rounds,
                       uint64_t seed, double level, struct xl_test *t)
 {
     struct xl_rng rng;
     struct xl_err err = { 0 };
     double drift = 1000;
-    *duel = (struct xl_bench_duel){ 0 };
+    *duel = (struct xl_duel){ 0 };
     xl_rng_seed(&rng, seed);
     XL_CHECK_STATUS(t, xl_samples_init(&duel->samples, rounds, &err), XL_OK,
                     &err);
@@ -45,7 +45,7 @@ static void fake_duel(struct xl_bench_duel *duel, double gain, size_t rounds,
                                      (1.0 + 0.01 * xl_rng_normal(&rng));
         xl_samples_add(&duel->samples, &row);
     }
-    XL_CHECK_STATUS(t, xl_bench_duel_judge(duel, level, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_duel_estimate(duel, level, &err), XL_OK, &err);
 }
 
 static void duels_see_what_is_there(struct xl_test *t)
@@ -59,7 +59,7 @@ static void duels_see_what_is_there(struct xl_test *t)
         { 0.90, XL_DUEL_SLOWER, XL_ESLOWER, XL_ESLOWER },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct xl_bench_duel duel;
+        struct xl_duel duel;
         struct xl_err err = { 0 };
         fake_duel(&duel, rows[i].gain, 16, 5, 0.95, t);
         for (size_t k = 0; k < XL_SPEED_COUNT; k++) {
@@ -69,14 +69,14 @@ static void duels_see_what_is_there(struct xl_test *t)
         XL_CHECK_EQ(t, xl_bench_duel_status(&duel, false, &err),
                     rows[i].status);
         XL_CHECK_EQ(t, xl_bench_duel_status(&duel, true, &err), rows[i].strict);
-        xl_bench_duel_release(&duel);
+        xl_duel_release(&duel);
     }
 }
 
 /* Few rounds prove nothing, and strict says so. */
 static void few_rounds_prove_nothing(struct xl_test *t)
 {
-    struct xl_bench_duel duel;
+    struct xl_duel duel;
     struct xl_err err = { 0 };
     fake_duel(&duel, 0.5, 5, 5, 0.95, t);
     XL_CHECK_EQ(t, duel.verdicts[0], XL_DUEL_UNRESOLVED);
@@ -85,7 +85,7 @@ static void few_rounds_prove_nothing(struct xl_test *t)
     for (size_t i = 0; i < duel.samples.n; i++)
         duel.samples.rows[i].dirt = 1;
     XL_CHECK_EQ(t, xl_bench_duel_status(&duel, true, &err), XL_EUNFIT);
-    xl_bench_duel_release(&duel);
+    xl_duel_release(&duel);
     XL_CHECK_EQ(t, xl_status_exit_code(XL_ESLOWER), 6);
     XL_CHECK_EQ(t, xl_status_exit_code(XL_EUNPROVED), 7);
     XL_CHECK_EQ(t, xl_status_exit_code(XL_EUNFIT), 8);
@@ -97,11 +97,11 @@ static void equals_are_seldom_called_unequal(struct xl_test *t)
 {
     size_t wrong = 0, n = 300;
     for (size_t i = 0; i < n; i++) {
-        struct xl_bench_duel duel;
+        struct xl_duel duel;
         fake_duel(&duel, 1.0, 16, 100 + i, 0.95, t);
         wrong += duel.verdicts[0] == XL_DUEL_FASTER ||
                  duel.verdicts[0] == XL_DUEL_SLOWER;
-        xl_bench_duel_release(&duel);
+        xl_duel_release(&duel);
     }
     XL_CHECK(t, wrong <= n / 20 + 11); /* three standard deviations */
 }

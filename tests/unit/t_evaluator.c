@@ -37,11 +37,12 @@ static char *write_script(struct xl_test *t, const char *name, const char *body)
     return path;
 }
 
-static bool count_sample(void *ctx, const struct xl_run_sample *sample)
+static enum xl_run_go count_sample(void *ctx,
+                                   const struct xl_run_sample *sample)
 {
     size_t *n = ctx;
     *n += sample->prompt_tokens == 5 && sample->decode_ns == 2000;
-    return true;
+    return XL_RUN_MORE;
 }
 
 struct result {

@@ -67,9 +67,11 @@ static double jitter(const struct fake *fake, const struct xl_params *p,
     return 1.0 + fake->noise * xl_rng_normal(&rng);
 }
 
-static bool send_sample(struct fake *fake, const struct xl_run_request *r,
-                        const struct xl_params *p, size_t rep, int side)
+static enum xl_run_go send_sample(struct fake *fake,
+                                  const struct xl_run_request *r, size_t rep,
+                                  int side)
 {
+    const struct xl_params *p = side ? r->against : r->params;
     double speed = speed_of(fake, p) * jitter(fake, p, rep, side);
     struct xl_run_sample s = {
         .rep = rep,
@@ -81,6 +83,19 @@ static bool send_sample(struct fake *fake, const struct xl_run_request *r,
     };
     fake->samples++;
     return r->on_sample(r->ctx, &s);
+}
+
+/* Sides of a round in the order of the evaluator. */
+static enum xl_run_go run_round(struct fake *fake,
+                                const struct xl_run_request *r, size_t rep)
+{
+    bool is_duel = r->against && !r->anchor_every;
+    size_t first = is_duel ? xl_round_first(rep) : 1;
+    bool has_anchor = r->anchor_every && rep % r->anchor_every == 0;
+    if (!is_duel && !has_anchor)
+        return send_sample(fake, r, rep, 0);
+    enum xl_run_go go = send_sample(fake, r, rep, (int)first);
+    return go == XL_RUN_MORE ? send_sample(fake, r, rep, (int)(1 - first)) : go;
 }
 
 static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
@@ -111,8 +126,12 @@ static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
             set_end(end, XL_RUN_STOPPED, "stopped by a signal");
             return XL_OK;
         }
-        if (!send_sample(fake, r, r->params, rep, 0) ||
-            (r->against && !send_sample(fake, r, r->against, rep, 1)))
+        enum xl_run_go go = run_round(fake, r, rep);
+        if (go == XL_RUN_ABORT) {
+            set_end(end, XL_RUN_STOPPED, "aborted");
+            return XL_OK;
+        }
+        if (go == XL_RUN_ENOUGH)
             break;
     }
     return XL_OK;
@@ -173,6 +192,7 @@ static void to_params(void *ctx, const uint32_t *point,
 struct start {
     struct xl_store *store;
     struct xl_strategy *strategy;
+    struct xl_race race;
     struct xl_sweep sweep;
 };
 
@@ -191,6 +211,8 @@ static bool open_start(struct bench *b, struct start *s, const char *file,
                                     .class_id = "" };
     char *path = xl_io_join(b->t->dir, file);
     *s = (struct start){ .store = NULL };
+    xl_race_init(&s->race, &(struct xl_race_rules){ .objective = b->objective,
+                                                    .repeats = REPEATS });
     enum xl_status rc = xl_store_open(&s->store, path, &opts, &err);
     if (rc == XL_OK)
         rc = xl_store_sweep_begin(s->store, &sweep, &err);
@@ -205,7 +227,7 @@ static bool open_start(struct bench *b, struct start *s, const char *file,
                     .judge = fake_judge },
         .config = &b->config,
         .objective = b->objective,
-        .repeats = REPEATS,
+        .race = &s->race,
         .to_params = to_params,
         .params_ctx = b->space,
     };

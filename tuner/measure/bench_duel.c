@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One after the other, two identical workloads differ by tens of per cent on a
- * busy machine while each reports a small spread; the ratio within a round
- * does not. */
+ * The duel of duel.h on plans of this process. */
 #include "tuner/measure/bench_duel.h"
 
 #include <math.h>
@@ -12,8 +10,6 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 
-#define LEVEL 0.95
-
 enum {
     NAME_ROOM = 64,
     TEXT_ROOM = 256
@@ -22,11 +18,11 @@ enum {
 /* -- rounds --------------------------------------------------------------- */
 
 static enum xl_status run_round(const struct xl_bench_duel_job *job,
-                                struct xl_state *state,
-                                struct xl_samples *samples, struct xl_err *err)
+                                struct xl_state *state, struct xl_duel *duel,
+                                struct xl_err *err)
 {
-    struct xl_speeds row = { 0 };
-    size_t first = xl_round_first(samples->n);
+    struct xl_speeds row = { .value = { (double)NAN, (double)NAN } };
+    size_t first = xl_round_first(duel->samples.n);
     for (size_t i = 0; i < XL_SIDES; i++) {
         size_t side = (first + i) % XL_SIDES;
         struct xl_run_sample sample;
@@ -36,87 +32,45 @@ static enum xl_status run_round(const struct xl_bench_duel_job *job,
         row.tok_s[side][XL_SPEED_DECODE] = xl_sample_decode_tok_s(&sample);
         row.dirt |= sample.dirt;
     }
-    xl_samples_add(samples, &row);
+    xl_duel_add(duel, &row);
     if (job->progress)
-        job->progress(job->progress_ctx, samples->n, samples->wanted);
+        job->progress(job->progress_ctx, duel->samples.n, duel->samples.wanted);
     return XL_OK;
 }
 
-static bool is_decided(const struct xl_bench_duel *duel)
-{
-    for (size_t i = 0; i < XL_SPEED_COUNT; i++)
-        if (duel->ratio[i].n && duel->verdicts[i] == XL_DUEL_UNRESOLVED)
-            return false;
-    return true;
-}
-
-static enum xl_status look(const struct xl_bench_duel_job *job,
-                           struct xl_state *state, struct xl_bench_duel *duel,
-                           size_t rounds, double level, struct xl_err *err)
-{
-    size_t quiet = xl_samples_quiet(&duel->samples);
-    if (rounds > quiet)
-        XL_TRY(xl_samples_extend(&duel->samples, rounds - quiet, err));
-    while (xl_samples_want_more(&duel->samples))
-        XL_TRY(run_round(job, state, &duel->samples, err));
-    duel->looks++;
-    return xl_bench_duel_judge(duel, level, err);
-}
-
 static enum xl_status run_looks(const struct xl_bench_duel_job *job,
-                                struct xl_state *state,
-                                struct xl_bench_duel *duel, struct xl_err *err)
+                                struct xl_state *state, struct xl_duel *duel,
+                                struct xl_err *err)
 {
     for (size_t i = 0; i < XL_SIDES; i++)
         XL_TRY(xl_trial_warm_up(job->plans[i], job->model, state,
                                 &job->workload, err));
-    if (job->rounds)
-        return look(job, state, duel, job->rounds, LEVEL, err);
-    for (size_t i = 0; i < XL_LOOKS; i++) {
-        XL_TRY(look(job, state, duel, xl_look_rounds(i), XL_LOOK_LEVEL, err));
-        if (is_decided(duel))
-            break;
+    while (!duel->is_over) {
+        while (xl_duel_wants_round(duel))
+            XL_TRY(run_round(job, state, duel, err));
+        XL_TRY(xl_duel_look(duel, err));
     }
     return XL_OK;
 }
 
 enum xl_status xl_bench_duel_run(const struct xl_bench_duel_job *job,
-                                 struct xl_bench_duel *duel, struct xl_err *err)
+                                 struct xl_duel *duel, struct xl_err *err)
 {
+    struct xl_duel_rules rules = { .rounds = job->rounds };
     struct xl_state state;
-    *duel = (struct xl_bench_duel){ 0 };
+    *duel = (struct xl_duel){ .is_over = false };
     XL_TRY(xl_state_init(&state, xl_model_config(job->model), err));
-    enum xl_status rc = run_looks(job, &state, duel, err);
+    enum xl_status rc = xl_duel_init(duel, &rules, err);
+    if (rc == XL_OK)
+        rc = run_looks(job, &state, duel, err);
     xl_state_release(&state);
     return rc;
 }
 
-void xl_bench_duel_release(struct xl_bench_duel *duel)
-{
-    xl_samples_release(&duel->samples);
-    *duel = (struct xl_bench_duel){ 0 };
-}
-
 /* -- verdicts ------------------------------------------------------------- */
 
-enum xl_status xl_bench_duel_judge(struct xl_bench_duel *duel, double level,
-                                   struct xl_err *err)
-{
-    duel->level = level;
-    for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
-        enum xl_speed speed = (enum xl_speed)i;
-        XL_TRY(xl_samples_ratio(&duel->samples, speed, level, &duel->ratio[i],
-                                err));
-        duel->verdicts[i] = xl_duel_verdict_of(&duel->ratio[i], level);
-        for (int side = 0; side < XL_SIDES; side++)
-            XL_TRY(xl_samples_estimate(&duel->samples, side, speed, level,
-                                       &duel->tok_s[side][i], err));
-    }
-    return XL_OK;
-}
-
-enum xl_status xl_bench_duel_status(const struct xl_bench_duel *duel,
-                                    bool strict, struct xl_err *err)
+enum xl_status xl_bench_duel_status(const struct xl_duel *duel, bool strict,
+                                    struct xl_err *err)
 {
     if (strict && !xl_samples_are_quiet(&duel->samples))
         return xl_fail(err, XL_EUNFIT,
@@ -131,7 +85,7 @@ enum xl_status xl_bench_duel_status(const struct xl_bench_duel *duel,
                            xl_speed_name((enum xl_speed)i),
                            duel->ratio[i].median, duel->ratio[i].lo,
                            duel->ratio[i].hi);
-    if (strict && !is_decided(duel))
+    if (strict && !xl_duel_is_decided(duel))
         return xl_fail(err, XL_EUNPROVED,
                        "the rounds do not resolve which is faster");
     return XL_OK;

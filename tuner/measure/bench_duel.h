@@ -11,45 +11,29 @@
 #include "kernel/base/err.h"
 #include "kernel/model/plan.h"
 #include "tuner/measure/bench.h"
-#include "tuner/measure/samples.h"
-#include "tuner/measure/duel_verdict.h"
+#include "tuner/measure/duel.h"
 
 struct xl_bench_duel_job {
     const struct xl_model *model;
     struct xl_plan *plans[XL_SIDES];
     struct xl_trial_load workload;
-    size_t rounds; /* quiet ones wanted; 0 = adaptive, see duel_verdict.h */
+    size_t rounds; /* quiet ones wanted; 0 = adaptive, see duel.h */
     xl_bench_progress *progress; /* or NULL */
     void *progress_ctx;
 };
 
-struct xl_bench_duel {
-    struct xl_samples samples; /* a row a round */
-    struct xl_estimate tok_s[XL_SIDES][XL_SPEED_COUNT];
-    struct xl_estimate ratio[XL_SPEED_COUNT];      /* side 0 / side 1 */
-    enum xl_duel_verdict verdicts[XL_SPEED_COUNT]; /* of side 0 */
-    double level; /* that each interval was asked for */
-    size_t looks; /* taken */
-};
-
-/* Release also after an error. */
+/* Release also after an error (xl_duel_release). */
 enum xl_status xl_bench_duel_run(const struct xl_bench_duel_job *job,
-                                 struct xl_bench_duel *duel,
-                                 struct xl_err *err);
-void xl_bench_duel_release(struct xl_bench_duel *duel);
-
-/* Estimates, ratios and verdicts from the samples. */
-enum xl_status xl_bench_duel_judge(struct xl_bench_duel *duel, double level,
-                                   struct xl_err *err);
+                                 struct xl_duel *duel, struct xl_err *err);
 
 /* {"level":, "rounds":, ..., "prefill": {"ratio":, "ci":, "verdict":, "sides":
  * [{"tok_s":, ...}, ...], "ratios": [...]}, "decode": {...}}. */
-cJSON *xl_bench_duel_json(const struct xl_bench_duel *duel);
+cJSON *xl_bench_duel_json(const struct xl_duel *duel);
 
 /* XL_ESLOWER when side 0 is slower in a phase; with strict XL_EUNFIT when the
  * machine was not quiet and XL_EUNPROVED when a phase is not resolved. */
-enum xl_status xl_bench_duel_status(const struct xl_bench_duel *duel,
-                                    bool strict, struct xl_err *err);
+enum xl_status xl_bench_duel_status(const struct xl_duel *duel, bool strict,
+                                    struct xl_err *err);
 
 /* The sides of --vs texts. Items are separated by commas; neighbouring
  * name=value items are one side, everything else (a file, the NAME of

@@ -112,7 +112,7 @@ cJSON *xl_bench_result_json(const struct xl_bench_result *r)
     return o;
 }
 
-static void add_ratio(cJSON *to, const struct xl_bench_duel *duel,
+static void add_ratio(cJSON *to, const struct xl_duel *duel,
                       enum xl_speed speed)
 {
     const struct xl_estimate *ratio = &duel->ratio[speed];
@@ -128,14 +128,14 @@ static void add_ratio(cJSON *to, const struct xl_bench_duel *duel,
     for (size_t i = 0; i < XL_SIDES; i++) {
         cJSON *side = cJSON_CreateObject();
         cJSON_AddItemToArray(sides, side);
-        xl_bench_estimate_json(side, &duel->tok_s[i][speed]);
+        xl_bench_estimate_json(side, &duel->sides[i][speed]);
         cJSON *samples = cJSON_AddArrayToObject(side, "samples");
         for (size_t j = 0; j < duel->samples.n && ratio->n; j++)
             add_real_item(samples, duel->samples.rows[j].tok_s[i][speed]);
     }
 }
 
-cJSON *xl_bench_duel_json(const struct xl_bench_duel *duel)
+cJSON *xl_bench_duel_json(const struct xl_duel *duel)
 {
     cJSON *o = cJSON_CreateObject();
     xl_json_add_real(o, "level", duel->level);

@@ -147,24 +147,36 @@ enum xl_child_read xl_child_line(struct xl_child *child, uint64_t deadline_ns,
     }
 }
 
-/* Waits for the end; after the grace period the child is killed. */
+/* Has the child ended? It stays a zombie, so its number stays taken. */
+static bool has_ended(pid_t pid, bool wait)
+{
+    siginfo_t info = { 0 };
+    int flags = WEXITED | WNOWAIT | (wait ? 0 : WNOHANG);
+    if (waitid(P_PID, (id_t)pid, &info, flags) != 0)
+        return errno != EINTR;
+    return info.si_pid == pid;
+}
+
+/* Waits for the end; after the grace period the child is killed. What it
+ * started is in its process group and goes with it. */
 static int reap(pid_t pid, bool hard)
 {
     int status = 0;
     uint64_t deadline = xl_clock_ns() + (uint64_t)GRACE_MS * 1000000u;
     if (hard)
         kill(pid, SIGKILL);
-    for (;;) {
-        pid_t got = waitpid(pid, &status, hard ? 0 : WNOHANG);
-        if (got == pid || (got < 0 && errno != EINTR))
-            return status;
-        if (got == 0 && xl_clock_ns() >= deadline) {
+    while (!has_ended(pid, hard)) {
+        if (!hard && xl_clock_ns() >= deadline) {
             kill(pid, SIGKILL);
             hard = true;
-        } else if (got == 0) {
+        } else if (!hard) {
             poll(NULL, 0, 1);
         }
     }
+    kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
 }
 
 void xl_child_end(struct xl_child *child, bool hard, char how[96], int *code)

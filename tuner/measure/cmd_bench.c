@@ -320,7 +320,7 @@ static enum xl_status open_sides(struct bench *b,
     return XL_OK;
 }
 
-static void print_duel(const struct xl_bench_duel *duel,
+static void print_duel(const struct xl_duel *duel,
                        const char *const names[XL_SIDES])
 {
     size_t quiet = xl_samples_quiet(&duel->samples);
@@ -330,8 +330,8 @@ static void print_duel(const struct xl_bench_duel *duel,
     for (size_t i = 0; i < XL_SPEED_COUNT; i++)
         if (duel->ratio[i].n)
             printf("| %s | %.1f | %.1f | %.4f | %.4f to %.4f | %zu | %s |\n",
-                   xl_speed_name((enum xl_speed)i), duel->tok_s[0][i].median,
-                   duel->tok_s[1][i].median, duel->ratio[i].median,
+                   xl_speed_name((enum xl_speed)i), duel->sides[0][i].median,
+                   duel->sides[1][i].median, duel->ratio[i].median,
                    duel->ratio[i].lo, duel->ratio[i].hi, duel->ratio[i].n,
                    xl_duel_verdict_name(duel->verdicts[i]));
     printf("\n%zu rounds, %zu disturbed, %zu look%s%s.\n", duel->samples.n,
@@ -354,8 +354,7 @@ static enum xl_status print_json(cJSON *root, struct xl_err *err)
     return rc;
 }
 
-static enum xl_status report_duel(struct bench *b,
-                                  const struct xl_bench_duel *duel,
+static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
                                   const struct xl_duel_sides *sides,
                                   struct xl_err *err)
 {
@@ -391,7 +390,7 @@ static enum xl_status run_duel(struct bench *b, struct xl_err *err)
     const struct xl_opt_value *vs =
         &opts->values[XL_GROUP_OWN][XL_BENCH_OPT_VS];
     struct xl_duel_sides sides;
-    struct xl_bench_duel duel = { 0 };
+    struct xl_duel duel = { 0 };
     enum xl_status rc;
     XL_TRY(xl_duel_sides_parse(&sides, vs->texts, vs->n_texts, err));
     XL_TRY_DONE(rc, open_sides(b, &sides, err));
@@ -412,7 +411,7 @@ static enum xl_status run_duel(struct bench *b, struct xl_err *err)
     rc = xl_bench_duel_status(
         &duel, xl_opt_bool(opts, XL_GROUP_OWN, XL_BENCH_OPT_STRICT), err);
 done:
-    xl_bench_duel_release(&duel);
+    xl_duel_release(&duel);
     xl_duel_sides_release(&sides);
     return rc;
 }

@@ -18,6 +18,7 @@
 #include "kernel/base/json.h"
 #include "kernel/run/generate.h"
 #include "kernel/run/session.h"
+#include "tuner/measure/duel_verdict.h"
 #include "tuner/measure/trial.h"
 
 enum {
@@ -47,6 +48,12 @@ struct server {
     struct xl_trial_load workload;
     size_t judge_tokens;
     struct xl_judge *judge; /* made by the first judge request */
+    struct anchor {
+        struct xl_plan *plan; /* kept from trial to trial; NULL = none yet */
+        struct xl_params params;
+    } anchor;
+    char *line; /* of input; heap */
+    size_t line_room;
 };
 
 /* -- answers -------------------------------------------------------------- */
@@ -78,7 +85,7 @@ static void answer_error(enum xl_status status, const struct xl_err *err)
     answer(json);
 }
 
-static void answer_sample(const struct xl_run_sample *s)
+static void answer_sample(const struct xl_run_sample *s, bool waits)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON *o = cJSON_AddObjectToObject(json, "sample");
@@ -100,6 +107,8 @@ static void answer_sample(const struct xl_run_sample *s)
             cJSON_AddItemToArray(steps,
                                  cJSON_CreateNumber((double)s->step_ns[i]));
     }
+    if (waits)
+        cJSON_AddBoolToObject(o, "waits", true);
     answer(json);
 }
 
@@ -150,54 +159,123 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
     return XL_OK;
 }
 
-/* Both sides of a duel, or one plan to measure. */
+/* What one request measures. */
 struct contest {
-    struct xl_plan *plans[2];
-    size_t n_plans;
+    struct xl_plan *plans[2]; /* side 1: opponent or anchor, or NULL */
+    size_t anchor_every;      /* 0: side 1 is an opponent */
     size_t first_rep, reps;
 };
 
+/* The next line without its end, or NULL when there is none. */
+static const char *read_line(struct server *s, size_t *n)
+{
+    ssize_t got = getline(&s->line, &s->line_room, stdin);
+    if (got <= 0)
+        return NULL;
+    *n = (size_t)got;
+    if (s->line[*n - 1] == '\n')
+        s->line[--*n] = '\0';
+    return s->line;
+}
+
+/* May the next round run? At the end of input nobody wants one. */
+static bool may_go_on(struct server *s)
+{
+    size_t n;
+    const char *line = read_line(s, &n);
+    return line && strcmp(line, "{\"op\":\"more\"}") == 0;
+}
+
 static enum xl_status run_side(struct server *s, const struct contest *c,
-                               size_t rep, size_t side, struct xl_err *err)
+                               size_t rep, size_t side, bool waits,
+                               struct xl_err *err)
 {
     struct xl_run_sample sample;
     XL_TRY(xl_trial_run(c->plans[side], s->session.model, &s->state,
                         &s->workload, &sample, err));
     sample.rep = rep;
     sample.side = (int)side;
-    answer_sample(&sample);
+    answer_sample(&sample, waits);
     return XL_OK;
 }
 
-/* Rounds: with two plans, the one that went second goes first next time. */
+/* Both sides once, the one that went second first; or the one side, with its
+ * anchor before it where that is due. */
+static enum xl_status run_round(struct server *s, const struct contest *c,
+                                size_t rep, bool waits, struct xl_err *err)
+{
+    if (c->plans[1] && !c->anchor_every) {
+        size_t first = xl_round_first(rep);
+        XL_TRY(run_side(s, c, rep, first, false, err));
+        return run_side(s, c, rep, 1 - first, waits, err);
+    }
+    if (c->anchor_every && rep % c->anchor_every == 0)
+        XL_TRY(run_side(s, c, rep, 1, false, err));
+    return run_side(s, c, rep, 0, waits, err);
+}
+
 static enum xl_status run_rounds(struct server *s, const struct contest *c,
                                  struct xl_err *err)
 {
-    for (size_t i = 0; i < c->n_plans; i++)
+    size_t n_cold = c->plans[1] && !c->anchor_every ? 2 : 1;
+    for (size_t i = 0; i < n_cold; i++)
         XL_TRY(xl_trial_warm_up(c->plans[i], s->session.model, &s->state,
                                 &s->workload, err));
     for (size_t i = 0; i < c->reps; i++) {
-        size_t rep = c->first_rep + i, first = c->n_plans == 2 ? rep % 2 : 0;
-        for (size_t j = 0; j < c->n_plans; j++)
-            XL_TRY(run_side(s, c, rep, (first + j) % c->n_plans, err));
+        bool waits = i + 1 < c->reps;
+        XL_TRY(run_round(s, c, c->first_rep + i, waits, err));
+        if (waits && !may_go_on(s))
+            break;
     }
+    return XL_OK;
+}
+
+/* The anchor's plan: that of the last request when it is the same. */
+static enum xl_status make_anchor(struct server *s, const cJSON *request,
+                                  struct xl_err *err)
+{
+    struct anchor *a = &s->anchor;
+    struct xl_params params;
+    XL_TRY(read_params(request, "against", &params, err));
+    if (a->plan && memcmp(a->params.value, params.value, sizeof params.value))
+        return xl_fail(err, XL_EUSAGE, "the anchor may not change");
+    if (a->plan)
+        return XL_OK;
+    XL_TRY(xl_plan_make(&a->plan, s->session.model, &params, err));
+    a->params = params;
+    return xl_trial_warm_up(a->plan, s->session.model, &s->state, &s->workload,
+                            err);
+}
+
+static enum xl_status make_sides(struct server *s, const cJSON *request,
+                                 bool is_duel, struct contest *c,
+                                 struct xl_err *err)
+{
+    int64_t first = 0, reps = 0, every = 0;
+    XL_TRY(xl_json_get_int(request, "first_rep", 0, 1 << 30, &first, err));
+    XL_TRY(xl_json_get_int(request, "reps", 0, 1 << 30, &reps, err));
+    if (cJSON_GetObjectItemCaseSensitive(request, "anchor_every"))
+        XL_TRY(
+            xl_json_get_int(request, "anchor_every", 1, 1 << 30, &every, err));
+    c->first_rep = (size_t)first;
+    c->reps = (size_t)reps;
+    c->anchor_every = (size_t)every;
+    if (every)
+        XL_TRY(make_anchor(s, request, err));
+    XL_TRY(make_plan(s, request, "params", &c->plans[0], err));
+    if (is_duel)
+        return make_plan(s, request, "against", &c->plans[1], err);
+    c->plans[1] = every ? s->anchor.plan : NULL;
     return XL_OK;
 }
 
 static enum xl_status op_measure(struct server *s, const cJSON *request,
                                  bool is_duel, struct xl_err *err)
 {
-    struct contest c = { .n_plans = is_duel ? 2 : 1 };
-    int64_t first = 0, reps = 0;
+    struct contest c = { .reps = 0 };
     uint64_t start = xl_clock_ns();
     enum xl_status rc;
-    XL_TRY(xl_json_get_int(request, "first_rep", 0, 1 << 30, &first, err));
-    XL_TRY(xl_json_get_int(request, "reps", 0, 1 << 30, &reps, err));
-    c.first_rep = (size_t)first;
-    c.reps = (size_t)reps;
-    XL_TRY_DONE(rc, make_plan(s, request, "params", &c.plans[0], err));
-    if (is_duel)
-        XL_TRY_DONE(rc, make_plan(s, request, "against", &c.plans[1], err));
+    XL_TRY_DONE(rc, make_sides(s, request, is_duel, &c, err));
     double load_s = (double)(xl_clock_ns() - start) / 1e9;
     XL_TRY_DONE(rc, run_rounds(s, &c, err));
     cJSON *json = done_json();
@@ -207,7 +285,8 @@ static enum xl_status op_measure(struct server *s, const cJSON *request,
     answer(json);
 done:
     xl_plan_free(c.plans[0]);
-    xl_plan_free(c.plans[1]);
+    if (is_duel)
+        xl_plan_free(c.plans[1]);
     return rc;
 }
 
@@ -312,22 +391,14 @@ static void limit_memory(int64_t bytes)
         setrlimit(RLIMIT_AS, &limit);
 }
 
-static enum xl_status serve(struct server *s, struct xl_err *err)
+static void serve(struct server *s)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    (void)err;
+    const char *line;
+    size_t n;
     printf("{\"ready\":true}\n");
     fflush(stdout);
-    while ((n = getline(&line, &room, stdin)) > 0) {
-        size_t len = (size_t)n;
-        if (line[len - 1] == '\n')
-            len--;
-        serve_one(s, line, len);
-    }
-    free(line);
-    return XL_OK;
+    while ((line = read_line(s, &n)))
+        serve_one(s, line, n);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -343,9 +414,11 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (rc == XL_OK)
         rc = xl_state_init(&s.state, xl_model_config(s.session.model), err);
     if (rc == XL_OK)
-        rc = serve(&s, err);
+        serve(&s);
     else
         answer_error(rc, err);
+    free(s.line);
+    xl_plan_free(s.anchor.plan);
     xl_judge_free(s.judge);
     xl_state_release(&s.state);
     xl_ids_release(&s.prompt);

@@ -51,7 +51,8 @@ struct exchange {
     struct xl_evaluator *evaluator;
     const struct xl_run_request *request; /* NULL unless it measures */
     struct xl_run_end *end;
-    uint64_t deadline_ns;
+    uint64_t limit_ns; /* of the whole request; 0 = none */
+    bool is_enough;    /* the caller has said so */
 };
 
 static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
@@ -59,6 +60,11 @@ static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
 {
     end->outcome = outcome;
     snprintf(end->reason, sizeof end->reason, "%s", reason);
+}
+
+static bool is_past(uint64_t limit_ns)
+{
+    return limit_ns && xl_clock_ns() >= limit_ns;
 }
 
 /* The child did not answer: kills it, and says what became of it. */
@@ -72,6 +78,8 @@ static void lose_child(struct exchange *x, enum xl_child_read why)
     e->is_running = false;
     if (why == XL_CHILD_STOPPED) {
         set_end(x->end, XL_RUN_STOPPED, "stopped by a signal");
+    } else if (why == XL_CHILD_TIMEOUT && is_past(x->limit_ns)) {
+        set_end(x->end, XL_RUN_STOPPED, "the time is up");
     } else if (why == XL_CHILD_TIMEOUT) {
         snprintf(reason, sizeof reason, "no answer within %.0f s",
                  e->options.timeout_s);
@@ -92,9 +100,19 @@ static uint64_t get_u64(const cJSON *object, const char *key)
     return (uint64_t)x;
 }
 
-/* False when the caller wants no more. */
-static bool on_sample(const struct exchange *x, const cJSON *json)
+/* Tells a child that waits whether to go on. */
+static void let_go(struct exchange *x)
 {
+    static const char *const words[] = { "{\"op\":\"more\"}",
+                                         "{\"op\":\"enough\"}" };
+    /* A child that is gone is noticed when it is read from. */
+    (void)xl_child_send(&x->evaluator->child, words[x->is_enough], NULL);
+}
+
+/* False when the caller aborts. */
+static bool on_sample(struct exchange *x, const cJSON *json)
+{
+    bool waits = false;
     struct xl_run_sample sample = {
         .rep = (size_t)get_u64(json, "rep"),
         .side = (int)get_u64(json, "side"),
@@ -115,7 +133,13 @@ static bool on_sample(const struct exchange *x, const cJSON *json)
     sample.has_foreign = xl_json_get_real(json, "foreign_cpu", 0, 1,
                                           &sample.foreign_cpu, NULL) == XL_OK;
     const struct xl_run_request *r = x->request;
-    return !r || !r->on_sample || r->on_sample(r->ctx, &sample);
+    enum xl_run_go go =
+        r && r->on_sample ? r->on_sample(r->ctx, &sample) : XL_RUN_MORE;
+    x->is_enough |= go == XL_RUN_ENOUGH;
+    xl_json_get_bool(json, "waits", &waits, NULL);
+    if (waits && go != XL_RUN_ABORT)
+        let_go(x);
+    return go != XL_RUN_ABORT;
 }
 
 static void on_error(const struct exchange *x, const cJSON *json)
@@ -142,6 +166,14 @@ static void on_done(const struct exchange *x, cJSON *json)
     end->answer = cJSON_DetachItemFromObjectCaseSensitive(json, "answer");
 }
 
+/* Until when to wait for the next answer. */
+static uint64_t next_deadline(const struct exchange *x)
+{
+    double timeout_s = x->evaluator->options.timeout_s;
+    uint64_t deadline = xl_clock_ns() + (uint64_t)(timeout_s * 1e9);
+    return x->limit_ns && x->limit_ns < deadline ? x->limit_ns : deadline;
+}
+
 /* Reads answers until the request has its end. */
 static void read_answers(struct exchange *x)
 {
@@ -149,7 +181,7 @@ static void read_answers(struct exchange *x)
     for (;;) {
         const char *line;
         size_t n;
-        enum xl_child_read got = xl_child_line(&e->child, x->deadline_ns,
+        enum xl_child_read got = xl_child_line(&e->child, next_deadline(x),
                                                e->options.stop, &line, &n);
         cJSON *json = NULL;
         if (got != XL_CHILD_LINE) {
@@ -242,7 +274,7 @@ static enum xl_status run_request(void *ctx, cJSON *json,
         .evaluator = e,
         .request = request,
         .end = end,
-        .deadline_ns = xl_clock_ns() + (uint64_t)(e->options.timeout_s * 1e9)
+        .limit_ns = request ? request->deadline_ns : 0,
     };
     enum xl_status rc = XL_OK;
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
@@ -265,11 +297,14 @@ static cJSON *request_json(const char *op, const struct xl_params *params)
 static enum xl_status measure(void *ctx, const struct xl_run_request *request,
                               struct xl_run_end *end, struct xl_err *err)
 {
-    cJSON *json =
-        request_json(request->against ? "duel" : "measure", request->params);
+    bool is_duel = request->against && !request->anchor_every;
+    cJSON *json = request_json(is_duel ? "duel" : "measure", request->params);
     if (request->against)
         cJSON_AddItemToObject(json, "against",
                               xl_params_to_json(request->against));
+    if (request->anchor_every)
+        cJSON_AddNumberToObject(json, "anchor_every",
+                                (double)request->anchor_every);
     cJSON_AddNumberToObject(json, "first_rep", (double)request->first_rep);
     cJSON_AddNumberToObject(json, "reps", (double)request->reps);
     return run_request(ctx, json, request, end, err);

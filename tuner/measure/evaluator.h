@@ -10,15 +10,21 @@
  *   -> {"op": "workload", "prompt": [ids], "new": 64, "judge_tokens": 512}
  *   <- {"done": true}
  *   -> {"op": "measure", "params": {...}, "first_rep": 0, "reps": 5}
- *   <- {"sample": {"rep": 0, "prefill_ns": ..., "decode_ns": ..., ...}}
+ *   <- {"sample": {"rep": 0, "prefill_ns": ..., "waits": true, ...}}
+ *   -> {"op": "more"}, or {"op": "enough"}
  *   <- {"done": true, "effective": {...}, "load_s": ...}
+ *   -> {"op": "measure", ..., "against": {...}, "anchor_every": 4}
  *   -> {"op": "duel", "params": {...}, "against": {...}, "reps": 9}
  *   -> {"op": "judge", "params": {...}}
  *   -> {"op": "output", "params": {...}}
  *   <- {"error": {"outcome": "invalid", "message": "..."}}
  *
+ * A sample that waits is the last of its round: the child goes on when it is
+ * told to. So the parent decides after every round, and no round is wasted.
+ *
  * A crash, a hang or an exhausted memory costs one trial: the parent kills
- * and restarts the child. The child dies with its parent.
+ * and restarts the child. The child dies with its parent, and whatever the
+ * child started dies with the child.
  */
 #ifndef XL_EVALUATOR_H
 #define XL_EVALUATOR_H
@@ -35,7 +41,7 @@ struct xl_evaluator_options {
     const int32_t *prompt; /* [n_prompt], copied */
     size_t n_prompt, new_tokens;
     size_t judge_tokens;    /* most tokens of the judge's text; 0 = all */
-    double timeout_s;       /* of one request; 0 = 600 */
+    double timeout_s;       /* to wait for an answer; 0 = 600 */
     uint64_t memory_bytes;  /* limit on address space; 0 = none */
     const atomic_int *stop; /* not 0 = end now; set by a signal; or NULL */
     const char *program;    /* NULL = this program */

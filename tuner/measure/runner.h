@@ -48,16 +48,27 @@ struct xl_run_sample {
     unsigned dirt; /* what disturbed it: bits of probe.h; 0 = quiet */
     uint64_t peak_rss_bytes;
     uint64_t step_ns[XL_STEP_COUNT]; /* of the decoded tokens; 0 = unknown */
-    int side; /* of a duel: 0 or 1 */
+    int side; /* 0: what is measured; 1: what it is held against */
 };
 
-/* false stops the measurement. */
-typedef bool xl_run_sample_fn(void *ctx, const struct xl_run_sample *sample);
+/* What the caller wants after a sample. */
+enum xl_run_go {
+    XL_RUN_MORE,
+    XL_RUN_ENOUGH, /* no further repetition; the measurement ends well */
+    XL_RUN_ABORT,  /* at once: the outcome is STOPPED */
+};
+typedef enum xl_run_go xl_run_sample_fn(void *ctx,
+                                        const struct xl_run_sample *sample);
 
+/* Repetitions of one configuration; of two in a duel, both once a round, the
+ * first place changing hands; or of one with an anchor, which runs once before
+ * the first and then before every anchor_every-th repetition. */
 struct xl_run_request {
-    const struct xl_params *params;  /* canonical */
-    const struct xl_params *against; /* of a duel: side 1; else NULL */
-    size_t first_rep, reps;          /* reps: repetitions, or rounds */
+    const struct xl_params *params;  /* canonical; side 0 */
+    const struct xl_params *against; /* side 1: opponent or anchor; or NULL */
+    size_t anchor_every;             /* 0: `against` is an opponent */
+    size_t first_rep, reps;          /* reps: the most to run */
+    uint64_t deadline_ns; /* on xl_clock_ns: end with STOPPED; 0 = none */
     xl_run_sample_fn *on_sample;
     void *ctx;
 };
@@ -77,7 +88,6 @@ struct xl_run_end {
 
 struct xl_runner {
     void *ctx;
-    /* Measures; for a duel, rounds alternate which side goes first. */
     enum xl_status (*measure)(void *ctx, const struct xl_run_request *request,
                               struct xl_run_end *end, struct xl_err *err);
     /* Judges a configuration: end->answer is xl_judgement_json's object. */

@@ -73,8 +73,12 @@ size_t xl_samples_quiet(const struct xl_samples *samples)
 
 bool xl_samples_want_more(const struct xl_samples *samples)
 {
-    return samples->n < samples->most &&
-           xl_samples_quiet(samples) < samples->wanted;
+    size_t quiet = xl_samples_quiet(samples), left = samples->most - samples->n;
+    if (left == 0 || quiet >= samples->wanted)
+        return false;
+    /* On a machine that is never quiet more samples do not help. */
+    return samples->n < samples->wanted ||
+           2 * (quiet + left) >= samples->wanted;
 }
 
 bool xl_samples_are_quiet(const struct xl_samples *samples)
@@ -90,14 +94,20 @@ bool xl_samples_use(const struct xl_samples *samples, size_t row)
 /* What an estimate is made of: a row's number, NaN = none. */
 struct pick {
     int side;
-    enum xl_speed speed;
+    enum xl_speed speed; /* COUNT = the value */
     bool is_ratio;
 };
 
+static double number_of(const struct xl_speeds *row, enum xl_speed speed,
+                        int side)
+{
+    return speed == XL_SPEED_COUNT ? row->value[side] : row->tok_s[side][speed];
+}
+
 static double value_of(const struct xl_speeds *row, const struct pick *pick)
 {
-    double x = row->tok_s[pick->side][pick->speed];
-    return pick->is_ratio ? x / row->tok_s[1][pick->speed] : x;
+    double x = number_of(row, pick->speed, pick->side);
+    return pick->is_ratio ? x / number_of(row, pick->speed, 1) : x;
 }
 
 static enum xl_status estimate(const struct xl_samples *samples,
@@ -131,5 +141,21 @@ enum xl_status xl_samples_ratio(const struct xl_samples *samples,
                                 struct xl_estimate *out, struct xl_err *err)
 {
     struct pick pick = { .speed = speed, .is_ratio = true };
+    return estimate(samples, &pick, level, out, err);
+}
+
+enum xl_status xl_samples_value(const struct xl_samples *samples, int side,
+                                double level, struct xl_estimate *out,
+                                struct xl_err *err)
+{
+    struct pick pick = { .side = side, .speed = XL_SPEED_COUNT };
+    return estimate(samples, &pick, level, out, err);
+}
+
+enum xl_status xl_samples_value_ratio(const struct xl_samples *samples,
+                                      double level, struct xl_estimate *out,
+                                      struct xl_err *err)
+{
+    struct pick pick = { .speed = XL_SPEED_COUNT, .is_ratio = true };
     return estimate(samples, &pick, level, out, err);
 }

@@ -2,8 +2,8 @@
  *
  * The samples of one configuration, or the rounds of a duel, with what
  * disturbed each. Nothing is deleted: samples are wanted until enough quiet
- * ones are there or twice the number wanted has been taken, and the estimate
- * says which it used.
+ * ones are there, or twice the number wanted has been taken, or too few quiet
+ * ones can come to matter; and the estimate says which it used.
  *
  *     XL_TRY(xl_samples_init(&samples, 9, err));
  *     while (xl_samples_want_more(&samples))
@@ -33,7 +33,9 @@ enum {
 struct xl_speeds {
     double tok_s[XL_SIDES][XL_SPEED_COUNT]; /* NaN = phase not run; side 1 is
                                                for duels */
-    unsigned dirt;                          /* bits of probe.h; 0 = quiet */
+    double value[XL_SIDES]; /* what both come to, if anybody asks; NaN = not
+                               known */
+    unsigned dirt;          /* bits of probe.h; 0 = quiet */
 };
 
 struct xl_samples {
@@ -71,6 +73,14 @@ enum xl_status xl_samples_estimate(const struct xl_samples *samples, int side,
 enum xl_status xl_samples_ratio(const struct xl_samples *samples,
                                 enum xl_speed speed, double level,
                                 struct xl_estimate *out, struct xl_err *err);
+
+/* The same of `value`. */
+enum xl_status xl_samples_value(const struct xl_samples *samples, int side,
+                                double level, struct xl_estimate *out,
+                                struct xl_err *err);
+enum xl_status xl_samples_value_ratio(const struct xl_samples *samples,
+                                      double level, struct xl_estimate *out,
+                                      struct xl_err *err);
 
 const char *xl_speed_name(enum xl_speed speed);
 

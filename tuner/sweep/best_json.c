@@ -67,11 +67,20 @@ static cJSON *provenance_json(const struct xl_finish *finish,
         cJSON_AddNumberToObject(versus, "trial", (double)v->base);
     cJSON_AddBoolToObject(versus, "proved", v->proved);
     cJSON_AddStringToObject(versus, "why", v->why);
+    if (v->value_ratio.n)
+        cJSON_AddStringToObject(versus, "verdict",
+                                xl_duel_verdict_name(v->duel));
     if (!v->is_default) {
         add_ratio(versus, "prefill_ratio", &v->prefill_ratio);
         add_ratio(versus, "decode_ratio", &v->decode_ratio);
         add_ratio(versus, "objective_ratio", &v->value_ratio);
     }
+    cJSON_AddNumberToObject(from, "tied", (double)v->n_tied);
+    cJSON *machine = cJSON_AddObjectToObject(from, "machine");
+    if (finish->grade)
+        cJSON_AddItemToObject(machine, "start",
+                              xl_machine_grade_json(finish->grade));
+    cJSON_AddItemToObject(machine, "end", xl_machine_grade_json(&v->grade));
     return from;
 }
 

@@ -14,8 +14,14 @@
 #include "tuner/simulate/cmd_score.h"
 #include "tuner/simulate/simulate.h"
 #include "tuner/store/rundir.h"
+#include "tuner/sweep/cmd_sweep_print.h"
 #include "tuner/sweep/finish.h"
+#include "tuner/sweep/rounds.h"
 #include "tuner/sweep/setup.h"
+
+enum {
+    CONTENDER = 4 /* times the repetitions of an ordinary configuration */
+};
 
 /* The signal that asked for the end, 0 while there is none: set by a signal
  * handler, so it has to live here. */
@@ -46,31 +52,12 @@ struct job {
     struct xl_store *store;
     struct xl_evaluator *evaluator;
     struct xl_key key;
+    struct xl_machine_grade grade; /* of the machine at the start */
     uint64_t start_ns;
     bool live; /* progress goes to a terminal */
 };
 
 /* -- progress ------------------------------------------------------------- */
-
-static const char *short_params(const struct job *job,
-                                const struct xl_params *params, char *out,
-                                size_t room)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    const struct xl_space *space = xl_param_space_space(job->setup.space);
-    for (size_t d = 0; d < xl_space_n_dims(space) && used < room; d++) {
-        char text[XL_VALUE_ROOM];
-        enum xl_param id = xl_param_space_param(job->setup.space, d);
-        if (xl_space_dim(space, d)->n < 2)
-            continue;
-        int n = snprintf(out + used, room - used, "%s%s=%s", used ? " " : "",
-                         xl_param_row(id)->name,
-                         xl_param_format(id, params->value[id], text));
-        used += n > 0 ? (size_t)n : 0;
-    }
-    return out;
-}
 
 static void on_news(void *ctx, const struct xl_sweep_news *news)
 {
@@ -88,8 +75,9 @@ static void on_news(void *ctx, const struct xl_sweep_news *news)
     else
         fprintf(stderr, "%s: %s", xl_run_outcome_name(news->outcome),
                 news->reason);
-    fprintf(stderr, "  %s",
-            short_params(job, news->params, params, sizeof params));
+    fprintf(stderr, "%s  %s", news->is_dropped ? "  dropped" : "",
+            xl_sweep_short_params(job->setup.space, news->params, params,
+                                  sizeof params));
     if (!news->from_store && news->budget > news->done && !job->live)
         fprintf(stderr, "  %.0f s left",
                 elapsed / (double)news->done *
@@ -138,6 +126,15 @@ static enum xl_status open_resumed(struct job *job, const char *run,
     return rc;
 }
 
+static enum xl_status save_meta(const struct job *job, struct xl_err *err)
+{
+    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
+    enum xl_status rc = path ? xl_json_save(path, job->meta, err)
+                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    return rc;
+}
+
 static enum xl_status create_run(struct job *job, struct xl_err *err)
 {
     struct xl_rundir_name name = {
@@ -147,11 +144,7 @@ static enum xl_status create_run(struct job *job, struct xl_err *err)
     };
     XL_TRY(xl_rundir_create(&name, &job->run_dir, err));
     job->meta = xl_setup_meta(&job->setup, job->ctx);
-    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
-    enum xl_status rc = path ? xl_json_save(path, job->meta, err)
-                             : xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_free(path);
-    return rc;
+    return save_meta(job, err);
 }
 
 static enum xl_status open_store(struct job *job, struct xl_err *err)
@@ -255,91 +248,6 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
     return start_evaluator(job, err);
 }
 
-/* -- printing the end ----------------------------------------------------- */
-
-static void print_speed(const char *name, const struct xl_estimate *speed,
-                        const struct xl_estimate *ratio)
-{
-    if (speed->n == 0)
-        return;
-    printf("  %-8s %9.1f tok/s [%.1f, %.1f] n=%zu", name, speed->median,
-           speed->lo, speed->hi, speed->n);
-    if (ratio)
-        printf("   %.2f x the defaults [%.2f, %.2f]", ratio->median, ratio->lo,
-               ratio->hi);
-    putchar('\n');
-}
-
-static void print_end(const struct job *job, const struct xl_verdicts *v,
-                      enum xl_sweep_end end)
-{
-    char params[400];
-    printf("%zu configurations measured, %zu failed; %zu passed the judge; "
-           "%s\n",
-           v->n_ok, v->n_failed, v->n_passed, xl_sweep_end_text(end));
-    if (!v->winner) {
-        printf("no winner: %s\nrun      %s\n", v->why, job->run_dir);
-        return;
-    }
-    printf("winner   %s%s\n", v->is_default ? "the defaults: " : "",
-           short_params(job, &v->params, params, sizeof params));
-    printf("         %s\n", v->why);
-    print_speed("prefill", &v->figures.prefill_tok_s,
-                v->is_default ? NULL : &v->prefill_ratio);
-    print_speed("decode", &v->figures.decode_tok_s,
-                v->is_default ? NULL : &v->decode_ratio);
-    printf("quality  %s (tier %s)%s%s\n", v->verdict, v->tier,
-           v->reason[0] ? ": " : "", v->reason);
-    printf("run      %s\n", job->run_dir);
-    printf("profile  %s/best.json%s\n", job->run_dir,
-           v->proved || v->is_default ? ", applied by every later run on this "
-                                        "machine"
-                                      : "");
-    printf("next     xltune judge --run %s && xltune plot --run %s\n",
-           job->run_dir, job->run_dir);
-}
-
-static void add_ratio(cJSON *to, const char *name, const struct xl_estimate *e)
-{
-    cJSON *o = cJSON_AddObjectToObject(to, name);
-    xl_json_add_real(o, "median", e->n ? e->median : (double)NAN);
-    xl_json_add_real(o, "lo", e->n ? e->lo : (double)NAN);
-    xl_json_add_real(o, "hi", e->n ? e->hi : (double)NAN);
-    cJSON_AddNumberToObject(o, "n", (double)e->n);
-}
-
-static void print_end_json(const struct job *job, const struct xl_verdicts *v,
-                           enum xl_sweep_end end)
-{
-    struct xl_buf out;
-    cJSON *o = cJSON_CreateObject();
-    xl_json_add_text(o, "run", job->run_dir, strlen(job->run_dir));
-    cJSON_AddStringToObject(o, "end", xl_sweep_end_text(end));
-    cJSON_AddNumberToObject(o, "measured", (double)v->n_ok);
-    cJSON_AddNumberToObject(o, "failed", (double)v->n_failed);
-    cJSON_AddNumberToObject(o, "passed", (double)v->n_passed);
-    cJSON_AddBoolToObject(o, "proved", v->proved);
-    cJSON_AddBoolToObject(o, "defaults_kept", v->is_default);
-    cJSON_AddStringToObject(o, "why", v->why);
-    if (v->winner) {
-        cJSON_AddNumberToObject(o, "trial", (double)v->winner);
-        cJSON_AddItemToObject(o, "params", xl_params_to_json(&v->params));
-        add_ratio(o, "prefill_tok_s", &v->figures.prefill_tok_s);
-        add_ratio(o, "decode_tok_s", &v->figures.decode_tok_s);
-        add_ratio(o, "prefill_ratio", &v->prefill_ratio);
-        add_ratio(o, "decode_ratio", &v->decode_ratio);
-        cJSON_AddStringToObject(o, "verdict", v->verdict);
-        cJSON_AddStringToObject(o, "tier", v->tier);
-    } else {
-        cJSON_AddNullToObject(o, "trial");
-    }
-    xl_buf_init(&out, 0);
-    xl_json_print(o, false, &out);
-    printf("%s\n", out.data);
-    cJSON_Delete(o);
-    xl_buf_release(&out);
-}
-
 /* -- the sweep ------------------------------------------------------------ */
 
 static void to_params(void *ctx, const uint32_t *point,
@@ -378,6 +286,54 @@ static enum xl_status end_status(const struct job *job,
     return XL_OK;
 }
 
+/* run_meta.json with what the machine could resolve; end NULL = not yet. */
+static enum xl_status note_grades(struct job *job,
+                                  const struct xl_machine_grade *end,
+                                  struct xl_err *err)
+{
+    cJSON *machine = cJSON_CreateObject();
+    cJSON_AddItemToObject(machine, "start", xl_machine_grade_json(&job->grade));
+    if (end)
+        cJSON_AddItemToObject(machine, "end", xl_machine_grade_json(end));
+    cJSON_DeleteItemFromObjectCaseSensitive(job->meta, "machine");
+    cJSON_AddItemToObject(job->meta, "machine", machine);
+    return save_meta(job, err);
+}
+
+static enum xl_status grade_machine(struct job *job,
+                                    const struct xl_sweep *sweep,
+                                    const struct xl_params *base,
+                                    struct xl_err *err)
+{
+    char text[80];
+    struct xl_grading grading = {
+        .name = XL_ROUNDS_GRADE_START,
+        .params = base,
+        .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE),
+        .learn = true,
+    };
+    XL_TRY(xl_rounds_grade(sweep, &grading, &job->grade, err));
+    if (!job->ctx->quiet && grading.rounds)
+        fprintf(stderr, "machine  %s\n",
+                xl_machine_grade_text(&job->grade, text, sizeof text));
+    return note_grades(job, NULL, err);
+}
+
+static struct xl_race_rules race_rules(const struct job *job)
+{
+    const struct xl_setup *setup = &job->setup;
+    size_t repeats = (size_t)xl_setup_int(setup, XL_SWEEP_REPEATS);
+    size_t most = (size_t)xl_setup_int(setup, XL_SWEEP_MAX_REPEATS);
+    bool is_fixed = xl_opt_bool(setup->opts, XL_GROUP_OWN, XL_SWEEP_NO_RACE);
+    return (struct xl_race_rules){
+        .objective = setup->objective,
+        .repeats = repeats,
+        .most = is_fixed ? 0
+                : most   ? most
+                         : CONTENDER * repeats,
+    };
+}
+
 static enum xl_status run_job(struct job *job, struct xl_err *err)
 {
     double budget_s =
@@ -385,13 +341,17 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     struct xl_params base = job->setup.base;
     struct xl_verdicts verdicts;
     enum xl_sweep_end end = XL_END_BUDGET;
+    struct xl_race_rules rules = race_rules(job);
+    struct xl_race race;
     struct xl_sweep sweep = {
         .store = job->store,
         .strategy = job->setup.strategy,
         .runner = xl_evaluator_runner(job->evaluator),
         .config = xl_model_config(job->setup.session.model),
         .objective = job->setup.objective,
-        .repeats = (size_t)xl_setup_int(&job->setup, XL_SWEEP_REPEATS),
+        .race = &race,
+        .anchor = &base,
+        .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .deadline_ns =
             budget_s > 0 ? job->start_ns + (uint64_t)(budget_s * 1e9) : 0,
         .stop = &stop_signal,
@@ -408,21 +368,36 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .key = &job->key,
         .publish = true,
         .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS),
+        .grade = &job->grade,
+        .grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE),
         .prompt_tokens = job->setup.prompt.n,
         .talk = on_talk,
         .talk_ctx = job,
     };
-    XL_TRY(xl_sweep_search(&sweep, &end, err));
-    if (end == XL_END_STOPPED)
+    xl_race_init(&race, &rules);
+    /* Memory is what all plans hold, so the anchor's may not be among them. */
+    if (xl_objective_reads(job->setup.objective, XL_METRIC_MEMORY))
+        sweep.anchor = NULL;
+    enum xl_status rc = grade_machine(job, &sweep, &base, err);
+    if (rc == XL_OK)
+        rc = xl_sweep_search(&sweep, &end, err);
+    if (rc == XL_EINTERRUPTED || (rc == XL_OK && end == XL_END_STOPPED))
         return stopped(job, err);
-    enum xl_status rc = xl_finish_run(&finish, &verdicts, err);
+    XL_TRY(rc);
+    rc = xl_finish_run(&finish, &verdicts, err);
     if (rc == XL_EINTERRUPTED)
         return stopped(job, err);
     XL_TRY(rc);
+    struct xl_sweep_report report = { .run_dir = job->run_dir,
+                                      .space = job->setup.space,
+                                      .verdicts = &verdicts,
+                                      .end = end,
+                                      .grade = &job->grade };
+    XL_TRY(note_grades(job, &verdicts.grade, err));
     if (job->ctx->json)
-        print_end_json(job, &verdicts, end);
+        xl_sweep_print_json(&report);
     else
-        print_end(job, &verdicts, end);
+        xl_sweep_print(&report);
     return end_status(job, &verdicts, err);
 }
 

@@ -15,8 +15,7 @@
 #include "tuner/store/export.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/finish_int.h"
-
-#define LEVEL 0.95
+#include "tuner/sweep/rounds.h"
 
 static void talk(const struct xl_finish *finish, const char *fmt, ...)
     XL_PRINTF(2, 3);
@@ -37,13 +36,17 @@ static void talk(const struct xl_finish *finish, const char *fmt, ...)
 
 struct contenders {
     struct xl_contender *items; /* [n], best value first */
-    size_t n, room, failed;
+    size_t n, room, failed, dropped;
 };
 
 static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
                                     struct xl_err *err)
 {
     struct contenders *c = ctx;
+    if (row->state == XL_TRIAL_PRUNED) {
+        c->dropped++;
+        return XL_OK;
+    }
     if (row->state != XL_TRIAL_OK || !row->has_result ||
         !row->result.has_value) {
         c->failed +=
@@ -114,79 +117,140 @@ static enum xl_status judge_all(const struct xl_finish *finish,
 
 /* -- the winner ----------------------------------------------------------- */
 
-static struct xl_contender *best_passed(struct contenders *c)
+/* Tunables that differ from the defaults: the fewer, the simpler. */
+static size_t changes(const struct xl_finish *finish,
+                      const struct xl_contender *c)
 {
-    for (size_t i = 0; i < c->n; i++)
-        if (c->items[i].passed)
-            return &c->items[i];
-    return NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
+        n += c->params.value[i] != finish->base->value[i];
+    return n;
 }
 
-static void keep_defaults(struct xl_verdicts *v, const struct xl_duel *duel,
-                          const char *why)
+/* The best that passed, or the simplest of those that tie with it. */
+static struct xl_contender *nominate(const struct xl_finish *finish,
+                                     struct contenders *c,
+                                     struct xl_verdicts *v)
 {
-    v->is_default = true;
-    if (duel)
-        v->figures = duel->b;
-    snprintf(v->why, sizeof v->why, "%s", why);
+    struct xl_contender *best = NULL, *simplest = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        struct xl_contender *item = &c->items[i];
+        if (!item->passed)
+            continue;
+        if (!best)
+            best = simplest = item;
+        if (xl_objective_ratio(item->value, best->value) < 1.0 - XL_DUEL_BAND)
+            break;
+        v->n_tied++;
+        if (changes(finish, item) < changes(finish, simplest))
+            simplest = item;
+    }
+    return simplest;
 }
 
-/* Why a duel proved nothing. */
-static void say_why(struct xl_verdicts *v, const struct xl_duel *duel)
+static void say(struct xl_verdicts *v, const char *fmt, ...) XL_PRINTF(2, 3);
+
+static void say(struct xl_verdicts *v, const char *fmt, ...)
 {
-    const struct xl_estimate *r = &duel->value_ratio;
-    if (duel->outcome != XL_RUN_OK)
-        snprintf(v->why, sizeof v->why, "the duel could not be held: %.150s",
-                 duel->reason);
-    else if (r->coverage < LEVEL)
-        snprintf(v->why, sizeof v->why,
-                 "%zu rounds are too few to prove anything; ratio %.3f", r->n,
-                 r->median);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(v->why, sizeof v->why, fmt, args);
+    va_end(args);
+}
+
+/* What the duel proved, in words. */
+static void say_duel(struct xl_verdicts *v, const struct xl_rounds_end *end)
+{
+    const struct xl_estimate *r = &end->duel.ratio[XL_DUEL_VALUE];
+    if (end->outcome != XL_RUN_OK)
+        say(v, "the duel could not be held: %.150s", end->reason);
+    else if (v->proved)
+        say(v,
+            "faster than the defaults in a duel of %zu rounds: ratio %.3f "
+            "[%.3f, %.3f]",
+            r->n, r->median, r->lo, r->hi);
+    else if (r->coverage < end->duel.level)
+        say(v, "%zu rounds are too few to prove anything; ratio %.3f", r->n,
+            r->median);
+    else if (v->duel == XL_DUEL_EQUAL)
+        say(v,
+            "a tie with the defaults, which are simpler: ratio %.3f [%.3f, "
+            "%.3f] in %zu rounds",
+            r->median, r->lo, r->hi, r->n);
     else
-        snprintf(v->why, sizeof v->why,
-                 "not proved faster: ratio %.3f [%.3f, %.3f] in %zu rounds",
-                 r->median, r->lo, r->hi, r->n);
+        say(v, "not proved faster: ratio %.3f [%.3f, %.3f] in %zu rounds",
+            r->median, r->lo, r->hi, r->n);
 }
 
-/* Holds the duel and decides. The winner is *of after it. */
+static enum xl_status note_duel(const struct xl_finish *finish,
+                                const struct xl_rounds_end *end,
+                                struct xl_verdicts *v, struct xl_err *err)
+{
+    const struct xl_objective *objective = finish->sweep->objective;
+    v->prefill_ratio = end->duel.ratio[XL_SPEED_PREFILL];
+    v->decode_ratio = end->duel.ratio[XL_SPEED_DECODE];
+    v->value_ratio = end->duel.ratio[XL_DUEL_VALUE];
+    v->duel = end->duel.verdicts[XL_DUEL_VALUE];
+    v->proved = end->outcome == XL_RUN_OK && v->duel == XL_DUEL_FASTER;
+    say_duel(v, end);
+    return xl_laps_figures(&end->laps[0], objective, &v->figures, err);
+}
+
+/* The defaults stay; their figures are those of the duel's rounds, or of the
+ * search when there was none. */
+static enum xl_status keep_defaults(const struct xl_finish *finish,
+                                    const struct xl_contender *base,
+                                    const struct xl_laps *laps,
+                                    struct xl_verdicts *v, struct xl_err *err)
+{
+    const struct xl_objective *objective = finish->sweep->objective;
+    v->is_default = true;
+    if (laps && laps->n)
+        return xl_laps_figures(laps, objective, &v->figures, err);
+    return xl_sweep_figures(finish->sweep->store, base->trial, objective,
+                            &v->figures, err);
+}
+
+static enum xl_status hold_duel(const struct xl_finish *finish,
+                                struct xl_contender *base,
+                                struct xl_contender **of, struct xl_verdicts *v,
+                                struct xl_err *err)
+{
+    struct xl_rounds rounds = {
+        .name = XL_ROUNDS_DUEL,
+        .sides = { &(*of)->params, finish->base },
+        .rules = { .rounds = finish->rounds, .is_challenge = true },
+    };
+    struct xl_rounds_end end;
+    enum xl_status rc = xl_rounds_run(finish->sweep, &rounds, &end, err);
+    if (rc == XL_OK && end.outcome == XL_RUN_STOPPED)
+        rc = XL_EINTERRUPTED;
+    if (rc == XL_OK)
+        rc = note_duel(finish, &end, v, err);
+    if (rc == XL_OK && !v->proved && base && base->passed) {
+        *of = base;
+        rc = keep_defaults(finish, base, &end.laps[1], v, err);
+    }
+    xl_rounds_release(&end);
+    return rc;
+}
+
+/* Decides between the nominee and the defaults. The winner is *of after it. */
 static enum xl_status contest(const struct xl_finish *finish,
                               struct contenders *c, struct xl_contender **of,
                               struct xl_verdicts *v, struct xl_err *err)
 {
     struct xl_contender *base = find(c, finish->base);
-    struct xl_duel duel;
     v->base = base ? base->trial : 0;
-    if (*of == base) {
-        keep_defaults(v, NULL, "the defaults were the fastest of all measured");
-        return xl_sweep_figures(finish->sweep->store, base->trial,
-                                finish->sweep->objective, &v->figures, err);
+    if (*of != base) {
+        talk(finish, "duel of the best against the defaults");
+        return hold_duel(finish, base, of, v, err);
     }
-    talk(finish, "duel of the best against the defaults, %zu rounds",
-         finish->rounds);
-    XL_TRY(xl_finish_duel(finish, &(*of)->params, finish->base, &duel, err));
-    if (duel.outcome == XL_RUN_STOPPED)
-        return XL_EINTERRUPTED;
-    v->prefill_ratio = duel.prefill_ratio;
-    v->decode_ratio = duel.decode_ratio;
-    v->value_ratio = duel.value_ratio;
-    v->figures = duel.a;
-    v->proved = duel.outcome == XL_RUN_OK && duel.value_ratio.lo > 1.0 &&
-                duel.value_ratio.coverage >= LEVEL;
-    if (v->proved) {
-        snprintf(v->why, sizeof v->why,
-                 "faster than the defaults in a duel "
-                 "of %zu rounds",
-                 duel.value_ratio.n);
-        return XL_OK;
-    }
-    say_why(v, &duel);
-    if (base && base->passed) {
-        char why[sizeof v->why];
-        memcpy(why, v->why, sizeof why);
-        keep_defaults(v, &duel, why);
-        *of = base;
-    }
-    return XL_OK;
+    if (v->n_tied > 1)
+        say(v, "the defaults tie with the best of all measured, within 0.5 %%");
+    else
+        say(v, "the defaults were the fastest of all measured");
+    return keep_defaults(finish, base, NULL, v, err);
 }
 
 static void note_judgement(struct xl_verdicts *v, const struct xl_contender *w)
@@ -222,15 +286,19 @@ static enum xl_status choose(const struct xl_finish *finish,
                              struct contenders *c, struct xl_verdicts *v,
                              struct xl_err *err)
 {
-    struct xl_contender *winner = best_passed(c);
+    struct xl_contender *winner = nominate(finish, c, v);
     if (!winner) {
-        snprintf(v->why, sizeof v->why, "no configuration passed the judge");
+        say(v, "no configuration passed the judge");
         return XL_OK;
     }
     XL_TRY(contest(finish, c, &winner, v, err));
     v->winner = winner->trial;
     v->params = winner->params;
     note_judgement(v, winner);
+    struct xl_grading grading = { .name = XL_ROUNDS_GRADE_END,
+                                  .params = finish->base,
+                                  .rounds = finish->grade_rounds };
+    XL_TRY(xl_rounds_grade(finish->sweep, &grading, &v->grade, err));
     XL_TRY(note_event(finish, winner, v, err));
     return xl_finish_best(finish, winner, v, err);
 }
@@ -240,14 +308,15 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
 {
     struct contenders c = { 0 };
     struct xl_store *store = finish->sweep->store;
-    *v = (struct xl_verdicts){ 0 };
+    *v = (struct xl_verdicts){ .grade.letter = '-' };
     enum xl_status rc =
         xl_sweep_measure(finish->sweep, finish->base, "defaults", err);
     if (rc == XL_OK)
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
         qsort(c.items, c.n, sizeof *c.items, better_first);
-        v->n_ok = c.n;
+        v->n_ok = c.n + c.dropped;
+        v->n_dropped = c.dropped;
         v->n_failed = c.failed;
         talk(finish, "judging %zu configurations", c.n);
         rc = judge_all(finish, &c, v, err);

@@ -7,12 +7,15 @@
 #ifndef XL_FINISH_H
 #define XL_FINISH_H
 
+#include "tuner/measure/duel_verdict.h"
+#include "tuner/measure/grade.h"
 #include "tuner/profile/key.h"
 #include "tuner/sweep/sweep.h"
 
 /* What the end of a sweep found. */
 struct xl_verdicts {
     size_t n_ok, n_failed;      /* trials measured; trials that failed */
+    size_t n_dropped;           /* measured and beaten after a few samples */
     size_t n_passed, n_refused; /* by the judge */
     int64_t winner;             /* trial id; 0 = none passed */
     int64_t base;               /* trial of the defaults; 0 = not measured */
@@ -21,7 +24,10 @@ struct xl_verdicts {
     bool proved;                /* the winner beat them beyond doubt */
     char why[200];              /* one sentence about that */
     struct xl_trial_figures figures; /* fresh, from the duel's rounds */
+    size_t n_tied; /* that passed and are within 0.5 % of the best value */
+    enum xl_duel_verdict duel; /* of the winner against the defaults */
     struct xl_estimate prefill_ratio, decode_ratio, value_ratio;
+    struct xl_machine_grade grade;           /* of the machine at the end */
     char tier[16], verdict[16], reason[256]; /* of the judge */
 };
 
@@ -30,7 +36,10 @@ struct xl_finish {
     const char *run_dir;
     const struct xl_params *base; /* the defaults it must beat, canonical */
     const struct xl_key *key;
-    size_t rounds;        /* of the duel */
+    size_t rounds; /* of the duel; 0 = as many as it takes */
+    const struct xl_machine_grade
+        *grade;           /* of the machine at the start, or NULL */
+    size_t grade_rounds;  /* to grade it by at the end; 0 = do not */
     size_t prompt_tokens; /* noted beside outputs */
     bool publish;         /* put the winner into this machine's profiles */
     void (*talk)(void *ctx, const char *line); /* progress, or NULL */

@@ -349,3 +349,9 @@ enum xl_param_phase xl_objective_phases(const struct xl_objective *objective)
             phases |= rows[i].phases;
     return phases ? (enum xl_param_phase)phases : XL_PHASE_BOTH;
 }
+
+bool xl_objective_reads(const struct xl_objective *objective,
+                        enum xl_metric metric)
+{
+    return objective->reads[metric];
+}

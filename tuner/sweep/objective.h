@@ -57,6 +57,10 @@ const char *xl_objective_name(const struct xl_objective *objective);
 /* XL_PHASE_* that any part of it reads. */
 enum xl_param_phase xl_objective_phases(const struct xl_objective *objective);
 
+/* Does any part of it read the metric? */
+bool xl_objective_reads(const struct xl_objective *objective,
+                        enum xl_metric metric);
+
 /* Objectives in it, 1 to XL_STRATEGY_VALUES, and how each is written. */
 size_t xl_objective_count(const struct xl_objective *objective);
 const char *xl_objective_item(const struct xl_objective *objective, size_t i);

@@ -19,18 +19,10 @@
 #include "kernel/model/config.h"
 #include "kernel/param/param.h"
 #include "tuner/measure/runner.h"
-#include "tuner/measure/stats.h"
 #include "tuner/store/store.h"
 #include "tuner/strategy/strategy.h"
 #include "tuner/sweep/objective.h"
-
-/* Medians of one trial, as the search sees them. */
-struct xl_trial_figures {
-    struct xl_estimate prefill_tok_s, decode_tok_s, prefill_s, decode_s;
-    struct xl_reading reading;         /* medians of all metrics */
-    double value;                      /* of the objective; NaN = unknown */
-    double values[XL_STRATEGY_VALUES]; /* of each of several */
-};
+#include "tuner/sweep/race.h"
 
 /* Told after every trial, for progress. */
 struct xl_sweep_news {
@@ -38,9 +30,13 @@ struct xl_sweep_news {
     const struct xl_params *params;
     enum xl_run_outcome outcome;
     const char *reason; /* when it is not OK */
+    bool is_dropped;    /* beaten after a few repetitions */
     bool from_store;    /* measured by an earlier start of this sweep */
     struct xl_trial_figures figures;
-    double best; /* value so far; NaN = none */
+    double value; /* of the objective, against the anchor; NaN = unknown */
+    double values[XL_STRATEGY_VALUES]; /* of each of several */
+    double share;                      /* standard error, of the value */
+    double best;                       /* value so far; NaN = none */
 };
 
 struct xl_sweep {
@@ -49,9 +45,11 @@ struct xl_sweep {
     struct xl_runner runner;
     const struct xl_config *config;
     const struct xl_objective *objective;
-    size_t repeats;
-    uint64_t deadline_ns;   /* on xl_clock_ns; 0 = none */
-    const atomic_int *stop; /* not 0 = end after the sample in flight */
+    struct xl_race *race;           /* initialised; learns from every trial */
+    const struct xl_params *anchor; /* canonical; NULL = drift stays in */
+    size_t anchor_every;            /* repetitions; 0 = no anchor */
+    uint64_t deadline_ns;           /* on xl_clock_ns; 0 = none */
+    const atomic_int *stop;         /* not 0 = end after the sample in flight */
     /* Turns a point into tunables; ctx is params_ctx. */
     void (*to_params)(void *ctx, const uint32_t *point,
                       struct xl_params *params);
@@ -78,7 +76,8 @@ enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
                                 const struct xl_params *params,
                                 const char *origin, struct xl_err *err);
 
-/* Medians and intervals of the samples that a trial has in the store. */
+/* Medians and intervals of the samples that a trial has in the store, as they
+ * were measured. */
 enum xl_status xl_sweep_figures(struct xl_store *store, int64_t trial,
                                 const struct xl_objective *objective,
                                 struct xl_trial_figures *figures,

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One trial of a sweep: claimed, measured in its heat of the race, recorded;
+ * or taken from the store as an earlier start left it. Included only inside
+ * tuner/sweep. */
+#ifndef XL_ATTEMPT_H
+#define XL_ATTEMPT_H
+
+#include "kernel/base/buf.h"
+#include "tuner/sweep/sweep.h"
+
+/* Fills the outcome, figures and values of news; the reason (room for
+ * XL_RUN_REASON) when the outcome is a failure. XL_EINTERRUPTED when a signal
+ * or the deadline ended it: what was measured is kept and the trial goes back
+ * to the queue. */
+enum xl_status xl_attempt_run(const struct xl_sweep *sweep, int64_t trial,
+                              const struct xl_params *params,
+                              struct xl_sweep_news *news, char *reason,
+                              struct xl_err *err);
+
+/* The same of a trial that has ended. The race learns what it then learnt. */
+enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
+                                 const struct xl_store_ref *ref,
+                                 struct xl_sweep_news *news,
+                                 struct xl_err *err);
+
+/* Is the sweep to end? *end says why. */
+bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end);
+
+/* Canonical tunables as the text of a trial. */
+enum xl_status xl_sweep_print_params(const struct xl_params *params,
+                                     struct xl_buf *out, struct xl_err *err);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The race: how many repetitions each configuration is worth.
+ *
+ * A loser is dropped after a few, an ordinary configuration gets `repeats`,
+ * one that may be the best gets up to `most`. Readings are held against the
+ * anchor, a configuration that never changes and is measured again and again,
+ * so that drift of the machine falls out.
+ *
+ *     xl_race_init(&race, &rules);
+ *     xl_race_grade(&race, &laps, 2);          // what noise is like
+ *     for each trial, in order:
+ *         xl_heat_begin(&heat, &race);
+ *         while (xl_heat_call(&heat) == XL_RACE_MORE)
+ *             xl_heat_add(&heat, &lap, err);
+ *         ... xl_heat_value(&heat, ...) ...
+ *         xl_race_close(&race, &heat, is_ok);
+ *         xl_heat_release(&heat);
+ *
+ * It has no clock and does no I/O: the same laps in the same order give the
+ * same calls, so a sweep that goes on from its store decides as it did.
+ */
+#ifndef XL_RACE_H
+#define XL_RACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernel/base/err.h"
+#include "tuner/sweep/lap.h"
+
+enum {
+    XL_RACE_ANCHORS = 8, /* that say where the machine is now */
+    XL_RACE_NOISE = 256, /* laps that say what noise is like */
+    XL_RACE_MIDDLE = 64  /* laps that a middle is of */
+};
+
+struct xl_race_rules {
+    const struct xl_objective *objective;
+    size_t repeats; /* quiet laps of an ordinary configuration */
+    size_t most;    /* of a contender; 0 = repeats, for all: no racing */
+};
+
+struct xl_race {
+    struct xl_race_rules rules;
+    struct xl_reading level; /* of the anchor at the start */
+    /* private */
+    double anchors[XL_METRIC_COUNT][XL_RACE_ANCHORS]; /* rings */
+    size_t n_anchors;
+    double noise[XL_RACE_NOISE]; /* ring: gain of a lap / middle of its trial */
+    size_t n_noise;
+    double spread;           /* standard deviation of noise; NaN = unknown */
+    double best;             /* gain of the best configuration; NaN = none */
+    size_t taken, disturbed; /* laps */
+};
+
+/* One configuration's laps. */
+struct xl_heat {
+    struct xl_race *race;
+    struct xl_laps raw;  /* as measured */
+    struct xl_laps held; /* against the anchor */
+};
+
+enum xl_race_call {
+    XL_RACE_MORE,
+    XL_RACE_ENOUGH,
+    XL_RACE_DROP, /* it is not the best */
+};
+
+void xl_race_init(struct xl_race *race, const struct xl_race_rules *rules);
+
+/* Learns the anchor's level and what noise is like from the laps of each side
+ * of the anchor against itself. */
+void xl_race_grade(struct xl_race *race, const struct xl_laps *sides, size_t n);
+
+/* The anchor, measured again. */
+void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading);
+
+/* The most laps a configuration may come to. */
+size_t xl_race_most(const struct xl_race *race);
+
+void xl_heat_begin(struct xl_heat *heat, struct xl_race *race);
+void xl_heat_release(struct xl_heat *heat);
+enum xl_status xl_heat_add(struct xl_heat *heat, const struct xl_lap *lap,
+                           struct xl_err *err);
+enum xl_race_call xl_heat_call(const struct xl_heat *heat);
+
+/* What the search is told: the middle of each metric, against the anchor.
+ * Returns the share of it that is its standard error; 0 = unknown. */
+double xl_heat_reading(const struct xl_heat *heat, struct xl_reading *reading);
+
+/* Takes the heat into the record of the race. */
+void xl_race_close(struct xl_race *race, const struct xl_heat *heat,
+                   bool is_ok);
+
+/* Hodges and Lehmann's middle: the median of the means of all pairs; n is at
+ * most XL_RACE_MIDDLE. NaN when there are none. */
+double xl_middle(const double *x, size_t n);
+
+#endif
