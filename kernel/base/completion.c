@@ -31,11 +31,13 @@ static bool takes_path(const struct xl_opt *opt)
 /* The words of any group's row of that name: a command that has its own
  * --backend takes the same words as the tunable. */
 static const char *const *words_of(const struct xl_opt_group *groups, size_t n,
-                                   const char *name)
+                                   const struct xl_opt *opt)
 {
+    if (opt->words)
+        return opt->words;
     for (size_t g = 0; g < n; g++)
         for (size_t i = 0; groups[g].words && i < groups[g].n_rows; i++)
-            if (strcmp(groups[g].rows[i].name, name) == 0)
+            if (strcmp(groups[g].rows[i].name, opt->name) == 0)
                 return groups[g].words(i);
     return NULL;
 }
@@ -51,7 +53,7 @@ static void each_flag(struct xl_buf *out, const struct xl_program *program,
             struct flag flag = { .opt = opt, .takes_path = takes_path(opt) };
             if (opt->hidden || xl_opt_is_shadowed(groups, g, opt->name))
                 continue;
-            flag.words = words_of(groups, n, opt->name);
+            flag.words = words_of(groups, n, opt);
             fn(out, program, cmd, &flag);
         }
     }

@@ -37,9 +37,11 @@ static void heading(struct xl_buf *out, const char *title)
     xl_buf_char(out, '\n');
 }
 
+/* words: those of the group; a row's own go first. */
 static void row(struct xl_buf *out, const struct xl_opt *opt,
                 const char *const *words)
 {
+    words = opt->words ? opt->words : words;
     struct xl_buf flag;
     xl_buf_init(&flag, 0);
     xl_opt_flag(&flag, opt->name);

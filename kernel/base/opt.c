@@ -170,6 +170,38 @@ static enum xl_status store_number(const struct xl_opt *row,
     return XL_OK;
 }
 
+/* Place of the text among the words; their number when it is none. */
+static size_t word_at(const char *const *words, const char *text)
+{
+    size_t i = 0;
+    while (words[i] && strcmp(words[i], text) != 0)
+        i++;
+    return i;
+}
+
+static enum xl_status check_word(const struct xl_opt *row, const char *text,
+                                 struct xl_err *err)
+{
+    size_t n = 0;
+    if (row->words[word_at(row->words, text)])
+        return XL_OK;
+    while (row->words[n])
+        n++;
+    const char *near = xl_nearest(text, row->words, n);
+    struct xl_buf all;
+    xl_buf_init(&all, 0);
+    for (size_t i = 0; i < n; i++)
+        xl_buf_printf(&all, "%s%s", i ? ", " : "", row->words[i]);
+    enum xl_status rc =
+        near ? xl_fail(err, XL_EUSAGE,
+                       "'--%s %s' is unknown; nearest is '%s' of %s", row->name,
+                       text, near, all.data)
+             : xl_fail(err, XL_EUSAGE, "'--%s %s' is unknown; it takes %s",
+                       row->name, text, all.data);
+    xl_buf_release(&all);
+    return rc;
+}
+
 static enum xl_status store(const struct parse *p, const struct hit *hit,
                             const char *text)
 {
@@ -181,6 +213,8 @@ static enum xl_status store(const struct parse *p, const struct hit *hit,
     }
     if (hit->row->kind == XL_OPT_INT || hit->row->kind == XL_OPT_REAL)
         XL_TRY(store_number(hit->row, value, text, p->err));
+    if (hit->row->words)
+        XL_TRY(check_word(hit->row, text, p->err));
     if (!value->texts)
         value->texts = xl_arena_zero(p->arena, p->room, sizeof *value->texts);
     if (!value->texts)
@@ -320,6 +354,12 @@ const char *xl_opt_text(const struct xl_opts *opts, size_t group, size_t row)
     if (value->n_texts)
         return value->texts[value->n_texts - 1];
     return opts->groups[group].rows[row].fallback;
+}
+
+size_t xl_opt_word(const struct xl_opts *opts, size_t group, size_t row)
+{
+    return word_at(opts->groups[group].rows[row].words,
+                   xl_opt_text(opts, group, row));
 }
 
 int64_t xl_opt_int(const struct xl_opts *opts, size_t group, size_t row)

@@ -46,6 +46,8 @@ struct xl_opt {
     double lo, hi;        /* bounds of INT and REAL; both 0 = unbounded */
     const char *alias;    /* a second name, or NULL */
     bool hidden;          /* left out of help */
+    /* The only words that TEXT takes, ended by NULL; NULL = any text. */
+    const char *const *words;
 };
 
 struct xl_opt_group {
@@ -92,6 +94,10 @@ const char *xl_opt_text(const struct xl_opts *opts, size_t group, size_t row);
 int64_t xl_opt_int(const struct xl_opts *opts, size_t group, size_t row);
 double xl_opt_real(const struct xl_opts *opts, size_t group, size_t row);
 bool xl_opt_bool(const struct xl_opts *opts, size_t group, size_t row);
+
+/* Place in the row's words of the value given or of the fallback; a row with
+ * words has one or the other. */
+size_t xl_opt_word(const struct xl_opts *opts, size_t group, size_t row);
 
 /* Appends the option list of help: a heading and a line or two a row. A row
  * whose name an earlier group has is left out: that one is parsed. */

@@ -147,8 +147,10 @@ enum {
     O_NEW,
     O_TEXT,
     O_LIST,
-    O_ON
+    O_ON,
+    O_WORD
 };
+static const char *const opt_words[] = { "csv", "jsonl", NULL };
 static const struct xl_opt opt_rows[] = {
     [O_NEW] = { .name = "max-new-tokens",
                 .kind = XL_OPT_INT,
@@ -167,10 +169,16 @@ static const struct xl_opt opt_rows[] = {
                  .arg = "X",
                  .help = "many" },
     [O_ON] = { .name = "best", .kind = XL_OPT_BOOL, .help = "on" },
+    [O_WORD] = { .name = "format",
+                 .kind = XL_OPT_TEXT,
+                 .arg = "NAME",
+                 .help = "form",
+                 .fallback = "jsonl",
+                 .words = opt_words },
 };
 static const struct xl_opt_group opt_group = { .title = "Options",
                                                .rows = opt_rows,
-                                               .n_rows = 4 };
+                                               .n_rows = O_WORD + 1 };
 
 static void options_parse(struct xl_test *t)
 {
@@ -188,6 +196,7 @@ static void options_parse(struct xl_test *t)
     XL_CHECK(t, xl_opt_given(&o, 0, O_ON) && !xl_opt_bool(&o, 0, O_ON));
     XL_CHECK_EQ(t, o.n_args, 2);
     XL_CHECK_TEXT(t, o.args[1], "--x");
+    XL_CHECK_EQ(t, xl_opt_word(&o, 0, O_WORD), 1);
     xl_opts_release(&o);
 }
 
@@ -196,7 +205,7 @@ static void options_refuse(struct xl_test *t)
     static const char *const bad[][2] = {
         { "--max-new-token", "3" },   { "--max-new-tokens", "0" },
         { "--max-new-tokens", "3x" }, { "--best=1", "" },
-        { "x", "--model" },
+        { "x", "--model" },           { "--format", "jsnl" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *argv[] = { bad[i][0], bad[i][1] };
@@ -206,6 +215,8 @@ static void options_refuse(struct xl_test *t)
                         XL_EUSAGE, &err);
         if (i == 0)
             XL_CHECK(t, strstr(err.message, "'--max-new-tokens'"));
+        if (i == 5)
+            XL_CHECK(t, strstr(err.message, "nearest is 'jsonl'"));
     }
 }
 

@@ -173,7 +173,10 @@ static enum xl_status read_cache_heading(struct xl_table_raw *raw,
     if (rc != XL_OK && rc != XL_ENOTFOUND)
         return rc;
     snprintf(raw->objective, sizeof raw->objective, "%s", objective);
-    raw->is_max = is_rate(objective);
+    const cJSON *direction =
+        cJSON_GetObjectItemCaseSensitive(root, "objective_higher_is_better");
+    raw->is_max = cJSON_IsBool(direction) ? cJSON_IsTrue(direction)
+                                          : is_rate(objective);
     int n = cJSON_IsArray(keys) ? cJSON_GetArraySize(keys) : 0;
     if (n < 1 || n > XL_SPACE_DIMS)
         return xl_fail(err, XL_EFORMAT,

@@ -1,32 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * runs: list, show, export, verify, resume, gc of run folders. */
+ * runs: list, show, diff, export, verify, resume, gc of run folders. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "tuner/store/cmd_runs_gc.h"
 #include "tuner/store/export.h"
+#include "tuner/store/export_peer.h"
 #include "tuner/store/query.h"
+#include "tuner/store/run_diff.h"
 #include "tuner/store/rundir.h"
 #include "tuner/store/run_summary.h"
 
 enum {
     OPT_LOG_DIR,
+    OPT_FORMAT,
+    OPT_OUT,
     OPT_KEEP,
     OPT_OLDER,
+    OPT_SIZE,
     OPT_YES,
     OPT_COUNT
 };
-enum {
-    SECONDS_A_DAY = 86400
-};
+
+/* Formats of export.def; the first stands for the three files of a run. */
+static const char *const format_words[] = { "files",
+#define XL_EXPORT(function, name, meaning) name,
+#include "tuner/store/export.def"
+#undef XL_EXPORT
+                                            NULL };
 
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_LOG_DIR] = { .name = "log-dir",
@@ -34,6 +43,18 @@ static const struct xl_opt rows[OPT_COUNT] = {
                       .arg = "DIR",
                       .help = "folder that holds the runs",
                       .fallback = "runs" },
+    [OPT_FORMAT] = { .name = "format",
+                     .kind = XL_OPT_TEXT,
+                     .arg = "NAME",
+                     .help = "export: one text instead of the run's files: "
+                             "csv, jsonl, samples, kernel-tuner or t4",
+                     .words = format_words,
+                     .fallback = "files" },
+    [OPT_OUT] = { .name = "out",
+                  .kind = XL_OPT_TEXT,
+                  .arg = "FILE",
+                  .help = "export --format: write it there instead of to "
+                          "standard output" },
     [OPT_KEEP] = { .name = "keep",
                    .kind = XL_OPT_INT,
                    .arg = "N",
@@ -46,6 +67,13 @@ static const struct xl_opt rows[OPT_COUNT] = {
                     .help = "gc: only runs that are older",
                     .lo = 0,
                     .hi = 1e6 },
+    [OPT_SIZE] = { .name = "max-size",
+                   .kind = XL_OPT_REAL,
+                   .arg = "MB",
+                   .help = "gc: the oldest, until all others together hold "
+                           "no more",
+                   .lo = 0,
+                   .hi = 1e9 },
     [OPT_YES] = { .name = "yes",
                   .kind = XL_OPT_BOOL,
                   .help = "gc: do remove; without it gc only says what it "
@@ -148,10 +176,11 @@ static void close_run(struct open_run *run)
     xl_free(run->path);
 }
 
-static enum xl_status open_run(struct xl_cmd_ctx *ctx, struct open_run *run,
-                               struct xl_err *err)
+/* The run that word `at` names. */
+static enum xl_status open_run(struct xl_cmd_ctx *ctx, size_t at,
+                               struct open_run *run, struct xl_err *err)
 {
-    const char *name = ctx->opts.n_args > 1 ? ctx->opts.args[1] : NULL;
+    const char *name = ctx->opts.n_args > at ? ctx->opts.args[at] : NULL;
     *run = (struct open_run){ 0 };
     if (!name)
         return xl_fail(err, XL_EUSAGE,
@@ -178,7 +207,7 @@ static enum xl_status show_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct open_run run;
     struct xl_buf text;
     cJSON *root = NULL;
-    XL_TRY(open_run(ctx, &run, err));
+    XL_TRY(open_run(ctx, 1, &run, err));
     xl_buf_init(&text, 0);
     enum xl_status rc = xl_run_describe(run.store, run.path, &root, &text, err);
     close_run(&run);
@@ -193,19 +222,85 @@ static enum xl_status show_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     return rc;
 }
 
+static enum xl_status diff_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    struct open_run a = { 0 }, b = { 0 };
+    struct xl_buf text;
+    cJSON *root = NULL;
+    enum xl_status rc;
+    if (ctx->opts.n_args < 3)
+        return xl_fail(err, XL_EUSAGE,
+                       "'runs diff' takes two runs; 'runs list' names them");
+    xl_buf_init(&text, 0);
+    XL_TRY_DONE(rc, open_run(ctx, 1, &a, err));
+    XL_TRY_DONE(rc, open_run(ctx, 2, &b, err));
+    XL_TRY_DONE(rc, xl_run_diff(&(struct xl_run_side){ a.path, a.store },
+                                &(struct xl_run_side){ b.path, b.store }, &root,
+                                err));
+    if (ctx->json) {
+        rc = print_json(root, err);
+        root = NULL;
+    } else {
+        xl_run_diff_text(root, &text);
+        rc = print_text(&text, err);
+    }
+done:
+    cJSON_Delete(root);
+    xl_buf_release(&text);
+    close_run(&a);
+    close_run(&b);
+    return rc;
+}
+
+/* The three files of a run, beside its store. */
+static enum xl_status export_files(struct xl_cmd_ctx *ctx,
+                                   const struct open_run *run,
+                                   struct xl_err *err)
+{
+    XL_TRY(xl_export_run(run->store, run->path, err));
+    if (!ctx->json) {
+        printf("%s: trials.jsonl, summary.csv and samples.csv written\n",
+               run->path);
+        return XL_OK;
+    }
+    cJSON *root = cJSON_CreateObject();
+    xl_json_add_text(root, "run", run->path, strlen(run->path));
+    return print_json(root, err);
+}
+
+/* One text, as --format names it. */
+static enum xl_status export_text(struct xl_cmd_ctx *ctx,
+                                  const struct open_run *run, size_t format,
+                                  struct xl_err *err)
+{
+    static enum xl_status (*const writers[])(struct xl_store *, struct xl_buf *,
+                                             struct xl_err *) = {
+#define XL_EXPORT(function, name, meaning) xl_export_##function,
+#include "tuner/store/export.def"
+#undef XL_EXPORT
+    };
+    const char *out = xl_opt_text(&ctx->opts, XL_GROUP_OWN, OPT_OUT);
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    enum xl_status rc = writers[format - 1](run->store, &text, err);
+    if (rc == XL_OK && out)
+        rc = xl_io_replace(out, text.data, text.len, err);
+    else if (rc == XL_OK)
+        return print_text(&text, err);
+    xl_buf_release(&text);
+    return rc;
+}
+
 static enum xl_status export_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     struct open_run run;
-    XL_TRY(open_run(ctx, &run, err));
-    enum xl_status rc = xl_export_run(run.store, run.path, err);
-    if (rc == XL_OK && ctx->json) {
-        cJSON *root = cJSON_CreateObject();
-        xl_json_add_text(root, "run", run.path, strlen(run.path));
-        rc = print_json(root, err);
-    } else if (rc == XL_OK) {
-        printf("%s: trials.jsonl, summary.csv and samples.csv written\n",
-               run.path);
-    }
+    size_t format = xl_opt_word(&ctx->opts, XL_GROUP_OWN, OPT_FORMAT);
+    if (!format && xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_OUT))
+        return xl_fail(err, XL_EUSAGE,
+                       "--out is for one text; name it with --format");
+    XL_TRY(open_run(ctx, 1, &run, err));
+    enum xl_status rc = format ? export_text(ctx, &run, format, err)
+                               : export_files(ctx, &run, err);
     close_run(&run);
     return rc;
 }
@@ -214,7 +309,7 @@ static enum xl_status verify_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     struct open_run run;
     size_t n = 0;
-    XL_TRY(open_run(ctx, &run, err));
+    XL_TRY(open_run(ctx, 1, &run, err));
     enum xl_status rc = xl_run_verify(run.store, run.path, &n, err);
     if (rc == XL_OK && ctx->json) {
         cJSON *root = cJSON_CreateObject();
@@ -254,7 +349,7 @@ static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct open_run run;
     struct xl_buf text;
     size_t counts[XL_TRIAL_STATE_COUNT], n_live = 0;
-    XL_TRY(open_run(ctx, &run, err));
+    XL_TRY(open_run(ctx, 1, &run, err));
     enum xl_status rc = xl_query_counts(run.store, counts, err);
     if (rc == XL_OK)
         rc = xl_store_live(run.store, &n_live, err);
@@ -284,78 +379,45 @@ static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 
 /* -- gc ------------------------------------------------------------------- */
 
-/* Why a run stays, or NULL. */
-static const char *why_kept(struct xl_cmd_ctx *ctx, const char *path,
-                            const char *name, size_t n_newer)
-{
-    const struct xl_opts *opts = &ctx->opts;
-    int64_t began = 0;
-    struct xl_run_summary run;
-    bool by_count = xl_opt_given(opts, XL_GROUP_OWN, OPT_KEEP);
-    bool by_age = xl_opt_given(opts, XL_GROUP_OWN, OPT_OLDER);
-    double days = xl_opt_real(opts, XL_GROUP_OWN, OPT_OLDER);
-
-    if (by_count && (int64_t)n_newer < xl_opt_int(opts, XL_GROUP_OWN, OPT_KEEP))
-        return "among the newest";
-    if (by_age && !xl_rundir_time(name, &began))
-        return "no stamp in its name";
-    if (by_age && difftime(time(NULL), (time_t)began) < days * SECONDS_A_DAY)
-        return "not that old";
-    xl_run_summarize(&run, path);
-    return run.n_live ? "a sweep is measuring in it" : NULL;
-}
-
-static enum xl_status collect(struct xl_cmd_ctx *ctx, cJSON *removed,
-                              struct xl_buf *text, struct xl_err *err)
-{
-    struct xl_rundir_list list;
-    bool yes = xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_YES);
-    enum xl_status rc = xl_rundir_list(log_dir_of(ctx), &list, err);
-    for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
-        char *path = xl_rundir_file(log_dir_of(ctx), list.names[i]);
-        if (!path) {
-            rc = xl_fail(err, XL_ENOMEM, "cannot list runs: out of memory");
-            break;
-        }
-        const char *why = why_kept(ctx, path, list.names[i], list.n - 1 - i);
-        if (!why && yes)
-            rc = xl_rundir_remove(path, err);
-        if (!why && rc == XL_OK) {
-            xl_buf_printf(text, "%s %s\n", yes ? "removed" : "would remove",
-                          path);
-            cJSON_AddItemToArray(removed, cJSON_CreateString(path));
-        } else if (why && !ctx->quiet && !ctx->json) {
-            fprintf(stderr, "keeps %s: %s\n", path, why);
-        }
-        xl_free(path);
-    }
-    xl_rundir_list_release(&list);
-    return rc;
-}
-
 static enum xl_status gc_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct xl_buf text;
-    bool yes = xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_YES);
-    if (!xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_KEEP) &&
-        !xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_OLDER))
+    const struct xl_opts *opts = &ctx->opts;
+    struct xl_buf gone, kept;
+    struct xl_runs_gc gc = {
+        .log_dir = log_dir_of(ctx),
+        .by_count = xl_opt_given(opts, XL_GROUP_OWN, OPT_KEEP),
+        .by_age = xl_opt_given(opts, XL_GROUP_OWN, OPT_OLDER),
+        .by_size = xl_opt_given(opts, XL_GROUP_OWN, OPT_SIZE),
+        .keep = (size_t)xl_opt_int(opts, XL_GROUP_OWN, OPT_KEEP),
+        .days = xl_opt_real(opts, XL_GROUP_OWN, OPT_OLDER),
+        .megabytes = xl_opt_real(opts, XL_GROUP_OWN, OPT_SIZE),
+        .remove = xl_opt_bool(opts, XL_GROUP_OWN, OPT_YES),
+    };
+    if (!gc.by_count && !gc.by_age && !gc.by_size)
         return xl_fail(err, XL_EUSAGE,
-                       "gc needs --keep N, --older-than DAYS or both");
+                       "gc needs --keep N, --older-than DAYS, --max-size MB "
+                       "or several of them");
     cJSON *root = cJSON_CreateObject();
     cJSON *removed = cJSON_AddArrayToObject(root, "runs");
-    cJSON_AddBoolToObject(root, "removed", yes);
-    xl_buf_init(&text, 0);
-    enum xl_status rc = collect(ctx, removed, &text, err);
+    cJSON_AddBoolToObject(root, "removed", gc.remove);
+    xl_buf_init(&gone, 0);
+    xl_buf_init(&kept, 0);
+    enum xl_status rc = xl_runs_gc(&gc, removed, &gone, &kept, err);
     /* What was removed before a fault is told all the same. */
-    if (ctx->json) {
-        xl_buf_release(&text);
-        enum xl_status printed = print_json(root, rc == XL_OK ? err : NULL);
-        return rc == XL_OK ? printed : rc;
-    }
-    cJSON_Delete(root);
-    if (!yes && text.len && !ctx->quiet)
+    struct xl_err *print_err = rc == XL_OK ? err : NULL;
+    enum xl_status printed;
+    if (!ctx->quiet && !ctx->json)
+        fputs(kept.data, stderr);
+    if (!ctx->quiet && !ctx->json && !gc.remove && gone.len)
         fprintf(stderr, "nothing was removed; --yes does it\n");
-    enum xl_status printed = print_text(&text, rc == XL_OK ? err : NULL);
+    if (ctx->json) {
+        printed = print_json(root, print_err);
+        xl_buf_release(&gone);
+    } else {
+        printed = print_text(&gone, print_err);
+        cJSON_Delete(root);
+    }
+    xl_buf_release(&kept);
     return rc == XL_OK ? printed : rc;
 }
 
@@ -363,19 +425,20 @@ static enum xl_status gc_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
 
 static const struct action {
     const char *name;
-    bool takes_run;
+    size_t runs; /* words it takes */
     enum xl_status (*run)(struct xl_cmd_ctx *ctx, struct xl_err *err);
 } actions[] = {
-    { "list", false, list_runs },   { "show", true, show_run },
-    { "export", true, export_run }, { "verify", true, verify_run },
-    { "resume", true, resume_run }, { "gc", false, gc_runs },
+    { "list", 0, list_runs },    { "show", 1, show_run },
+    { "diff", 2, diff_runs },    { "export", 1, export_run },
+    { "verify", 1, verify_run }, { "resume", 1, resume_run },
+    { "gc", 0, gc_runs },
 };
 enum {
     N_ACTIONS = sizeof actions / sizeof *actions
 };
 /* The same names, for completion and hints. */
-static const char *const verbs[] = { "list",   "show", "export", "verify",
-                                     "resume", "gc",   NULL };
+static const char *const verbs[] = { "list",   "show",   "diff", "export",
+                                     "verify", "resume", "gc",   NULL };
 _Static_assert(sizeof verbs / sizeof *verbs == N_ACTIONS + 1,
                "a verb for each action");
 
@@ -387,28 +450,33 @@ static enum xl_status run_action(struct xl_cmd_ctx *ctx, struct xl_err *err)
     for (size_t i = 0; i < N_ACTIONS; i++) {
         if (strcmp(word, actions[i].name) != 0)
             continue;
-        size_t most = actions[i].takes_run ? 2 : 1;
-        if (n_args > most)
+        static const char *const most[] = { "no run", "one run", "two runs" };
+        if (n_args > actions[i].runs + 1)
             return xl_fail(
                 err, XL_EUSAGE, "'runs %s' takes %s; '%s' is too much", word,
-                most == 2 ? "one run" : "no run", ctx->opts.args[most]);
+                most[actions[i].runs], ctx->opts.args[actions[i].runs + 1]);
         return actions[i].run(ctx, err);
     }
     return xl_fail(err, XL_EUSAGE,
-                   "unknown action '%s'%s; list, show, export, verify, resume "
-                   "and gc are there",
+                   "unknown action '%s'%s; list, show, diff, export, verify, "
+                   "resume and gc are there",
                    word,
                    xl_cmd_hint(word, verbs, N_ACTIONS, hint, sizeof hint));
 }
 
 const struct xl_cmd xl_cmd_runs = {
     .name = "runs",
-    .summary = "list, show, export, verify, resume, gc of run folders",
-    .usage = "[list | show RUN | export RUN | verify RUN | resume RUN | gc]",
+    .summary = "list, show, diff, export, verify, resume, gc of run folders",
+    .usage = "[list | show RUN | diff RUN RUN | export RUN | verify RUN | "
+             "resume RUN | gc]",
     .example = "xltune runs show latest",
-    .details = "RUN is a folder, a name under --log-dir, or 'latest'. export "
+    .details = "RUN is a folder, a name under --log-dir, or 'latest'. diff "
+               "sets the winners of two runs side by side: tunables, speeds, "
+               "and what differs between machine, model and prompt. export "
                "writes trials.jsonl, summary.csv and samples.csv from "
-               "trials.db. verify checks the store and that these files agree "
+               "trials.db; with --format it prints one text instead, also in "
+               "Kernel Tuner's cache format and the T4 results format. verify "
+               "checks the store and that these files agree "
                "with it (exit code 5 when not). resume prints the command "
                "that goes on with a run.",
     .verbs = verbs,

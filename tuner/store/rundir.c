@@ -25,7 +25,8 @@ enum {
     STAMP = 15,
     PART_MOST = 64,
     SAME_SECOND_MOST = 1000,
-    DEPTH_MOST = 8
+    DEPTH_MOST = 8,
+    FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
 };
 
 static enum xl_status no_memory(struct xl_err *err)
@@ -283,6 +284,38 @@ enum xl_status xl_rundir_find(const char *log_dir, const char *run, char **path,
     return rc;
 }
 
+/* -- size ----------------------------------------------------------------- */
+
+/* Takes fd. */
+static int64_t bytes_in(int fd, int depth)
+{
+    int64_t sum = 0;
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!folder) {
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    for (struct dirent *item; (item = readdir(folder));) {
+        const char *name = item->d_name;
+        struct stat st;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (S_ISREG(st.st_mode))
+            sum += st.st_size;
+        else if (S_ISDIR(st.st_mode) && depth < DEPTH_MOST)
+            sum += bytes_in(openat(fd, name, FOLDER_FLAGS), depth + 1);
+    }
+    closedir(folder);
+    return sum;
+}
+
+int64_t xl_rundir_bytes(const char *path)
+{
+    return bytes_in(open(path, FOLDER_FLAGS), 0);
+}
+
 /* -- remove --------------------------------------------------------------- */
 
 /* Removes what the folder holds but the name kept. Takes fd. A link is
@@ -302,8 +335,7 @@ static bool empty_folder(int fd, const char *kept, int depth)
         ok = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
         bool is_dir = ok && S_ISDIR(st.st_mode);
         if (is_dir) {
-            int inner = openat(fd, name,
-                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            int inner = openat(fd, name, FOLDER_FLAGS);
             ok = inner >= 0 && empty_folder(inner, NULL, depth + 1);
         }
         ok = ok && unlinkat(fd, name, is_dir ? AT_REMOVEDIR : 0) == 0;
@@ -320,7 +352,7 @@ enum xl_status xl_rundir_remove(const char *path, struct xl_err *err)
                        "cannot remove '%s': it holds no " XL_RUNDIR_STORE
                        " and so is no run",
                        path);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, FOLDER_FLAGS);
     /* The store goes last: until then the folder is still seen as a run, so
      * that an interrupted removal can be repeated. */
     bool ok = fd >= 0 && empty_folder(fd, XL_RUNDIR_STORE, 0);

@@ -49,6 +49,10 @@ bool xl_rundir_time(const char *name, int64_t *seconds);
 /* "path/file" of a run folder, NULL without memory. */
 char *xl_rundir_file(const char *path, const char *file);
 
+/* Bytes of the files in a run folder, as far as they can be read; links are
+ * not followed. */
+int64_t xl_rundir_bytes(const char *path);
+
 /* Removes a run folder and everything in it; refuses one that is no run. Does
  * not follow links. */
 enum xl_status xl_rundir_remove(const char *path, struct xl_err *err);

@@ -175,7 +175,10 @@ CREATE TABLE event (
   text     TEXT    NOT NULL
 ) STRICT;
 
--- For people with an sqlite3 shell: measured trials as one readable table.
+-- Views are for people with any SQLite tool; docs/store.md shows them at
+-- work. Tunables are read by name, so they outlive a changed space.
+
+-- Measured trials, best first.
 CREATE VIEW ranking AS
   SELECT s.name AS sweep, t.seq, t.id AS trial, r.value, r.n,
          r.prefill_tok_s, r.decode_tok_s, g.detail AS verdict, t.cfg
@@ -185,3 +188,54 @@ CREATE VIEW ranking AS
     LEFT JOIN score g ON g.trial_id = t.id AND g.name = 'verdict'
    WHERE r.is_pruned = 0
    ORDER BY s.id, CASE s.minimise WHEN 1 THEN r.value ELSE -r.value END;
+
+-- Every trial in order of proposal, whatever became of it.
+CREATE VIEW trials AS
+  SELECT s.name AS sweep, t.seq, t.id AS trial, t.state, t.reason, t.origin,
+         t.cfg ->> 'backend' AS backend, t.cfg ->> 'workers' AS workers,
+         t.cfg ->> 'heads_per_band' AS heads_per_band,
+         t.cfg ->> 'chunk_size' AS chunk_size,
+         t.cfg ->> 'weight_dtype' AS weight_dtype,
+         r.n, r.value, r.prefill_tok_s, r.decode_tok_s, r.prefill_s,
+         r.decode_s, g.detail AS verdict,
+         datetime(t.ended_ms / 1000, 'unixepoch') AS ended_utc, t.cfg
+    FROM trial t
+    JOIN sweep s ON s.id = t.sweep_id
+    LEFT JOIN result r ON r.trial_id = t.id
+    LEFT JOIN score g ON g.trial_id = t.id AND g.name = 'verdict'
+   ORDER BY t.sweep_id, t.seq;
+
+-- One row a tunable of a trial.
+CREATE VIEW tunables AS
+  SELECT t.id AS trial, t.seq, p.key AS name, p.value,
+         instr(',' || coalesce(t.inert, '') || ',', ',' || p.key || ',') > 0
+           AS is_inert
+    FROM trial t, json_each(t.cfg) p;
+
+-- One row a measured repetition, in seconds and megabytes.
+CREATE VIEW repetitions AS
+  SELECT t.seq, x.trial_id AS trial, x.rep, x.prompt_tokens, x.new_tokens,
+         x.prefill_ns / 1e9 AS prefill_s, x.decode_ns / 1e9 AS decode_s,
+         x.prefill_tok_s, x.decode_tok_s, x.peak_rss / 1e6 AS peak_rss_mb,
+         x.foreign_cpu, x.is_disturbed,
+         datetime(x.at_ms / 1000, 'unixepoch') AS at_utc
+    FROM sample x
+    JOIN trial t ON t.id = x.trial_id
+   ORDER BY t.seq, x.rep;
+
+-- What went wrong, with how often each reason occurred.
+CREATE VIEW failures AS
+  SELECT s.name AS sweep, t.state, t.reason, count(*) AS n,
+         min(t.seq) AS first_seq
+    FROM trial t
+    JOIN sweep s ON s.id = t.sweep_id
+   WHERE t.state NOT IN ('queued', 'running', 'ok', 'pruned')
+   GROUP BY s.name, t.state, t.reason
+   ORDER BY n DESC;
+
+-- What the judge found, one row a score of a trial.
+CREATE VIEW scores AS
+  SELECT t.seq, c.trial_id AS trial, c.name, c.value, c.detail
+    FROM score c
+    JOIN trial t ON t.id = c.trial_id
+   ORDER BY t.seq, c.name;
