@@ -65,8 +65,10 @@ static void read_isa(bool isa[XL_ISA_COUNT])
     isa[XL_ISA_AMX_BF16] = tiles && (d >> 22 & 1);
     isa[XL_ISA_AMX_TILE] = tiles && (d >> 24 & 1);
     isa[XL_ISA_AMX_INT8] = tiles && (d >> 25 & 1);
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
+        isa[XL_ISA_AVXVNNI] = ymm && (a >> 4 & 1);
         isa[XL_ISA_AVX512BF16] = zmm && (a >> 5 & 1);
+    }
 }
 #else
 static void read_isa(bool isa[XL_ISA_COUNT])

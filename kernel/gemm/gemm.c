@@ -28,6 +28,7 @@ static const struct xl_gemm *const engines[] = {
 static const struct xl_gemm *const variants[][3] = {
     [XL_GEMM_VECTOR] = VARIANTS(&xl_gemm_vector_avx512, &xl_gemm_vector_avx2),
     [XL_GEMM_WIDE] = VARIANTS(&xl_gemm_wide_avx512, &xl_gemm_wide_avx2),
+    [XL_GEMM_VNNI] = VARIANTS(&xl_gemm_vnni, &xl_gemm_vnni_avx2),
     [XL_GEMM_COUNT] = { NULL },
 };
 

@@ -8,9 +8,10 @@
 #include "kernel/gemm/gemm_int.h"
 
 enum {
+    FEW_MOST = 8,
     FEW_ROWS = 4,
     FEW_PANELS = 2,
-    FEW_CHAINS = 4,
+    FEW_BESIDE = 1,
     MANY_STEP = 2,
     MANY_PANELS = 1
 };
@@ -41,7 +42,7 @@ const struct xl_gemm xl_gemm_avx2 = {
     .summary =
         "packed weights of every kind times fp32 rows, eight lanes a register",
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
-    .few_rows = FEW_ROWS,
+    .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

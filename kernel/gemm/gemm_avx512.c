@@ -8,9 +8,10 @@
 #include "kernel/gemm/gemm_int.h"
 
 enum {
+    FEW_MOST = 16,
     FEW_ROWS = 8,
     FEW_PANELS = 4,
-    FEW_CHAINS = 16,
+    FEW_BESIDE = 2,
     MANY_STEP = 4,
     MANY_PANELS = 2
 };
@@ -39,7 +40,7 @@ const struct xl_gemm xl_gemm_avx512 = {
     .summary = "packed weights of every kind times fp32 rows, sixteen lanes a "
                "register",
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
-    .few_rows = FEW_ROWS,
+    .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

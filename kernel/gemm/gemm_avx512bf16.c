@@ -2,12 +2,13 @@
  *
  * Packed bf16 and integer weights by vdpbf16ps: two inputs a lane and step.
  *
- * Few rows: x is split into two bf16, x = high + low, and bf16 weights are
- * multiplied by both, so that only 2^-17 of x is lost; the memory is the limit
- * anyhow. Integer weights take the high half alone: their own error is larger.
- * Their codes become bf16 by a permutation of a table, nibble by nibble (an
- * int8 is 16 times its high nibble plus the low one), and are exact.
- * Many rows take the high half alone. */
+ * x is rounded to bf16, in decode as in prefill. It used to be split into two
+ * halves for few rows, which kept 16 of its bits at twice the products: a
+ * batch of eight then cost more than its memory.
+ *
+ * Few rows turn integer codes into bf16 by a permutation of a table, nibble by
+ * nibble (an int8 is 16 times its high nibble plus the low one); they are
+ * exact there. Many rows turn a panel into scaled bf16 lines first. */
 #include "kernel/gemm/gemm.h"
 
 #include "kernel/base/cpu.h"
@@ -15,9 +16,11 @@
 #include "kernel/gemm/panel_bf16.h"
 
 enum {
+    FEW_MOST = 16,
     FEW_ROWS = 8,
     FEW_PANELS = 4,
-    FEW_CHAINS = 16,
+    FEW_BESIDE = 2,
+    FEW_UNIT = 2,
     MANY_UNIT = 2,
     MANY_STEP = 4,
     MANY_PANELS = 2
@@ -25,27 +28,35 @@ enum {
 
 /* -- few rows ------------------------------------------------------------- */
 
-/* Two values of x, as high pair and low pair. */
-static inline void split_pair(uint32_t to[2], float a, float b)
+/* Sixteen inputs as pairs: int8 pairs inputs 0 and 2, 1 and 3 of a line, byte
+ * 0 of each half, byte 1 of each half; the other kinds pair neighbours. */
+static inline __m256i few_pairs(__m512 x, enum xl_pack_kind kind)
 {
-    to[0] = bf16_pair(a, b);
-    to[1] = bf16_pair(a - xl_bf16_to_f32((uint16_t)to[0]),
-                      b - xl_bf16_to_f32((uint16_t)(to[0] >> 16)));
+    __m256i pairs = (__m256i)_mm512_cvtneps_pbh(x);
+    if (kind == XL_PACK_INT8) {
+        pairs = _mm256_shufflelo_epi16(pairs, _MM_SHUFFLE(3, 1, 2, 0));
+        pairs = _mm256_shufflehi_epi16(pairs, _MM_SHUFFLE(3, 1, 2, 0));
+    }
+    return pairs;
 }
 
-/* int8 pairs inputs 0 and 2, 1 and 3 of a line: byte 0 of each half, byte 1
- * of each half. The other kinds pair neighbours. */
 static inline void few_x(float *to, size_t stride, const float *x, size_t k,
                          enum xl_pack_kind kind)
 {
-    size_t apart = kind == XL_PACK_INT8 ? 2 : 1;
     size_t padded = xl_pack_groups(k) * XL_PACK_GROUP;
-    for (size_t i = 0; i < padded; i += 2) {
-        size_t a = apart == 2 ? i / 4 * 4 + i % 4 / 2 : i;
-        uint32_t pair[2];
-        split_pair(pair, a < k ? x[a] : 0, a + apart < k ? x[a + apart] : 0);
-        memcpy(to + i * stride, &pair[0], sizeof pair[0]);
-        memcpy(to + (i + 1) * stride, &pair[1], sizeof pair[1]);
+    for (size_t i = 0; i < padded; i += XL_LANES, to += XL_LANES / 2 * stride) {
+        size_t left = i < k ? k - i : 0;
+        __mmask16 there =
+            (__mmask16)(left < XL_LANES ? (1u << left) - 1 : 0xffff);
+        float words[XL_LANES / 2];
+        __m256i pairs = few_pairs(_mm512_maskz_loadu_ps(there, x + i), kind);
+        if (stride == 1) {
+            _mm256_storeu_si256((__m256i *)(void *)to, pairs);
+            continue;
+        }
+        _mm256_storeu_si256((__m256i *)(void *)words, pairs);
+        for (size_t p = 0; p < XL_LANES / 2; p++)
+            to[p * stride] = words[p];
     }
 }
 
@@ -56,49 +67,55 @@ XL_INLINE struct xl_vec dot(struct xl_vec sum, __m512i w, const float *x)
         struct xl_vec){ _mm512_dpbf16_ps(sum.x, (__m512bh)w, (__m512bh)pairs) };
 }
 
-/* 2^shift times each code, or two's complement nibble, in bf16, twice over:
- * the permutation also sees a fifth bit. */
-static const uint16_t int4_table[32] = {
-    0xc2fe, 0xc2d0, 0xc2a6, 0xc282, 0xc244, 0xc20c, 0xc1b0, 0xc120,
-    0x3f80, 0x4150, 0x41c8, 0x4218, 0x4254, 0x428a, 0x42b2, 0x42e2,
-    0xc2fe, 0xc2d0, 0xc2a6, 0xc282, 0xc244, 0xc20c, 0xc1b0, 0xc120,
-    0x3f80, 0x4150, 0x41c8, 0x4218, 0x4254, 0x428a, 0x42b2, 0x42e2,
-};
-static const uint16_t low_table[32] = {
-    0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
-    0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170,
-    0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
-    0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170,
-};
-static const uint16_t high_table[32] = {
-    0x0000, 0x4180, 0x4200, 0x4240, 0x4280, 0x42a0, 0x42c0, 0x42e0,
-    0xc300, 0xc2e0, 0xc2c0, 0xc2a0, 0xc280, 0xc240, 0xc200, 0xc180,
-    0x0000, 0x4180, 0x4200, 0x4240, 0x4280, 0x42a0, 0x42c0, 0x42e0,
-    0xc300, 0xc2e0, 0xc2c0, 0xc2a0, 0xc280, 0xc240, 0xc200, 0xc180,
-};
-
-XL_INLINE __m512i nibbles(__m512i line, unsigned i, const uint16_t *table)
+/* Sixteen small integers in bf16, where they are exact, twice over: the
+ * permutation also sees a fifth bit. */
+XL_INLINE __m512i table_of(__m128i values)
 {
-    return _mm512_permutexvar_epi16(_mm512_srli_epi16(line, 4 * i),
-                                    _mm512_loadu_si512(table));
+    __m512 wide = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(values));
+    __m256i half =
+        _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(wide), 16));
+    return _mm512_broadcast_i64x4(half);
+}
+
+XL_INLINE __m512i int4_table(void)
+{
+    return table_of(
+        _mm_loadu_si128((const __m128i *)(const void *)xl_pack_int4_codes));
+}
+
+/* An int8 by its nibbles: the low one as it is, the high one times 16. */
+XL_INLINE __m512i low_table(void)
+{
+    return table_of(
+        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+XL_INLINE __m512i high_table(void)
+{
+    return table_of(_mm_setr_epi8(0, 16, 32, 48, 64, 80, 96, 112, -128, -112,
+                                  -96, -80, -64, -48, -32, -16));
+}
+
+XL_INLINE __m512i nibbles(__m512i line, unsigned i, __m512i table)
+{
+    return _mm512_permutexvar_epi16(_mm512_srli_epi16(line, 4 * i), table);
 }
 
 XL_INLINE void few_line(struct xl_vec *sums, const void *from, const float *x,
                         enum xl_pack_kind kind, size_t rows)
 {
     __m512i line = _mm512_loadu_si512(from);
-    for (size_t i = 0; kind == XL_PACK_BF16 && i < 2; i++)
-        for (size_t r = 0; r < rows; r++)
-            sums[r] = dot(sums[r], line, x + i * rows + r);
+    for (size_t r = 0; kind == XL_PACK_BF16 && r < rows; r++)
+        sums[r] = dot(sums[r], line, x + r);
     for (unsigned i = 0; kind == XL_PACK_INT4 && i < 4; i++) {
-        __m512i w = nibbles(line, i, int4_table);
+        __m512i w = nibbles(line, i, int4_table());
         for (size_t r = 0; r < rows; r++)
-            sums[r] = dot(sums[r], w, x + 2 * i * rows + r);
+            sums[r] = dot(sums[r], w, x + i * rows + r);
     }
     for (unsigned i = 0; kind == XL_PACK_INT8 && i < 4; i++) {
-        __m512i w = nibbles(line, i, i % 2 ? high_table : low_table);
+        __m512i w = nibbles(line, i, i % 2 ? high_table() : low_table());
         for (size_t r = 0; r < rows; r++)
-            sums[r] = dot(sums[r], w, x + i / 2 * 2 * rows + r);
+            sums[r] = dot(sums[r], w, x + i / 2 * rows + r);
     }
 }
 
@@ -152,7 +169,7 @@ static void run(const struct xl_gemm_job *job)
     struct few f = { .job = job };
     if (job->m == 0 || job->n_begin == job->n_end)
         return;
-    if (job->m > FEW_ROWS) {
+    if (job->m > FEW_MOST) {
         run_many(job, job->scratch);
         return;
     }
@@ -170,7 +187,7 @@ const struct xl_gemm xl_gemm_avx512bf16 = {
     .summary = "packed bf16 and integer weights by bf16 dot products",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
-    .few_rows = FEW_ROWS,
+    .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -11,11 +11,12 @@
 #include "kernel/gemm/gemm.def"
 #undef XL_GEMM
 
-/* xl_gemm_vector and xl_gemm_wide are the variants for any processor; these
- * stand in for them where they can. */
+/* xl_gemm_vector and xl_gemm_wide are the variants for any processor,
+ * xl_gemm_vnni is that for AVX-512; these stand in for them where they can. */
 extern const struct xl_gemm xl_gemm_vector_avx2;
 extern const struct xl_gemm xl_gemm_vector_avx512;
 extern const struct xl_gemm xl_gemm_wide_avx2;
 extern const struct xl_gemm xl_gemm_wide_avx512;
+extern const struct xl_gemm xl_gemm_vnni_avx2;
 
 #endif

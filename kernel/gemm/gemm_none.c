@@ -43,6 +43,12 @@ const struct xl_gemm xl_gemm_avx512bf16 = { .name = "avx512bf16",
                                             .scratch_floats = scratch_floats,
                                             .run = run };
 
+const struct xl_gemm xl_gemm_vnni = { .name = "vnni",
+                                      .summary = "needs x86-64",
+                                      .why_not = why_not,
+                                      .scratch_floats = scratch_floats,
+                                      .run = run };
+
 const struct xl_gemm xl_gemm_amx = { .name = "amx",
                                      .summary = "needs x86-64",
                                      .why_not = why_not,

@@ -79,10 +79,17 @@ XL_INLINE void xl_line_widen(struct xl_vec *out, const void *from,
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
+/* Eight codes of int4 as fp32, from place `at` on. */
+XL_INLINE __m256 xl_line_codes(size_t at)
+{
+    __m128i codes = _mm_loadl_epi64(
+        (const __m128i *)(const void *)(xl_pack_int4_codes + at));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes));
+}
+
 XL_INLINE __m256 xl_line_code(__m256i places)
 {
-    const __m256 low = _mm256_setr_ps(-127, -104, -83, -65, -49, -35, -22, -10);
-    const __m256 high = _mm256_setr_ps(1, 13, 25, 38, 53, 69, 89, 113);
+    const __m256 low = xl_line_codes(0), high = xl_line_codes(8);
     __m256 is_high = _mm256_castsi256_ps(_mm256_slli_epi32(places, 28));
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, places),
                             _mm256_permutevar8x32_ps(high, places), is_high);

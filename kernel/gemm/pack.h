@@ -41,7 +41,7 @@ enum xl_pack_kind {
 };
 
 enum {
-    XL_PACK_VERSION = 1, /* of the layout, for files that hold it */
+    XL_PACK_VERSION = 2, /* of the layout and codes, for files of them */
     XL_PACK_LANES = 16,
     XL_PACK_LINE = 64,
     XL_PACK_GROUP = 32,

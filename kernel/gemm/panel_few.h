@@ -3,17 +3,20 @@
  * Few rows times packed weights: decode, alone or in a batch. Included by the
  * files of a variant.
  *
- * Every line is read once for all rows, widened in registers and used up.
- * Several panels go side by side: their sums are independent chains, and
- * their streams keep more misses in flight than one would. Each output is one
+ * Every line is read from memory once for all rows, widened in registers and
+ * used up. Several panels go side by side: their sums are independent chains,
+ * and their streams keep more misses in flight than one would. Rows beyond a
+ * register block find the panels in the second-level cache. Each output is one
  * sum over k in order, by group for integer kinds (group sum times scale), so
  * its bits depend neither on the columns asked for nor on the rows beside it.
  *
  * The includer defines before:
  *
- *     FEW_ROWS     rows at most: 4 or 8
+ *     FEW_MOST     rows at most
+ *     FEW_ROWS     rows in a register block: 4 or 8
  *     FEW_PANELS   panels side by side, for one or two rows
- *     FEW_CHAINS   rows x panels at most, for more rows
+ *     FEW_BESIDE   panels side by side, for more rows
+ *     FEW_UNIT     inputs in 32 bits of x as few_x writes it
  *     few_x        32-bit values for one row of x, padded to whole groups
  *     few_line     adds a line times x to the sums of all rows
  */
@@ -25,11 +28,22 @@
 
 #include "kernel/gemm/panel_store.h"
 
+enum {
+    FEW_CHAINS = FEW_ROWS * FEW_BESIDE /* not below 2 * FEW_PANELS */
+};
+
 struct few {
     const struct xl_gemm_job *job;
-    const float *x; /* [input][rows] as few_x writes it */
+    const float *x; /* [block of rows][input][rows] as few_x writes it */
     size_t panel;
+    size_t first, real; /* rows of the block, those that are there */
 };
+
+/* Words of x that a row takes. */
+static inline size_t few_words(size_t k)
+{
+    return xl_pack_groups(k) * XL_PACK_GROUP / FEW_UNIT;
+}
 
 XL_INLINE void few_group(struct xl_vec *part, const unsigned char *const *lines,
                          const float *x, enum xl_pack_kind kind, size_t rows,
@@ -39,7 +53,7 @@ XL_INLINE void few_group(struct xl_vec *part, const unsigned char *const *lines,
     for (size_t l = 0; l < XL_PACK_GROUP / inputs; l++)
         for (size_t p = 0; p < panels; p++)
             few_line(part + p * rows, lines[p] + l * XL_PACK_LINE,
-                     x + l * inputs * rows, kind, rows);
+                     x + l * inputs / FEW_UNIT * rows, kind, rows);
 }
 
 XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
@@ -50,7 +64,7 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
         XL_PACK_GROUP / xl_line_inputs(kind) * XL_PACK_LINE;
     bool scaled = kind == XL_PACK_INT8 || kind == XL_PACK_INT4;
     size_t groups = xl_pack_groups(w->in);
-    const unsigned char *lines[FEW_CHAINS];
+    const unsigned char *lines[FEW_PANELS];
     struct xl_vec acc[FEW_CHAINS], part[FEW_CHAINS];
     for (size_t p = 0; p < panels; p++)
         lines[p] = (const unsigned char *)w->data +
@@ -58,7 +72,7 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
     for (size_t i = 0; i < rows * panels; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++) {
-        const float *x = f->x + g * XL_PACK_GROUP * rows;
+        const float *x = f->x + g * XL_PACK_GROUP / FEW_UNIT * rows;
         for (size_t i = 0; i < rows * panels; i++)
             part[i] = scaled ? xl_vec_zero() : acc[i];
         few_group(part, lines, x, kind, rows, panels);
@@ -72,8 +86,9 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
         }
     }
     for (size_t p = 0; p < panels; p++)
-        for (size_t r = 0; r < rows && r < f->job->m; r++)
-            panel_store_biased(f->job, r, f->panel + p, acc[p * rows + r]);
+        for (size_t r = 0; r < rows && r < f->real; r++)
+            panel_store_biased(f->job, f->first + r, f->panel + p,
+                               acc[p * rows + r]);
 }
 
 /* All panels of the job's columns, `wide` at a time while there are so many. */
@@ -88,39 +103,82 @@ XL_INLINE void few_columns(struct few *f, enum xl_pack_kind kind, size_t rows,
         few_panels(f, kind, rows, 1);
 }
 
+/* Rows of a block that has n left, one of few: 1, 2, 4 or FEW_ROWS. */
+static inline size_t few_block_rows(size_t n, bool is_only)
+{
+    if (is_only && n <= 2)
+        return n;
+    return n <= 4 ? 4 : (size_t)FEW_ROWS;
+}
+
+/* More rows than a block: two or more blocks past the same panels. */
+XL_INLINE void few_blocks(struct few *f, enum xl_pack_kind kind, size_t panels)
+{
+    const float *x = f->x;
+    for (f->first = 0; f->first < f->job->m; f->first += FEW_ROWS) {
+        size_t left = f->job->m - f->first;
+        f->real = left < FEW_ROWS ? left : (size_t)FEW_ROWS;
+        if (few_block_rows(f->real, false) == 4)
+            few_panels(f, kind, 4, panels);
+        else
+            few_panels(f, kind, FEW_ROWS, panels);
+        f->x += few_block_rows(f->real, false) * few_words(f->job->k);
+    }
+    f->x = x;
+}
+
+XL_INLINE void few_columns_blocks(struct few *f, enum xl_pack_kind kind)
+{
+    const size_t wide = FEW_BESIDE;
+    size_t end = xl_pack_panels(f->job->n_end);
+    f->panel = f->job->n_begin / XL_PACK_LANES;
+    for (; f->panel + wide <= end; f->panel += wide)
+        few_blocks(f, kind, wide);
+    for (; f->panel < end; f->panel++)
+        few_blocks(f, kind, 1);
+}
+
 XL_INLINE void few_kind(struct few *f, enum xl_pack_kind kind)
 {
     size_t m = f->job->m;
+    f->first = 0;
+    f->real = m;
     if (m == 1)
         few_columns(f, kind, 1, FEW_PANELS);
     else if (m == 2)
         few_columns(f, kind, 2, FEW_PANELS);
     else if (m <= 4)
-        few_columns(f, kind, 4, FEW_CHAINS / 4);
+        few_columns(f, kind, 4, FEW_BESIDE);
+    else if (m <= FEW_ROWS)
+        few_columns(f, kind, FEW_ROWS, FEW_BESIDE);
     else
-        few_columns(f, kind, FEW_ROWS, FEW_CHAINS / FEW_ROWS);
+        few_columns_blocks(f, kind);
 }
 
 /* Floats of scratch for inputs of width k. */
 static inline size_t few_scratch(size_t k)
 {
-    return FEW_ROWS * xl_pack_groups(k) * XL_PACK_GROUP;
+    return FEW_MOST * few_words(k);
 }
 
 static inline void few_prepare(struct few *f)
 {
     const struct xl_gemm_job *job = f->job;
-    size_t rows = job->m == 3 ? 4 : job->m > 4 ? (size_t)FEW_ROWS : job->m;
-    size_t width = xl_pack_groups(job->k) * XL_PACK_GROUP;
+    size_t words = few_words(job->k), rows;
+    float *block = job->scratch;
     f->x = job->scratch;
-    assert(job->m <= FEW_ROWS && job->packed->in == job->k);
-    for (size_t r = 0; r < rows; r++) {
-        float *to = job->scratch + r;
-        if (r < job->m)
-            few_x(to, rows, job->x + r * job->ldx, job->k, job->packed->kind);
-        else
-            for (size_t i = 0; i < width; i++)
-                to[i * rows] = 0;
+    assert(job->m <= FEW_MOST && job->packed->in == job->k);
+    for (size_t first = 0; first < job->m; first += rows) {
+        rows = few_block_rows(job->m - first, job->m <= FEW_ROWS);
+        for (size_t r = 0; r < rows; r++) {
+            if (first + r < job->m)
+                few_x(block + r, rows, job->x + (first + r) * job->ldx, job->k,
+                      job->packed->kind);
+            else
+                for (size_t i = 0; i < words; i++)
+                    block[i * rows + r] = 0;
+        }
+        block += rows * words;
     }
 }
 

@@ -15,6 +15,10 @@
 
 /* -- few rows ------------------------------------------------------------- */
 
+enum {
+    FEW_UNIT = 1
+};
+
 static inline void few_x(float *to, size_t stride, const float *x, size_t k,
                          enum xl_pack_kind kind)
 {
@@ -125,7 +129,7 @@ static inline void run_panels(const struct xl_gemm_job *job)
 {
     if (job->m == 0 || job->n_begin == job->n_end)
         return;
-    if (job->m <= FEW_ROWS)
+    if (job->m <= FEW_MOST)
         run_few(job);
     else
         run_many(job, job->scratch);
