@@ -10,10 +10,10 @@ set xtics scale 0 offset 0,-0.2 font FONT.(PLACES > 8 ? ',11' : ',14') ('' 0)
 array LABELS[2] = ['decode (tok/s)', 'prefill (tok/s)']
 do for [p = 1:2] {
     top = p == 1 ? TOP_1 : TOP_2
-    set tmargin at screen (p == 1 ? TOP : 0.5)
-    set bmargin at screen (p == 1 ? 0.6 : 0.195)
+    set tmargin at screen (p == 1 ? TOP : 0.495)
+    set bmargin at screen (p == 1 ? 0.595 : 0.175)
     set yrange [0:(top > 0 ? top * 1.14 : 1)]
-    set ylabel LABELS[p] textcolor rgb INK offset -0.5,0
+    set ylabel LABELS[p] textcolor rgb INK
     if (p == 2) {
         unset label 1
         unset label 2
@@ -28,7 +28,7 @@ do for [p = 1:2] {
         set ytics scale 0 format ''
     } else {
         unset label 3
-        set ytics scale 1 format '%.4g'
+        set ytics scale 1 format numbers(0, top)
     }
     b = 3 * p - 2
     plot DATA index b + 1 using 1:4 with points pt 7 ps 0.6 lc rgb CONTEXT title 'trial', \

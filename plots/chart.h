@@ -64,6 +64,7 @@ struct xl_chart_history {
     double reference;          /* NaN = unknown */
     const char *y_label;
     struct xl_range x, y;
+    struct xl_range y_accepted; /* of what may win and the expectation */
 };
 
 enum xl_status xl_chart_by_value(struct xl_chart_by_value *chart,

@@ -202,7 +202,9 @@ enum xl_status xl_chart_history(struct xl_chart_history *chart,
 {
     size_t n = record->n_entries;
     struct xl_range none = { (double)NAN, (double)NAN }, unused = none;
-    *chart = (struct xl_chart_history){ .y = none, .reference = (double)NAN };
+    *chart = (struct xl_chart_history){ .y = none,
+                                        .y_accepted = none,
+                                        .reference = (double)NAN };
     if (!make_all(chart, n, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     sort_scores(chart, record);
@@ -211,6 +213,10 @@ enum xl_status xl_chart_history(struct xl_chart_history *chart,
     if (!chart->y_label)
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     xl_range_widen_all(&unused, &chart->y, &chart->accepted);
+    chart->y_accepted = chart->y;
+    xl_range_widen_all(&unused, &chart->y_accepted, &chart->expected);
+    xl_range_widen(&chart->y_accepted, chart->reference);
+    xl_range_settle(&chart->y_accepted);
     xl_range_widen_all(&unused, &chart->y, &chart->pruned);
     xl_range_widen_all(&unused, &chart->y, &chart->rejected);
     xl_range_widen(&chart->y, chart->reference);

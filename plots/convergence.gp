@@ -9,10 +9,12 @@ set xrange [X_LO:X_HI]
 if (X_HI - X_LO < 12) {
     set xtics 1
 }
+set bmargin at screen 0.26
 set xlabel 'trial (in the order of the search)' textcolor rgb INK
-set ylabel Y_LABEL textcolor rgb INK offset -0.5,0 noenhanced
-set key at screen 0.545,0.02 maxrows 3
-RANDOM = IS_RANDOM > 0 ? sprintf('expected of random search (%d draws known), 10-90%%', int(N_RANDOM)) : 'expected of these trials in random order, 10-90%'
+set format y numbers(Y_LO, Y_HI)
+set ylabel Y_LABEL textcolor rgb INK noenhanced
+set key at screen 0.545,0.02 maxrows 2
+RANDOM = sprintf(IS_RANDOM > 0 ? 'random search, expected (n=%d)' : 'in random order, expected (n=%d)', int(N_RANDOM))
 plot DATA index 3 using 1:5:6 with filledcurves fc rgb BAND notitle, \
      DATA index 1 using 1:4 with points pt 7 ps 0.5 lc rgb CONTEXT title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 0 using (X_LO):6:(X_HI - X_LO):(0) with vectors nohead lw 1.5 dt 4 lc rgb REFERENCE title (HAS_DEFAULT > 0 ? 'default' : ''), \

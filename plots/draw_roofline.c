@@ -14,7 +14,8 @@
 #include "plots/data.h"
 #include "plots/draw.h"
 
-#define NONE ((double)NAN)
+#define NONE    ((double)NAN)
+#define CROWDED 1.6 /* peaks so close share no side for their labels */
 
 enum {
     MOST_LIMITS = 8
@@ -186,6 +187,19 @@ static bool sort_marks(struct xl_series *kinds, const struct xl_record *record,
     return true;
 }
 
+/* Is another peak so close above that there is no room for a label? */
+static bool is_crowded(const struct limits *limits, size_t at)
+{
+    double value = limits->peaks[at].value;
+    for (size_t i = 0; i < limits->n_peaks; i++) {
+        double other = limits->peaks[i].value;
+        if (i != at && other >= value && other < value * CROWDED &&
+            (other > value || i < at))
+            return true;
+    }
+    return false;
+}
+
 /* Slopes end where the highest peak begins, peaks begin at the best slope. */
 static void write_roofs(struct xl_drawing *d, const struct limits *limits,
                         const struct xl_range *x)
@@ -203,13 +217,14 @@ static void write_roofs(struct xl_drawing *d, const struct limits *limits,
         xl_data_text(d->data, limit->label);
         xl_data_end(d->data);
     }
-    xl_data_block(d->data, "peaks", "x0 x1 GF/s label");
+    xl_data_block(d->data, "peaks", "x0 x1 GF/s label is_below");
     for (size_t i = 0; i < limits->n_peaks; i++) {
         const struct limit *limit = &limits->peaks[i];
         xl_data_number(d->data, fmin(x->hi, limit->value / read));
         xl_data_number(d->data, x->hi);
         xl_data_number(d->data, limit->value);
         xl_data_text(d->data, limit->label);
+        xl_data_number(d->data, is_crowded(limits, i));
         xl_data_end(d->data);
     }
 }
@@ -225,7 +240,7 @@ static void write_all(struct xl_drawing *d, struct xl_series *kinds,
     for (size_t k = 0; k < KINDS; k++)
         xl_range_widen_all(&x, &y, &kinds[k]);
     xl_range_widen(&y, top_peak(limits));
-    x = (struct xl_range){ x.lo / 4, x.hi * 6 };
+    x = (struct xl_range){ x.lo / 12, x.hi * 6 };
     y = (struct xl_range){ y.lo / 3, y.hi * 2.2 };
     xl_data_head(d->data, d->record,
                  "x_lo x_hi y_lo y_hi decode_ok decode_rejected prefill_ok "

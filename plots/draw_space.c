@@ -175,6 +175,8 @@ enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
 
 struct cell {
     size_t n, best; /* accepted trials; the entry that is best */
+    size_t n_lost;  /* those that were not accepted */
+    bool has_winner;
 };
 
 static bool is_better(const struct xl_record *record, size_t a, size_t b)
@@ -188,11 +190,16 @@ static void fill_cells(struct cell *cells, const struct xl_record *record,
 {
     for (size_t i = 0; i < record->n_entries; i++) {
         const struct xl_entry *entry = &record->entries[i];
-        if (entry->outcome != XL_OUTCOME_ACCEPTED || isnan(entry->score) ||
-            x->value_of[i] < 0 || y->value_of[i] < 0)
+        if (entry->outcome == XL_OUTCOME_UNFINISHED || x->value_of[i] < 0 ||
+            y->value_of[i] < 0)
             continue;
         struct cell *cell = &cells[(size_t)y->value_of[i] * XL_TUNABLE_VALUES +
                                    (size_t)x->value_of[i]];
+        cell->has_winner = cell->has_winner || entry->is_winner;
+        if (entry->outcome != XL_OUTCOME_ACCEPTED || isnan(entry->score)) {
+            cell->n_lost++;
+            continue;
+        }
         if (cell->n == 0 || is_better(record, i, cell->best))
             cell->best = i;
         cell->n++;
@@ -216,7 +223,7 @@ static void write_cell(struct xl_drawing *d, size_t x, size_t y,
     xl_data_number(d->data, entry->score_lo);
     xl_data_number(d->data, entry->score_hi);
     xl_data_number(d->data, (double)cell->n);
-    xl_data_number(d->data, entry->is_winner);
+    xl_data_number(d->data, cell->has_winner);
     xl_data_text(d->data, value);
     xl_data_text(d->data, interval);
     xl_data_end(d->data);
@@ -231,6 +238,24 @@ static void write_labels(struct xl_drawing *d, const char *name,
         xl_data_text(d->data, by->labels[i]);
         xl_data_end(d->data);
     }
+}
+
+/* Cells that were tried in vain. */
+static void write_lost(struct xl_drawing *d, const struct cell *cells)
+{
+    size_t n = 0;
+    xl_data_block(d->data, "lost cells", "x y n");
+    for (size_t i = 0; i < CELLS; i++) {
+        if (cells[i].n || cells[i].n_lost == 0)
+            continue;
+        xl_data_number(d->data, (double)(i % XL_TUNABLE_VALUES));
+        xl_data_number(d->data, (double)(i / XL_TUNABLE_VALUES));
+        xl_data_number(d->data, (double)cells[i].n_lost);
+        xl_data_end(d->data);
+        n++;
+    }
+    if (n == 0)
+        xl_data_nothing(d->data, 3);
 }
 
 static enum xl_status write_heatmap(struct xl_drawing *d,
@@ -268,9 +293,37 @@ static enum xl_status write_heatmap(struct xl_drawing *d,
                        &cells[i]);
     write_labels(d, "x labels", x);
     write_labels(d, "y labels", y);
+    write_lost(d, cells);
     if (n < 2)
         d->why_not = "fewer than two cells hold an accepted trial";
     return XL_OK;
+}
+
+/* Do two values of the tunable or more have an accepted trial? */
+static bool is_varied(const struct xl_record *record,
+                      const struct xl_tunable *by)
+{
+    int first = -1;
+    for (size_t i = 0; i < record->n_entries; i++) {
+        const struct xl_entry *entry = &record->entries[i];
+        if (entry->outcome != XL_OUTCOME_ACCEPTED || isnan(entry->score) ||
+            by->value_of[i] < 0)
+            continue;
+        if (first >= 0 && by->value_of[i] != first)
+            return true;
+        first = by->value_of[i];
+    }
+    return false;
+}
+
+/* The first place from `at` in the order whose tunable is varied. */
+static size_t next_varied(const struct xl_drawing *d, const size_t *order,
+                          size_t at)
+{
+    while (at < d->tunables->n &&
+           !is_varied(d->record, &d->tunables->items[order[at]]))
+        at++;
+    return at;
 }
 
 enum xl_status xl_draw_heatmap(struct xl_drawing *d, struct xl_err *err)
@@ -283,8 +336,14 @@ enum xl_status xl_draw_heatmap(struct xl_drawing *d, struct xl_err *err)
                                         : "too few trials have a value";
         return XL_OK;
     }
-    const struct xl_tunable *x = &d->tunables->items[order[0]];
-    const struct xl_tunable *y = &d->tunables->items[order[1]];
+    size_t first = next_varied(d, order, 0);
+    size_t second = next_varied(d, order, first + 1);
+    if (second >= d->tunables->n) {
+        d->why_not = "fewer than two tunables vary among accepted trials";
+        return XL_OK;
+    }
+    const struct xl_tunable *x = &d->tunables->items[order[first]];
+    const struct xl_tunable *y = &d->tunables->items[order[second]];
     bool swap = y->n_values > x->n_values;
     return write_heatmap(d, swap ? y : x, swap ? x : y, err);
 }
@@ -360,15 +419,26 @@ static size_t winner_index(const struct xl_record *record)
     return winner ? (size_t)(winner - record->entries) : record->n_entries;
 }
 
+static size_t widest_label(const struct xl_tunable *by)
+{
+    size_t widest = 0;
+    for (size_t v = 0; v < by->n_values; v++) {
+        size_t n = strlen(by->labels[v]);
+        widest = n > widest ? n : widest;
+    }
+    return widest;
+}
+
 static void write_panels(struct xl_drawing *d, const size_t *order, size_t n,
                          size_t winner)
 {
     for (size_t p = 0; p < n; p++) {
         const struct xl_tunable *by = &d->tunables->items[order[p]];
-        xl_data_block(d->data, "panel", "name values winner");
+        xl_data_block(d->data, "panel", "name values winner widest");
         xl_data_text(d->data, by->name);
         xl_data_number(d->data, (double)by->n_values);
         xl_data_number(d->data, (double)by->value_of[winner]);
+        xl_data_number(d->data, (double)widest_label(by));
         xl_data_end(d->data);
         write_labels(d, "labels", by);
         write_others(d, by);

@@ -122,11 +122,12 @@ enum xl_status xl_draw_convergence(struct xl_drawing *d, struct xl_err *err)
                  "x_lo x_hi y_lo y_hi reference accepted has_winner step "
                  "n_random is_random y_label");
     xl_data_range(out, &chart.x);
-    xl_data_range(out, &chart.y);
+    xl_data_range(out, &chart.y_accepted);
     xl_data_number(out, chart.reference);
     xl_data_number(out, (double)chart.accepted.total);
     xl_data_number(out, (double)chart.winner.n);
-    xl_data_number(out, xl_chart_step(chart.y.hi - chart.y.lo, TICKS));
+    xl_data_number(
+        out, xl_chart_step(chart.y_accepted.hi - chart.y_accepted.lo, TICKS));
     xl_data_number(out, (double)chart.n_random);
     xl_data_number(out, chart.is_random);
     xl_data_text(out, chart.y_label);

@@ -221,7 +221,7 @@ enum xl_status xl_draw_steps(struct xl_drawing *d, struct xl_err *err)
     double first = series.marks[0].x, last = series.marks[n - 1].x;
     xl_series_thin(&series);
     xl_data_head(d->data, d->record,
-                 "first last top n median median_lo median_hi p90 p99");
+                 "first last top n median median_lo median_hi p90 p99 low");
     xl_data_number(d->data, first);
     xl_data_number(d->data, last);
     xl_data_number(d->data, times[n - 1]);
@@ -231,6 +231,7 @@ enum xl_status xl_draw_steps(struct xl_drawing *d, struct xl_err *err)
     xl_data_number(d->data, middle.hi);
     xl_data_number(d->data, quantile(times, n, 0.90));
     xl_data_number(d->data, quantile(times, n, 0.99));
+    xl_data_number(d->data, times[0]);
     xl_data_end(d->data);
     xl_data_series(d->data, "steps", &series);
     return XL_OK;

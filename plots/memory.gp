@@ -8,10 +8,10 @@ unset key
 if (N_1 > 0) {
     set bmargin at screen (BOTH ? 0.565 : 0.13)
     set yrange [0:TOP_1 * 1.15]
-    set xrange [0:*]
+    set xrange [0:*] noextend
     set xlabel 'minutes since the sweep began' textcolor rgb INK
-    set ylabel 'peak of the evaluator (MiB)' textcolor rgb INK offset -0.5,0
-    set label 3 sprintf('n=%d samples', int(N_1)) at graph 0.99,1.03 right font FONT.',12' textcolor rgb SOFT
+    set ylabel 'peak of the evaluator (MiB)' textcolor rgb INK
+    set label 3 sprintf('n=%d samples', int(N_1)) at graph 0.99,0.97 right font FONT.',12' textcolor rgb SOFT
     plot DATA index 1 using 1:2 with points pt 7 ps 0.45 lc rgb ACCEPTED
     unset label
 }
@@ -21,7 +21,7 @@ if (N_2 > 0) {
     set yrange [0:TOP_2 * 1.15]
     set xrange [0:(LAST > 0 ? LAST : 1)]
     set xlabel 'seconds since the generation began' textcolor rgb INK
-    set ylabel 'resident (MB)' textcolor rgb INK offset -0.5,0
-    set label 3 sprintf('n=%d readings', int(N_2)) at graph 0.99,1.03 right font FONT.',12' textcolor rgb SOFT
+    set ylabel 'resident (MB)' textcolor rgb INK
+    set label 3 sprintf('n=%d readings', int(N_2)) at graph 0.99,0.97 right font FONT.',12' textcolor rgb SOFT
     plot DATA index 2 using 1:2 with lines lw 2 lc rgb MIDDLE
 }

@@ -6,14 +6,16 @@ stats DATA index 0 using (X_LO = $2, X_HI = $3, Y_LO = $4, Y_HI = $5, N_1 = $6, 
 if (N_FAILED > 0) {
     set label 4 sprintf('%d failed, without speeds', int(N_FAILED)) at graph 0.99,1.03 right font FONT.',12' textcolor rgb SOFT
 }
-set format x '%.4g'
+set format x numbers(X_LO, X_HI)
+set format y numbers(Y_LO, Y_HI)
 set xrange [X_LO:X_HI]
 set yrange [Y_LO:Y_HI]
 set grid xtics
 set xlabel 'prefill (tok/s)' textcolor rgb INK
-set ylabel 'decode (tok/s)' textcolor rgb INK offset -0.5,0
+set ylabel 'decode (tok/s)' textcolor rgb INK
 set key at screen 0.545,0.02 maxrows 2
-plot DATA index 1 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
+plot DATA index 2 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.5 lc rgb GRID notitle, \
+     DATA index 1 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 4 using 1:4 with lines lw 1.5 lc rgb MIDDLE title 'Pareto front', \
      DATA index 2 using 1:4 with points pt 2 ps 0.9 lw 1.5 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
      DATA index 1 using 1:4 with points pt 7 ps 0.9 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \

@@ -3,14 +3,17 @@
 # reference, 4 winner, 5 gates, 6 ticks.
 stats DATA index 0 using (X_LO = $2, X_HI = $3, Y_LO = $4, Y_HI = $5, N_1 = $6, N_2 = $7, HAS_DEFAULT = $8, HAS_WINNER = $9, LABEL = strcol(10), 0) nooutput
 set xrange [X_LO:X_HI]
-set yrange [Y_LO:Y_HI]
+# Room above for the names of the gates.
+TIP = Y_HI + 0.36 * (Y_HI - Y_LO)
+set yrange [Y_LO:TIP]
+set format y numbers(Y_LO, TIP)
 set xtics scale 1 font FONT.',12' ('' X_LO)
 set grid xtics
-set xlabel 'paired difference from the reference (bits a byte; more is worse; linear below 1e-5, then logarithmic)' textcolor rgb INK font FONT.',13'
-set ylabel LABEL textcolor rgb INK offset -0.5,0 noenhanced
+set xlabel 'paired difference from the reference (bits a byte, right is worse)' textcolor rgb INK
+set ylabel LABEL textcolor rgb INK noenhanced
 set key at screen 0.545,0.02 maxrows 2
-plot DATA index 5 using 1:(Y_LO):(0):(Y_HI - Y_LO) with vectors nohead lw 2 dt 2 lc rgb SOFT title 'gate', \
-     DATA index 5 using 1:(Y_HI):(sprintf('%s: %g ', strcol(3), $2)) with labels right rotate by 90 offset -0.8,0 font FONT.',12' textcolor rgb SOFT notitle, \
+plot DATA index 5 using 1:(Y_LO):(0):(TIP - Y_LO) with vectors nohead lw 2 dt 2 lc rgb SOFT title 'gate', \
+     DATA index 5 using 1:(TIP):(sprintf('%s: %g ', strcol(3), $2)) with labels right rotate by 90 offset -1.1,0 font FONT.',12' textcolor rgb SOFT notitle, \
      DATA index 2 using 1:(bounded(4, 2, 3)):2:3 with xerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 2 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 1 using 1:(bounded(4, 2, 3)):2:3 with xerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \

@@ -472,6 +472,7 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
     xl_record_interpret(record);
     XL_TRY(xl_record_samples(record, err));
     XL_TRY(xl_record_extras(record, err));
+    xl_record_describe(record);
     if (record->lacks_memory)
         return xl_fail(err, XL_ENOMEM, "out of memory reading '%s'",
                        record->dir);

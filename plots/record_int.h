@@ -13,8 +13,11 @@ enum xl_status xl_record_csv(struct xl_record *record, const char *name,
 /* Fills intervals and counts that the entries lack from samples.csv. */
 enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err);
 
-/* Outcomes, scores, winner, reference and subtitle of loaded entries. */
+/* Outcomes, scores, winner and reference of loaded entries. */
 void xl_record_interpret(struct xl_record *record);
+
+/* The subtitle, from all that is loaded. */
+void xl_record_describe(struct xl_record *record);
 
 /* The files of enum xl_extra, steps and memory. */
 enum xl_status xl_record_extras(struct xl_record *record, struct xl_err *err);

@@ -135,6 +135,23 @@ static void add_fact(struct xl_buf *out, const char *label, const cJSON *item)
                       item->valuestring);
 }
 
+/* "n = 7 samples a trial", or their range. */
+static void add_count(struct xl_buf *out, const struct xl_record *record)
+{
+    double least = (double)NAN, most = (double)NAN;
+    for (size_t i = 0; i < record->n_entries; i++) {
+        double n = record->entries[i].values[XL_COLUMN_N];
+        least = fmin(least, n);
+        most = fmax(most, n);
+    }
+    if (!(least > 0))
+        return;
+    xl_buf_printf(out, "%sn = %.0f", out->len ? " \xc2\xb7 " : "", least);
+    if (most > least)
+        xl_buf_printf(out, "\xe2\x80\x93%.0f", most);
+    xl_buf_text(out, " samples a trial");
+}
+
 static void make_subtitle(struct xl_record *record)
 {
     const cJSON *meta = record->meta;
@@ -160,6 +177,7 @@ static void make_subtitle(struct xl_record *record)
     if (cJSON_IsObject(cpu))
         cpu = cJSON_GetObjectItemCaseSensitive(cpu, "model");
     add_fact(&line, "", cpu);
+    add_count(&line, record);
     if (!xl_buf_ok(&line))
         record->lacks_memory = true;
     record->subtitle = xl_record_text(
@@ -171,5 +189,9 @@ void xl_record_interpret(struct xl_record *record)
 {
     read_objective(record);
     mark_entries(record);
+}
+
+void xl_record_describe(struct xl_record *record)
+{
     make_subtitle(record);
 }

@@ -10,15 +10,16 @@ set format x '%g'
 set format y '%g'
 set grid xtics ytics lt 1 lc rgb GRID
 set xlabel 'arithmetic intensity (FLOP a byte that must be read)' textcolor rgb INK
-set ylabel 'computed (GFLOP/s)' textcolor rgb INK offset -0.5,0
+set ylabel 'computed (GFLOP/s)' textcolor rgb INK
 set key at screen 0.545,0.02 maxrows 2
 # Angle of a slope of one on this page.
 ANGLE = atan((TOP - 0.235) * HEIGHT / (0.855 * WIDTH) * log(X_HI / X_LO) / log(Y_HI / Y_LO)) * 57.2958
 plot DATA index 1 using 2:3:($4 - $2):($5 - $3) notitle with dots lc rgb PAPER, \
      DATA index 1 using 1:2:($3 - $1):($4 - $2) with vectors nohead lw 2 lc rgb INK notitle, \
      DATA index 2 using 1:3:($2 - $1):(0) with vectors nohead lw 2 lc rgb INK notitle, \
-     DATA index 1 using (sqrt(X_LO * 1.2 * $3)):(sqrt(X_LO * 1.2 * $3) * $5 * 1.18):(sprintf('%s %s GB/s', strcol(6), short($5))) with labels center rotate by ANGLE font FONT.',12' textcolor rgb INK notitle, \
-     DATA index 2 using (X_HI / 1.1):($3 * 1.14):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels right font FONT.',12' textcolor rgb INK notitle, \
+     DATA index 1 using (X_LO * 1.25):(X_LO * 1.25 * $5 * 1.35):(sprintf('%s %s GB/s', strcol(6), short($5))) with labels left rotate by ANGLE font FONT.',12' textcolor rgb INK notitle, \
+     DATA index 2 using (X_HI / 1.1):($5 > 0 ? NaN : $3 * 1.2):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels right font FONT.',12' textcolor rgb INK notitle, \
+     DATA index 2 using ($1 * 1.5):($5 > 0 ? $3 / 1.25 : NaN):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels left font FONT.',12' textcolor rgb INK notitle, \
      DATA index 3 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 5 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 3 using 1:4 with points pt 7 ps 0.9 lc rgb ACCEPTED title sprintf('decode (n=%d)', int(N_1)), \

@@ -15,7 +15,7 @@ MIDDLE = DARK ? '#2fc79a' : '#009e73'
 REJECTED = DARK ? '#ff8a3d' : '#d55e00'
 WINNER = DARK ? '#f0a6d0' : '#cc79a7'
 REFERENCE = DARK ? '#ffffff' : '#000000'
-CONTEXT = DARK ? '#5d7484' : '#8fa9bb'
+CONTEXT = DARK ? '#7d95a6' : '#8fa9bb'
 BAND = DARK ? '#26424a' : '#d4ece4'
 FILL = DARK ? '#24425a' : '#cfe3f1'
 if (PASS <= 2) {
@@ -35,6 +35,8 @@ if (PASS <= 2) {
 # The value where it has bounds, else nothing: a bar without bounds would be
 # drawn from zero.
 bounded(value, lo, hi) = (valid(lo) && valid(hi)) ? column(value) : NaN
+# Ticks of a scale: 14.5k rather than 1.45e+04.
+numbers(lo, hi) = hi < 9999.5 ? '%.4g' : hi - lo < 900 ? '%.2s%c' : hi - lo < 9000 ? '%.1s%c' : '%.0s%c'
 short(v) = v >= 999500 ? sprintf('%.3gM', v / 1e6) : v >= 9995 ? sprintf('%.3gk', v / 1e3) : sprintf('%.4g', v)
 
 set border 3 lc rgb SOFT

@@ -5,8 +5,8 @@ stats DATA index 0 using (LAST = $2, LONGEST = $3, N = $4, N_SAMPLES = $5, N_1 =
 set multiplot
 set xrange [0:LAST]
 set yrange [0:LONGEST * 1.06]
-set bmargin at screen (N_SAMPLES > 0 ? 0.45 : 0.2)
-set ylabel 'time of the trial (s)' textcolor rgb INK offset -0.5,0
+set bmargin at screen (N_SAMPLES > 0 ? 0.47 : 0.2)
+set ylabel 'time of the trial (s)' textcolor rgb INK
 if (N_SAMPLES == 0) {
     set xlabel 'minutes since the sweep began' textcolor rgb INK
 } else {
@@ -19,12 +19,12 @@ plot DATA index 1 using 1:($4 == 0 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb A
 unset label
 unset key
 if (N_SAMPLES > 0) {
-    set tmargin at screen 0.41
-    set bmargin at screen 0.165
+    set tmargin at screen 0.43
+    set bmargin at screen 0.19
     set format x '%g'
     set yrange [0:100]
     set ytics 25
-    set ylabel 'taken by others (%)' textcolor rgb INK offset -0.5,0
+    set ylabel 'taken by others (%)' textcolor rgb INK
     set xlabel 'minutes since the sweep began' textcolor rgb INK
     plot DATA index 2 using 1:2 with points pt 7 ps 0.35 lc rgb CONTEXT
 }

@@ -14,13 +14,15 @@ set bmargin at screen BOTTOM + STRIP + 0.03
 set yrange [Y_LO:Y_HI]
 set ytics STEP * ceil(Y_LO / STEP), STEP, Y_HI
 set format x ''
-set ylabel Y_LABEL textcolor rgb INK offset -1,0 noenhanced
+set format y numbers(Y_LO, Y_HI)
+set ylabel Y_LABEL textcolor rgb INK noenhanced
 set key at screen 0.55,0.02 maxrows 1
 if (N_1 + N_2 + N_3 == 0) {
     set label 3 'no trial has a value' at graph 0.5,0.5 center font FONT.',16' textcolor rgb SOFT noenhanced
     unset ytics
 }
-plot DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.8 lc rgb CONTEXT notitle, \
+plot DATA index 2 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.5 lc rgb GRID notitle, \
+     DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.8 lc rgb CONTEXT notitle, \
      DATA index 2 using 1:4 with points pt 2 ps 0.7 lw 1.3 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
      DATA index 3 using 1:4 with points pt 6 ps 0.8 lw 1.2 lc rgb ACCEPTED title (N_3 > 0 ? sprintf('pruned (n=%d)', int(N_3)) : ''), \
      DATA index 1 using 1:4 with points pt 7 ps 0.7 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \

@@ -69,7 +69,7 @@ static const char *text_of(const struct xl_entry *entry,
 
 struct value {
     const char *text;
-    double number;
+    double number; /* its value, or its place in the space's list */
 };
 
 static int by_text(const void *a, const void *b)
@@ -127,6 +127,37 @@ static bool read_numbers(struct value *values, size_t n)
     return n > 0;
 }
 
+static const cJSON *dims_of(const struct xl_record *record)
+{
+    const cJSON *space =
+        cJSON_GetObjectItemCaseSensitive(record->meta, "space");
+    const cJSON *dims = cJSON_GetObjectItemCaseSensitive(space, "dims");
+    return dims ? dims->child : NULL;
+}
+
+/* Numbers names by the space's list, what it does not name behind. */
+static void place_names(struct value *values, size_t n,
+                        const struct xl_record *record, const char *name)
+{
+    const cJSON *list = NULL;
+    for (const cJSON *dim = dims_of(record); dim && !list; dim = dim->next) {
+        const char *text =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
+        if (text && strcmp(text, name) == 0)
+            list = cJSON_GetObjectItemCaseSensitive(dim, "values");
+    }
+    size_t n_listed = list ? (size_t)cJSON_GetArraySize(list) : 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t place = 0;
+        const cJSON *item = list ? list->child : NULL;
+        for (; item; item = item->next, place++)
+            if (cJSON_IsString(item) &&
+                strcmp(item->valuestring, values[i].text) == 0)
+                break;
+        values[i].number = (double)(item ? place : n_listed + i);
+    }
+}
+
 /* -- one tunable ---------------------------------------------------------- */
 
 /* Values k of n distinct ones share group k * groups / n. */
@@ -179,9 +210,10 @@ enum xl_status xl_tunable_make(struct xl_tunable *out,
     if (!out->value_of || !values || !sorted || !group)
         return xl_fail(err, XL_ENOMEM, "out of memory for '%s'", name);
     out->is_numeric = read_numbers(values, n);
+    if (!out->is_numeric)
+        place_names(values, n, record, name);
     memcpy(sorted, values, n * sizeof *sorted);
-    if (out->is_numeric)
-        qsort(sorted, n, sizeof *sorted, by_number);
+    qsort(sorted, n, sizeof *sorted, by_number);
     if (!make_labels(out, sorted, n, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for '%s'", name);
     for (size_t k = 0; k < n; k++)
@@ -210,12 +242,8 @@ static size_t list_names(const struct xl_record *record, const char **names,
 {
     static const char *const leading[] = { "backend", "chunk_size",
                                            "heads_per_band", "workers" };
-    const cJSON *space =
-        cJSON_GetObjectItemCaseSensitive(record->meta, "space");
-    const cJSON *dims = cJSON_GetObjectItemCaseSensitive(space, "dims");
     size_t n = 0;
-    for (const cJSON *dim = dims ? dims->child : NULL; dim && n < room;
-         dim = dim->next) {
+    for (const cJSON *dim = dims_of(record); dim && n < room; dim = dim->next) {
         const char *name =
             cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
         if (name)
