@@ -37,6 +37,6 @@ do for [p = 1:2] {
          DATA index b using ($1 - 0.2):4 with points pt 13 ps 2 lc rgb ACCEPTED title 'maximum', \
          DATA index b using ($1 + 0.2):(bounded(7, 8, 9)):8:9 with yerrorbars pt 7 ps 0 lw 2 lc rgb MIDDLE notitle, \
          DATA index b using ($1 + 0.2):7 with points pt 5 ps 1.4 lc rgb MIDDLE title 'median', \
-         DATA index b using ($1 - 0.12):10:(short($4)) with labels right offset 0,0.8 font FONT.',11' textcolor rgb ACCEPTED notitle, \
+         DATA index b using ($1 - 0.12):(valid(10) ? $10 : -9):(short($4)) with labels right offset 0,0.8 font FONT.',11' textcolor rgb ACCEPTED notitle, \
          DATA index b using 1:(0):xtic(sprintf("%s\nn=%d", strcol(2), int($3))) with points pt 7 ps 0 lc rgb CONTEXT notitle
 }

@@ -254,8 +254,12 @@ static void write_lost(struct xl_drawing *d, const struct cell *cells)
         xl_data_end(d->data);
         n++;
     }
-    if (n == 0)
-        xl_data_nothing(d->data, 3);
+    if (n == 0) { /* outside the map: gnuplot 5.4 dies of labels at NaN */
+        xl_data_number(d->data, -9);
+        xl_data_number(d->data, -9);
+        xl_data_number(d->data, 0);
+        xl_data_end(d->data);
+    }
 }
 
 static enum xl_status write_heatmap(struct xl_drawing *d,

@@ -27,8 +27,8 @@ cell(t, i, n) = sprintf("%s\n%s\nn=%d", t, i, int(n))
 plot DATA index 4 using 1:2:(0.48):(0.48) with boxxyerror fs empty border lw 1 lc rgb GRID, \
      DATA index 4 using 1:2:(sprintf("none accepted\nof %d", int($3))) with labels font FONT.SIZE textcolor rgb SOFT, \
      DATA index 1 using 1:2:(0.48):(0.48):3 with boxxyerror fc palette, \
-     DATA index 1 using 1:(BRIGHT($3) ? $2 : NaN):(cell(strcol(8), strcol(9), $6)) with labels font FONT.SIZE textcolor rgb '#101010', \
-     DATA index 1 using 1:(BRIGHT($3) ? NaN : $2):(cell(strcol(8), strcol(9), $6)) with labels font FONT.SIZE textcolor rgb '#f4f4f4', \
+     DATA index 1 using 1:(BRIGHT($3) ? $2 : -9):(cell(strcol(8), strcol(9), $6)) with labels font FONT.SIZE textcolor rgb '#101010', \
+     DATA index 1 using 1:(BRIGHT($3) ? -9 : $2):(cell(strcol(8), strcol(9), $6)) with labels font FONT.SIZE textcolor rgb '#f4f4f4', \
      DATA index 1 using ($7 > 0 ? $1 : NaN):2:(0.465):(0.465) with boxxyerror fs empty border lw 4 lc rgb WINNER, \
      DATA index 2 using 1:(-0.5):xtic(2) with points pt 7 ps 0 lc rgb INK, \
      DATA index 3 using (-0.5):1:ytic(2) with points pt 7 ps 0 lc rgb INK

@@ -18,8 +18,8 @@ plot DATA index 1 using 2:3:($4 - $2):($5 - $3) notitle with dots lc rgb PAPER, 
      DATA index 1 using 1:2:($3 - $1):($4 - $2) with vectors nohead lw 2 lc rgb INK notitle, \
      DATA index 2 using 1:3:($2 - $1):(0) with vectors nohead lw 2 lc rgb INK notitle, \
      DATA index 1 using (X_LO * 1.25):(X_LO * 1.25 * $5 * 1.35):(sprintf('%s %s GB/s', strcol(6), short($5))) with labels left rotate by ANGLE font FONT.',12' textcolor rgb INK notitle, \
-     DATA index 2 using (X_HI / 1.1):($5 > 0 ? NaN : $3 * 1.2):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels right font FONT.',12' textcolor rgb INK notitle, \
-     DATA index 2 using ($1 * 1.5):($5 > 0 ? $3 / 1.25 : NaN):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels left font FONT.',12' textcolor rgb INK notitle, \
+     DATA index 2 using (X_HI / 1.1):($5 > 0 ? Y_LO / 9 : $3 * 1.2):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels right font FONT.',12' textcolor rgb INK notitle, \
+     DATA index 2 using ($1 * 1.5):($5 > 0 ? $3 / 1.25 : Y_LO / 9):(sprintf('%s %s GFLOP/s', strcol(4), short($3))) with labels left font FONT.',12' textcolor rgb INK notitle, \
      DATA index 3 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 5 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb CONTEXT notitle, \
      DATA index 3 using 1:4 with points pt 7 ps 0.9 lc rgb ACCEPTED title sprintf('decode (n=%d)', int(N_1)), \

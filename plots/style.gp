@@ -32,6 +32,9 @@ if (PASS <= 2) {
     set output 'plots/'.STEM.(DARK ? '.dark.svg' : '.svg')
 }
 
+# Labels of which every one is at NaN kill gnuplot 5.4: those that are not
+# wanted stand outside the ranges instead.
+
 # The value where it has bounds, else nothing: a bar without bounds would be
 # drawn from zero.
 bounded(value, lo, hi) = (valid(lo) && valid(hi)) ? column(value) : NaN
