@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/sweep_fixture.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/model/plan.h"
+#include "tuner/store/query.h"
+#include "tuner/sweep/rounds.h"
+
+enum {
+    PROMPT = 512,
+    STEPS = 63
+};
+
+/* -- samples -------------------------------------------------------------- */
+
+static uint64_t fake_clock(void *ctx)
+{
+    const struct xl_fake *fake = ctx;
+    return fake->now_ns;
+}
+
+/* The same configuration and repetition give the same number, whenever. */
+static double noise_of_place(const struct xl_fake *fake,
+                             const struct xl_run_request *r, size_t rep,
+                             int side)
+{
+    struct xl_rng rng;
+    uint64_t mix = fake->seed;
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
+        mix = mix * 1000003u + (uint64_t)r->params->value[i];
+    xl_rng_seed(&rng, mix * 31u + rep * 2u + (uint64_t)side);
+    return 1.0 + fake->noise * xl_rng_normal(&rng);
+}
+
+/* What the machine makes of every speed now. */
+static double machine_now(struct xl_fake *fake)
+{
+    double hours = (double)fake->now_ns / 3600e9;
+    fake->walk += fake->wander * xl_rng_normal(&fake->rng);
+    return (1.0 + fake->ramp * hours) * exp(fake->walk);
+}
+
+/* Noise of each phase, of one that a neighbour slows down too. */
+static void set_factors(struct xl_fake *fake, double factors[2], bool *is_dirty)
+{
+    double now = machine_now(fake);
+    *is_dirty = xl_rng_unit(&fake->rng) < fake->disturbed;
+    if (*is_dirty)
+        now /= 1.1 + 0.4 * xl_rng_unit(&fake->rng);
+    for (size_t i = 0; i < 2; i++)
+        factors[i] = now * (1.0 + fake->noise * xl_rng_normal(&fake->rng));
+}
+
+static enum xl_run_go send_sample(struct xl_fake *fake,
+                                  const struct xl_run_request *r, size_t rep,
+                                  int side)
+{
+    double speed = fake->speed(fake, side ? r->against : r->params);
+    double factors[2];
+    bool is_dirty = false;
+    if (fake->by_place)
+        factors[0] = factors[1] = noise_of_place(fake, r, rep, side);
+    else
+        set_factors(fake, factors, &is_dirty);
+    struct xl_run_sample s = {
+        .rep = rep,
+        .side = side,
+        .prompt_tokens = PROMPT,
+        .decode_steps = STEPS,
+        .prefill_ns = (uint64_t)(PROMPT * 1e9 / (speed * factors[0])),
+        .decode_ns = (uint64_t)(STEPS * 1e9 / (speed * factors[1])),
+        .dirt = is_dirty,
+    };
+    fake->now_ns += s.prefill_ns + s.decode_ns;
+    fake->samples++;
+    return r->on_sample(r->ctx, &s);
+}
+
+/* Sides of a round in the order of the evaluator. */
+static enum xl_run_go run_round(struct xl_fake *fake,
+                                const struct xl_run_request *r, size_t rep)
+{
+    bool is_duel = r->against && !r->anchor_every;
+    bool has_anchor = r->anchor_every && rep % r->anchor_every == 0;
+    size_t first = is_duel ? xl_round_first(rep) : 1;
+    fake->rounds += is_duel;
+    if (!is_duel && !has_anchor)
+        return send_sample(fake, r, rep, 0);
+    enum xl_run_go go = send_sample(fake, r, rep, (int)first);
+    return go == XL_RUN_MORE ? send_sample(fake, r, rep, (int)(1 - first)) : go;
+}
+
+static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
+                    const char *reason)
+{
+    end->outcome = outcome;
+    snprintf(end->reason, sizeof end->reason, "%s", reason);
+}
+
+static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
+                                   struct xl_run_end *end, struct xl_err *err)
+{
+    struct xl_fake *fake = ctx;
+    int64_t chunk = r->params->value[XL_PARAM_CHUNK_SIZE];
+    enum xl_run_go go = XL_RUN_MORE;
+    (void)err;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .has_effective = true,
+                                .effective = *r->params };
+    if (chunk == fake->crash_chunk) {
+        set_end(end, XL_RUN_FAILED, "was killed by signal 11");
+        return XL_OK;
+    }
+    if (chunk == fake->lying_chunk)
+        end->effective.value[XL_PARAM_CHUNK_SIZE] = 1;
+    for (size_t i = 0; i < r->reps && go == XL_RUN_MORE; i++) {
+        if (fake->stop_after && fake->samples >= fake->stop_after)
+            go = XL_RUN_ABORT;
+        else
+            go = run_round(fake, r, r->first_rep + i);
+    }
+    if (go == XL_RUN_ABORT)
+        set_end(end, XL_RUN_STOPPED, "stopped by a signal");
+    return XL_OK;
+}
+
+static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
+                                 struct xl_run_end *end, struct xl_err *err)
+{
+    const struct xl_fake *fake = ctx;
+    bool damaged = params->value[XL_PARAM_CHUNK_SIZE] == fake->damaged_chunk;
+    (void)err;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
+    end->answer = cJSON_CreateObject();
+    cJSON_AddStringToObject(end->answer, "verdict", damaged ? "fail" : "pass");
+    cJSON_AddStringToObject(end->answer, "tier", "kernel");
+    cJSON_AddStringToObject(end->answer, "reason", damaged ? "damaged" : "ok");
+    cJSON_AddNumberToObject(end->answer, "kl_mean", damaged ? 1.0 : 0.0);
+    return XL_OK;
+}
+
+/* -- the bench ------------------------------------------------------------ */
+
+static double even_speed(const struct xl_fake *fake,
+                         const struct xl_params *params)
+{
+    (void)fake;
+    (void)params;
+    return 1000.0;
+}
+
+static char *write_space(struct xl_test *t, const char *space)
+{
+    char *path = space ? xl_io_join(t->dir, "space.json") : NULL;
+    if (path)
+        xl_io_replace(path, space, strlen(space), NULL);
+    return path;
+}
+
+bool xl_sweep_bench_open(struct xl_sweep_bench *b, struct xl_test *t,
+                         const char *space, const char *objective)
+{
+    struct xl_err err = { 0 };
+    *b = (struct xl_sweep_bench){ .t = t,
+                                  .fake = { .speed = even_speed, .seed = 7 } };
+    char *file = write_space(t, space);
+    enum xl_status rc =
+        xl_config_load(&b->config, xl_test_data("models/tiny"), &err);
+    xl_params_init(&b->base);
+    struct xl_param_space_options options = {
+        .base = &b->base,
+        .rules = { &b->config, xl_plan_inert, xl_plan_canonical,
+                   xl_plan_check },
+        .heads = b->config.heads,
+        .cores = 3,
+        .file = file,
+    };
+    if (rc == XL_OK)
+        rc = xl_param_space_make(&b->space, &options, &err);
+    if (rc == XL_OK)
+        rc = xl_objective_parse(&b->objective,
+                                objective ? objective : "prefill", &err);
+    xl_plan_canonical(&b->config, &b->base);
+    xl_free(file);
+    xl_clock_set_source(fake_clock, &b->fake);
+    return XL_CHECK_STATUS(t, rc, XL_OK, &err);
+}
+
+void xl_sweep_bench_close(struct xl_sweep_bench *b)
+{
+    xl_clock_set_source(NULL, NULL);
+    xl_objective_free(b->objective);
+    xl_param_space_free(b->space);
+}
+
+/* -- one start ------------------------------------------------------------ */
+
+static void to_params(void *ctx, const uint32_t *point,
+                      struct xl_params *params)
+{
+    xl_param_space_params(ctx, point, params);
+}
+
+static enum xl_status open_store(struct xl_sweep_bench *b,
+                                 struct xl_sweep_start *s,
+                                 const struct xl_sweep_plan *plan,
+                                 struct xl_err *err)
+{
+    struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
+    struct xl_store_sweep sweep = { .name = "s",
+                                    .space = "",
+                                    .sampler = plan->mode,
+                                    .objective = "prefill",
+                                    .build_id = "b",
+                                    .model_hash = "m",
+                                    .class_id = "" };
+    char *path = xl_io_join(b->t->dir, plan->file);
+    enum xl_status rc = xl_store_open(&s->store, path, &opts, err);
+    xl_free(path);
+    if (rc == XL_OK)
+        rc = xl_store_sweep_begin(s->store, &sweep, err);
+    return rc == XL_OK && plan->in_memory ? xl_store_begin(s->store, err) : rc;
+}
+
+bool xl_sweep_start_open(struct xl_sweep_bench *b, struct xl_sweep_start *s,
+                         const struct xl_sweep_plan *plan)
+{
+    struct xl_err err = { 0 };
+    struct xl_strategy_options options = { .seed = plan->seed,
+                                           .budget = plan->budget };
+    struct xl_race_rules rules = { .objective = b->objective,
+                                   .repeats = plan->repeats,
+                                   .most = plan->most };
+    *s = (struct xl_sweep_start){ .store = NULL };
+    xl_rng_seed(&b->fake.rng, b->fake.seed);
+    xl_race_init(&s->race, &rules);
+    enum xl_status rc = open_store(b, s, plan, &err);
+    if (rc == XL_OK)
+        rc = xl_strategy_make(&s->strategy, xl_strategy_find(plan->mode),
+                              xl_param_space_space(b->space), &options, &err);
+    s->sweep = (struct xl_sweep){
+        .store = s->store,
+        .strategy = s->strategy,
+        .runner = { .ctx = &b->fake,
+                    .measure = fake_measure,
+                    .judge = fake_judge },
+        .config = &b->config,
+        .objective = b->objective,
+        .race = &s->race,
+        .anchor = plan->anchor_every ? &b->base : NULL,
+        .anchor_every = plan->anchor_every,
+        .to_params = to_params,
+        .params_ctx = b->space,
+    };
+    return XL_CHECK_STATUS(b->t, rc, XL_OK, &err);
+}
+
+void xl_sweep_start_close(struct xl_sweep_start *s)
+{
+    xl_strategy_free(s->strategy);
+    xl_store_close(s->store);
+}
+
+bool xl_sweep_start_grade(struct xl_sweep_bench *b, struct xl_sweep_start *s,
+                          size_t rounds)
+{
+    struct xl_err err = { 0 };
+    struct xl_grading grading = { .name = XL_ROUNDS_GRADE_START,
+                                  .params = &b->base,
+                                  .rounds = rounds,
+                                  .learn = true };
+    enum xl_status rc = xl_rounds_grade(&s->sweep, &grading, &s->grade, &err);
+    if (rc == XL_EINTERRUPTED)
+        return false;
+    return XL_CHECK_STATUS(b->t, rc, XL_OK, &err);
+}
+
+enum xl_sweep_end xl_sweep_start_search(struct xl_sweep_bench *b,
+                                        struct xl_sweep_start *s)
+{
+    struct xl_err err = { 0 };
+    enum xl_sweep_end end = XL_END_BUDGET;
+    XL_CHECK_STATUS(b->t, xl_sweep_search(&s->sweep, &end, &err), XL_OK, &err);
+    return end;
+}
+
+void xl_sweep_start_finish(struct xl_sweep_bench *b, struct xl_sweep_start *s,
+                           size_t rounds, struct xl_verdicts *v)
+{
+    struct xl_err err = { 0 };
+    struct xl_cpu cpu;
+    struct xl_key key = { .context = PROMPT };
+    struct xl_finish f = { .sweep = &s->sweep,
+                           .run_dir = b->t->dir,
+                           .base = &b->base,
+                           .key = &key,
+                           .rounds = rounds,
+                           .prompt_tokens = PROMPT };
+    xl_cpu_read(&cpu);
+    xl_key_hardware(&key.hardware, &cpu);
+    xl_key_model(&key.model, &b->config, XL_FP32);
+    XL_CHECK_STATUS(b->t, xl_finish_run(&f, v, &err), XL_OK, &err);
+}
+
+static enum xl_status print_trial(void *ctx, const struct xl_store_trial *row,
+                                  struct xl_err *err)
+{
+    (void)err;
+    xl_buf_printf(
+        ctx, "%s %s %.17g %d\n", row->cfg, xl_trial_state_name(row->state),
+        row->has_result ? row->result.value : 0.0, (int)row->n_samples);
+    return XL_OK;
+}
+
+void xl_sweep_start_print(struct xl_sweep_bench *b, struct xl_sweep_start *s,
+                          struct xl_buf *out)
+{
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(b->t, xl_query_trials(s->store, 0, print_trial, out, &err),
+                    XL_OK, &err);
+}

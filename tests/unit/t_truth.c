@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Does what a sweep reports hold on a noisy machine? Sweeps and duels by the
+ * hundred on a machine that is made up: noise of 2 %, speeds that wander and
+ * rise, one repetition in twenty slowed by a neighbour. What is true is known,
+ * so wrong verdicts can be counted. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/sweep_fixture.h"
+#include "tuner/sweep/rounds.h"
+
+enum {
+    SPACE = 500,
+    REPEATS = 5,
+    MOST = 20,
+    ANCHOR = 4,
+    GRADE = 16
+};
+
+/* 500 configurations, none of them the defaults. */
+static const char even_space[] =
+    "{\"params\": {\"chunk_size\": [8, 16, 24, 32, 40, 48, 56, 72, 80, 96],"
+    " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
+    " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
+
+/* Sanitized builds and the gate take a share of the seeds; bounds scale. */
+static size_t seeds(size_t full)
+{
+    return getenv("XL_TEST_SMALL") ? full / 5 : full;
+}
+
+static void set_machine(struct xl_fake *fake, uint64_t seed)
+{
+    fake->seed = seed;
+    fake->noise = 0.02;
+    fake->ramp = 0.05;
+    fake->wander = 0.001;
+    fake->disturbed = 0.05;
+    fake->now_ns = 0;
+    fake->walk = 0;
+}
+
+/* One sweep over the even space, from the grade to best.json. */
+static void sweep_once(struct xl_sweep_bench *b, uint64_t seed,
+                       const char *mode, struct xl_verdicts *v)
+{
+    struct xl_sweep_start s;
+    char file[32];
+    snprintf(file, sizeof file, "%s-%d.db", mode, (int)seed);
+    struct xl_sweep_plan plan = { .file = file,
+                                  .mode = mode,
+                                  .budget = SPACE,
+                                  .repeats = REPEATS,
+                                  .most = MOST,
+                                  .anchor_every = ANCHOR,
+                                  .seed = seed,
+                                  .in_memory = true };
+    *v = (struct xl_verdicts){ 0 };
+    set_machine(&b->fake, seed);
+    if (xl_sweep_start_open(b, &s, &plan) &&
+        xl_sweep_start_grade(b, &s, GRADE)) {
+        xl_sweep_start_search(b, &s);
+        xl_sweep_start_finish(b, &s, 0, v);
+        XL_CHECK(b->t, v->n_ok >= SPACE && v->winner > 0);
+    }
+    xl_sweep_start_close(&s);
+}
+
+static void identical_ones_promote_nothing(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t promoted = 0, n = seeds(100);
+    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+        return;
+    XL_CHECK_EQ(t, xl_space_count(xl_param_space_space(b.space)), SPACE);
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct xl_verdicts v;
+        sweep_once(&b, seed, "random", &v);
+        promoted += v.proved;
+        XL_CHECK(t, v.proved || v.is_default);
+    }
+    XL_CHECK(t, promoted <= n / 20);
+    xl_sweep_bench_close(&b);
+}
+
+static bool is_same(const struct xl_params *a, const struct xl_params *b)
+{
+    return memcmp(a->value, b->value, sizeof a->value) == 0;
+}
+
+static double one_is_faster(const struct xl_fake *fake,
+                            const struct xl_params *params)
+{
+    return is_same(params, &fake->fast) ? 1000.0 * fake->gain : 1000.0;
+}
+
+/* Another one for each seed. */
+static void choose_fast(struct xl_sweep_bench *b, uint64_t seed, double gain)
+{
+    uint32_t point[XL_SPACE_DIMS];
+    struct xl_rng rng;
+    xl_rng_seed(&rng, seed + 1000);
+    xl_space_sample(xl_param_space_space(b->space), &rng, point);
+    xl_param_space_params(b->space, point, &b->fake.fast);
+    b->fake.speed = one_is_faster;
+    b->fake.gain = gain;
+}
+
+/* One duel of the real kind. */
+static void duel_once(struct xl_sweep_bench *b, uint64_t seed,
+                      const struct xl_params *side, struct xl_rounds_end *end)
+{
+    struct xl_sweep_start s;
+    struct xl_err err = { 0 };
+    char file[32];
+    snprintf(file, sizeof file, "duel-%d.db", (int)seed);
+    struct xl_sweep_plan plan = {
+        .file = file, .mode = "random", .repeats = 1, .in_memory = true
+    };
+    struct xl_rounds rounds = { .name = XL_ROUNDS_DUEL,
+                                .sides = { side, &b->base } };
+    set_machine(&b->fake, seed);
+    b->fake.ramp = seed % 2 ? 2.0 : -0.9; /* per hour; a duel takes a minute */
+    *end = (struct xl_rounds_end){ .outcome = XL_RUN_FAILED };
+    if (xl_sweep_start_open(b, &s, &plan))
+        XL_CHECK_STATUS(b->t, xl_rounds_run(&s.sweep, &rounds, end, &err),
+                        XL_OK, &err);
+    xl_sweep_start_close(&s);
+}
+
+static bool is_unequal(enum xl_duel_verdict verdict)
+{
+    return verdict == XL_DUEL_FASTER || verdict == XL_DUEL_SLOWER;
+}
+
+/* False in any phase counts: for bench --vs that is exit code 6. */
+static void a_program_is_no_faster_than_itself(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t wrong = 0, wrong_value = 0, n = seeds(400);
+    if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
+        return;
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct xl_rounds_end end;
+        duel_once(&b, seed, &b.base, &end);
+        const enum xl_duel_verdict *v = end.duel.verdicts;
+        wrong += is_unequal(v[XL_SPEED_PREFILL]) ||
+                 is_unequal(v[XL_SPEED_DECODE]) || is_unequal(v[XL_DUEL_VALUE]);
+        wrong_value += is_unequal(v[XL_DUEL_VALUE]);
+        XL_CHECK(t, end.duel.is_over);
+        xl_rounds_release(&end);
+    }
+    XL_CHECK(t, 20 * wrong_value <= n);
+    XL_CHECK(t, 20 * wrong <= n);
+    xl_sweep_bench_close(&b);
+}
+
+/* The counting above is shown a real difference once: it must see it. */
+static void a_slower_program_is_found_out(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t seen = 0, n = seeds(50);
+    if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
+        return;
+    choose_fast(&b, 1, 1.0 / 1.03);
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct xl_rounds_end end;
+        duel_once(&b, seed, &b.fake.fast, &end);
+        seen += end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_SLOWER;
+        xl_rounds_release(&end);
+    }
+    XL_CHECK(t, 10 * seen >= 9 * n);
+    xl_sweep_bench_close(&b);
+}
+
+const struct xl_test_case xl_suite_truth[] = {
+    { "identical_ones_promote_nothing", identical_ones_promote_nothing },
+    { "a_program_is_no_faster_than_itself",
+      a_program_is_no_faster_than_itself },
+    { "a_slower_program_is_found_out", a_slower_program_is_found_out },
+    { 0 },
+};
