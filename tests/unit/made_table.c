@@ -8,7 +8,8 @@
 
 enum {
     DIMS = 12,
-    MOST_VALUES = 8
+    MOST_VALUES = 8,
+    STREAMS = 9 /* a new kind leaves the tables of the others as they are */
 };
 
 /* A problem on its way to text. */
@@ -36,6 +37,9 @@ static const struct {
                            11,
                            { 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2 } },
     [XL_MADE_SIGNS] = { "signs", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_LINEAR] = { "linear", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_PLATEAU] = { "plateau", 4, { 8, 6, 6, 4 } },
+    [XL_MADE_DOOMED] = { "doomed", 5, { 6, 6, 5, 4, 3 } },
 };
 
 const char *xl_made_name(enum xl_made kind)
@@ -98,6 +102,24 @@ static double trap(const struct made *m, const size_t *at)
     return far < 0.2 ? 5 * far - 0.5 : 1 - far;
 }
 
+static double ramp(const struct made *m, const size_t *at)
+{
+    double sum = 0;
+    for (size_t d = 0; d < m->n_dims; d++)
+        sum += m->slope[d] * fabs(share(m, at, d) - (m->goal[d] > 0.5));
+    return sum;
+}
+
+/* Rises to its full height within two values of the best row. */
+static double plateau(const struct made *m, const size_t *at)
+{
+    double far = 0;
+    for (size_t d = 0; d < m->n_dims; d++)
+        far += fabs((double)at[d] -
+                    floor(m->goal[d] * ((double)m->n[d] - 1) + 0.5));
+    return fmin(far, 3) / 3;
+}
+
 static double cost_log(const struct made *m, const size_t *at, size_t row,
                        struct xl_rng *rng)
 {
@@ -112,6 +134,10 @@ static double cost_log(const struct made *m, const size_t *at, size_t row,
         return row == m->needle ? -3 : 0.3 * noise;
     case XL_MADE_DECEPTIVE:
         return trap(m, at) + 0.01 * noise;
+    case XL_MADE_LINEAR:
+        return ramp(m, at) + 0.01 * noise;
+    case XL_MADE_PLATEAU:
+        return plateau(m, at) + 0.001 * noise;
     default:
         return valley(m, at) + 0.01 * noise;
     }
@@ -121,6 +147,8 @@ static bool fails(const struct made *m, const size_t *at, struct xl_rng *rng)
 {
     bool is_hit = xl_rng_below(rng, 3) == 0;
     bool is_corner = share(m, at, 0) + share(m, at, 1) > 1.3;
+    if (m->kind == XL_MADE_DOOMED)
+        return xl_rng_below(rng, 10) > 0;
     return m->kind == XL_MADE_FAILURES && (is_hit || is_corner);
 }
 
@@ -164,7 +192,7 @@ enum xl_status xl_made_table(struct xl_table **table, enum xl_made kind,
     struct made made = { .kind = kind };
     struct xl_rng rng;
     struct xl_buf text;
-    xl_rng_seed(&rng, seed * XL_MADE_KINDS + (uint64_t)kind);
+    xl_rng_seed(&rng, seed * STREAMS + (uint64_t)kind);
     xl_buf_init(&text, 0);
     draw_problem(&made, &rng);
     write_table(&made, &rng, &text);

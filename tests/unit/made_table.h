@@ -18,6 +18,9 @@ enum xl_made {
     XL_MADE_DECEPTIVE, /* the slope leads away from the best corner */
     XL_MADE_SWITCHES,  /* eleven dimensions of two values, with pairs */
     XL_MADE_SIGNS,     /* larger is better; values around zero */
+    XL_MADE_LINEAR,    /* a sum of one step a dimension, no interaction */
+    XL_MADE_PLATEAU,   /* flat, but for steps around the best corner */
+    XL_MADE_DOOMED,    /* smooth; nine rows in ten fail */
     XL_MADE_KINDS
 };
 

@@ -127,6 +127,10 @@ static void open_oracle(struct oracle *o, const struct xl_surrogate *s)
         bool is_valued =
             sight->kind == XL_SIGHT_OK || sight->kind == XL_SIGHT_HINT;
         double y = is_valued ? sight->y : s->worst;
+        if (sight->kind == XL_SIGHT_FAILED) /* of the mean where half fail */
+            y = s->failures > 0.5 ? s->mean
+                                  : s->worst * (1 - 2 * s->failures) +
+                                        s->mean * 2 * s->failures;
         gsl_vector_set(o->z, i, (y - s->mean) / s->deviation);
         gsl_vector_set(o->failed, i, sight->kind == XL_SIGHT_FAILED);
         gsl_vector_set(o->one, i, 1);

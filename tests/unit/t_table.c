@@ -86,6 +86,9 @@ static const struct row {
       "\"time\":2},\n",
       NULL },
     { "{\"tune_params_keys\":[\"a\"],\"cache\":{\"1\":{\"a\":1,", "" },
+    { "{\"tune_params_keys\":[\"a\"],\"objective_higher_is_better\":1,"
+      "\"cache\":{\"1\":{\"a\":1,\"time\":2}}}",
+      "neither true nor false" },
 };
 
 static void faults_are_named(struct xl_test *t)
@@ -104,6 +107,36 @@ static void faults_are_named(struct xl_test *t)
         xl_test_check(t, rc == XL_EFORMAT && strstr(err.message, row->fault),
                       __FILE__, __LINE__, "row %zu: '%s' in '%s'", i,
                       row->fault, err.message);
+    }
+}
+
+/* What the cache says of its objective is believed before its name is. */
+static void direction_is_as_said(struct xl_test *t)
+{
+    static const struct {
+        const char *said, *objective;
+        bool is_max;
+    } rows[] = {
+        { "", "time", false },
+        { "", "GFLOP/s", true },
+        { "\"objective_higher_is_better\":true,", "time", true },
+        { "\"objective_higher_is_better\":false,", "time", false },
+        { "\"objective_higher_is_better\":true,", "balanced", true },
+        { "\"objective_higher_is_better\":false,", "GFLOP/s", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xl_table *table = NULL;
+        struct xl_err err = { 0 };
+        char text[300];
+        snprintf(text, sizeof text,
+                 "{\"objective\":\"%s\",%s\"tune_params_keys\":[\"a\"],"
+                 "\"cache\":{\"1\":{\"a\":1,\"%s\":2}}}",
+                 rows[i].objective, rows[i].said, rows[i].objective);
+        XL_CHECK_STATUS(t,
+                        xl_table_parse(&table, text, strlen(text), "it", &err),
+                        XL_OK, &err);
+        XL_CHECK_EQ(t, xl_table_is_max(table), rows[i].is_max);
+        xl_table_free(table);
     }
 }
 
@@ -306,6 +339,7 @@ static void survives_failed_allocations(struct xl_test *t)
 const struct xl_test_case xl_suite_table[] = {
     { "csv is a space", csv_is_a_space },
     { "faults are named", faults_are_named },
+    { "direction is as said", direction_is_as_said },
     { "cache agrees with its file", cache_agrees_with_its_file },
     { "replay tells each evaluation", replay_tells_each_evaluation },
     { "hostile files end cleanly", hostile_files_end_cleanly },

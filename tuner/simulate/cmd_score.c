@@ -21,6 +21,15 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static void print_near(const struct xl_score *s,
+                       const struct xl_score_options *options)
+{
+    if (options->within > 0)
+        printf("%22s within %g %% of the best after %zu evaluations: %zu of "
+               "%zu seeds\n",
+               "", 100 * options->within, options->trials, s->n_near, s->seeds);
+}
+
 static void print_row(const char *name, const struct xl_score *s)
 {
     printf("%-22.22s %6zu %6zu  %6.3f [%6.3f, %6.3f] %6.3f %5.0f %% %5.0f %% "
@@ -38,7 +47,8 @@ static void add_mean(cJSON *to, const struct xl_mean *p)
     xl_json_add_real(to, "hi", p->hi);
 }
 
-static void add_row(cJSON *list, const char *name, const struct xl_score *s)
+static void add_row(cJSON *list, const char *name, const struct xl_score *s,
+                    const struct xl_score_options *options)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddItemToArray(list, o);
@@ -54,6 +64,12 @@ static void add_row(cJSON *list, const char *name, const struct xl_score *s)
     xl_json_add_real(o, "median_ratio", s->ratio);
     xl_json_add_real(o, "ask_ms", s->ask_ms);
     xl_json_add_real(o, "slowest_ask_ms", s->slowest_ms);
+    if (options->within > 0) {
+        cJSON *near = cJSON_AddObjectToObject(o, "near");
+        cJSON_AddNumberToObject(near, "within", options->within);
+        cJSON_AddNumberToObject(near, "trials", (double)options->trials);
+        cJSON_AddNumberToObject(near, "seeds", (double)s->n_near);
+    }
     cJSON *seeds = cJSON_AddArrayToObject(o, "per_seed");
     for (size_t i = 0; i < s->seeds; i++)
         cJSON_AddItemToArray(seeds, cJSON_CreateNumber(s->per_seed[i]));
@@ -77,9 +93,11 @@ static enum xl_status score_table(const char *path, cJSON *list,
     total->p_rank += score.p_rank;
     total->tables++;
     if (list)
-        add_row(list, base_name(path), &score);
+        add_row(list, base_name(path), &score, options);
     else
         print_row(base_name(path), &score);
+    if (!list)
+        print_near(&score, options);
     xl_score_release(&score);
     return XL_OK;
 }

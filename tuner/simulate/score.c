@@ -28,11 +28,11 @@ static const double near_optimum = 0.05; /* "within 5 %" */
 struct board {
     const struct xl_table *table;
     double *cost;  /* [valid] rising */
-    double *curve; /* [to] best cost after m + 1 evaluations of a run */
+    double *curve; /* [room] best cost after m + 1 evaluations of a run */
     double *sum;   /* [to] of ranks over the runs */
     double *last;  /* [seeds] cost at the end */
     double optimum, worst;
-    size_t valid, rows;
+    size_t valid, rows, room;
 };
 
 static int compare_reals(const void *a, const void *b)
@@ -102,13 +102,16 @@ static double cost_of(const struct board *b, struct xl_table_row row)
 }
 
 static enum xl_status open_board(struct board *b, struct xl_score *score,
-                                 size_t seeds, struct xl_err *err)
+                                 const struct xl_score_options *options,
+                                 struct xl_err *err)
 {
     const struct xl_space *space = xl_table_space(b->table);
     uint32_t point[XL_SPACE_DIMS];
+    size_t seeds = options->seeds;
+    b->room = options->trials > XL_SCORE_TO ? options->trials : XL_SCORE_TO;
     b->rows = (size_t)xl_space_count(space);
     b->cost = xl_alloc_zero(b->rows, sizeof *b->cost);
-    b->curve = xl_alloc_zero(XL_SCORE_TO, sizeof *b->curve);
+    b->curve = xl_alloc_zero(b->room, sizeof *b->curve);
     b->sum = xl_alloc_zero(XL_SCORE_TO, sizeof *b->sum);
     b->last = xl_alloc_zero(seeds, sizeof *b->last);
     score->per_seed = xl_alloc_zero(seeds, sizeof *score->per_seed);
@@ -176,12 +179,13 @@ static double p_of_curve(const struct board *b, const struct xl_score *score)
     return sum / (double)(score->to - score->from + 1);
 }
 
-static bool is_near(const struct board *b, double cost)
+static bool is_near(const struct board *b, double cost, double share)
 {
-    return cost - b->optimum <= near_optimum * fabs(b->optimum);
+    return cost - b->optimum <= share * fabs(b->optimum);
 }
 
-static enum xl_status run_seed(struct board *b, size_t i,
+/* One whole run of a budget; leaves its curve on the board. */
+static enum xl_status run_once(struct board *b, uint64_t seed, size_t budget,
                                const struct xl_score_options *options,
                                struct xl_score *score, struct xl_err *err)
 {
@@ -189,22 +193,36 @@ static enum xl_status run_seed(struct board *b, size_t i,
     struct xl_strategy *strategy;
     XL_TRY(xl_strategy_choose(&kind, options->mode, err));
     struct xl_strategy_options own = {
-        .seed = options->first_seed + i,
-        .budget = score->to,
+        .seed = seed,
+        .budget = budget,
         .population = options->population,
     };
     XL_TRY(
         xl_strategy_make(&strategy, kind, xl_table_space(b->table), &own, err));
-    enum xl_status rc = search(b, strategy, score->to, score, err);
+    enum xl_status rc = search(b, strategy, budget, score, err);
     xl_strategy_free(strategy);
-    XL_TRY(rc);
+    return rc;
+}
+
+static enum xl_status run_seed(struct board *b, size_t i,
+                               const struct xl_score_options *options,
+                               struct xl_score *score, struct xl_err *err)
+{
+    uint64_t seed = options->first_seed + i;
+    size_t trials = options->trials < b->rows ? options->trials : b->rows;
+    if (options->within > 0 && trials) {
+        struct xl_score unused = { 0 }; /* times belong to the other runs */
+        XL_TRY(run_once(b, seed, trials, options, &unused, err));
+        score->n_near += is_near(b, b->curve[trials - 1], options->within);
+    }
+    XL_TRY(run_once(b, seed, score->to, options, score, err));
     score->per_seed[i] = p_of_curve(b, score);
     for (size_t m = 0; m < score->to; m++)
         b->sum[m] += rank_of(b, b->curve[m]);
     size_t half = score->to < 100 ? score->to : 100;
     b->last[i] = b->curve[score->to - 1];
-    score->within_100 += is_near(b, b->curve[half - 1]);
-    score->within_200 += is_near(b, b->last[i]);
+    score->within_100 += is_near(b, b->curve[half - 1], near_optimum);
+    score->within_200 += is_near(b, b->last[i], near_optimum);
     return XL_OK;
 }
 
@@ -229,7 +247,7 @@ static enum xl_status run_all(struct board *b, struct xl_score *score,
                               struct xl_err *err)
 {
     double runs = (double)options->seeds;
-    XL_TRY(open_board(b, score, options->seeds, err));
+    XL_TRY(open_board(b, score, options, err));
     score->rows = b->rows;
     score->valid = b->valid;
     score->seeds = options->seeds;

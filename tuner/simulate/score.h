@@ -35,6 +35,9 @@ struct xl_score_options {
     size_t seeds;        /* runs, at least 1 */
     uint64_t first_seed; /* the others follow */
     size_t population;   /* 0 = the strategy's */
+    double within;       /* a run is near when its best is off the optimum by
+                            no more than this share; 0 = not asked */
+    size_t trials;       /* after so many evaluations */
 };
 
 /* A mean over seeds with its 95 % interval (Student's t); NaN bounds for one
@@ -48,6 +51,7 @@ struct xl_score {
     size_t from, to;    /* the window really used: small tables end early */
     size_t seeds;
     double *per_seed; /* [seeds] */
+    size_t n_near;    /* runs that came near; of a budget of their own */
     struct xl_mean p;
     double p_rank;     /* by mean rank against the published baseline */
     double within_100; /* share of runs within 5 % of the optimum after 100 */

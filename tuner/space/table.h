@@ -13,7 +13,8 @@
  * which is empty or a word where a configuration failed. And Kernel Tuner's
  * cache: JSON with tune_params_keys and cache, where a failed configuration
  * has a word for its objective or a member __error__; the closing braces may
- * be missing.
+ * be missing. A member objective_higher_is_better says which way is better;
+ * without one, rates are better when large and all else when small.
  */
 #ifndef XL_TABLE_H
 #define XL_TABLE_H

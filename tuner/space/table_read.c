@@ -173,10 +173,14 @@ static enum xl_status read_cache_heading(struct xl_table_raw *raw,
     if (rc != XL_OK && rc != XL_ENOTFOUND)
         return rc;
     snprintf(raw->objective, sizeof raw->objective, "%s", objective);
-    const cJSON *direction =
+    const cJSON *is_max =
         cJSON_GetObjectItemCaseSensitive(root, "objective_higher_is_better");
-    raw->is_max = cJSON_IsBool(direction) ? cJSON_IsTrue(direction)
-                                          : is_rate(objective);
+    if (is_max && !cJSON_IsBool(is_max))
+        return xl_fail(err, XL_EFORMAT,
+                       "'objective_higher_is_better' of '%s' is neither true "
+                       "nor false",
+                       raw->name);
+    raw->is_max = is_max ? cJSON_IsTrue(is_max) : is_rate(objective);
     int n = cJSON_IsArray(keys) ? cJSON_GetArraySize(keys) : 0;
     if (n < 1 || n > XL_SPACE_DIMS)
         return xl_fail(err, XL_EFORMAT,

@@ -4,9 +4,11 @@
  * uniform draws, then always the unknown candidate of greatest expected
  * improvement, weighted by how likely it runs. Costs are logarithms where all
  * values have one sign, so that the process models ratios. What failed is
- * known and never proposed again; it counts as the worst cost seen, and so do
- * proposals that are not told yet ("constant liar", Ginsbourger et al.), so
- * that open proposals spread. */
+ * known and never proposed again; it counts as the worst cost seen where few
+ * fail (surrogate.h), and so do proposals that are not told yet ("constant
+ * liar", Ginsbourger et al.), so that open proposals spread. Where most fail, a
+ * process of three results only knows how far corners are: until there are
+ * enough, every other proposal is drawn. */
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/gp_model.h"
 
@@ -56,12 +58,21 @@ static bool choose(const struct xl_gp_model *model,
     return true;
 }
 
+static bool is_early(const struct xl_search *search)
+{
+    size_t starts = search->n_hints ? STARTS_HINTED : STARTS, n_ok = 0, told;
+    if (search->n_records < starts)
+        return true;
+    for (told = 0; told < search->n_records && n_ok < starts; told++)
+        n_ok += xl_record_is_ok(&search->records[told]);
+    return n_ok < starts && search->asked % 2;
+}
+
 static enum xl_status ask_gp(void *state, struct xl_search *search,
                              struct xl_ask *ask, struct xl_err *err)
 {
     struct xl_gp_model *model = state;
-    size_t starts = search->n_hints ? STARTS_HINTED : STARTS;
-    if (search->n_records < starts || xl_scale_find(search) == XL_SCALE_NONE)
+    if (is_early(search) || xl_scale_find(search) == XL_SCALE_NONE)
         return xl_search_draw(search, ask, err);
     XL_TRY(xl_gp_model_follow(model, search, err));
     if (choose(model, search, ask))

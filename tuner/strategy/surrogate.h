@@ -13,8 +13,9 @@
  *     double m = xl_surrogate_mean(&s, c), sd = xl_surrogate_sd(&s, c);
  *
  * Targets are costs, smaller is better, on any scale: the process sees them
- * standardised. What has no cost (it failed, or is not known yet) counts as
- * the worst cost seen.
+ * standardised. What is not known yet counts as the worst cost seen. So does
+ * what failed while failures are few; where half fail or more, a failure says
+ * nothing of cost and counts as the mean.
  */
 #ifndef XL_SURROGATE_H
 #define XL_SURROGATE_H

@@ -498,6 +498,8 @@ static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_score_options options = {
         .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
         .seeds = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEEDS),
+        .within = xl_opt_real(o, XL_GROUP_OWN, XL_SWEEP_WITHIN) / 100,
+        .trials = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_TRIALS),
         .first_seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
         .population =
             sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
