@@ -50,8 +50,30 @@ static void write_head(const struct xl_record *record, struct xl_buf *out)
                          "were made up, not measured.</p>\n");
 }
 
+/* "memory_bytes" 25276514304 is read as "memory" 23.5 GiB. */
+static bool write_size(const char *key, const cJSON *item, struct xl_buf *out)
+{
+    static const char suffix[] = "_bytes";
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    size_t n = strlen(key), tail = sizeof suffix - 1, unit = 0;
+    if (!cJSON_IsNumber(item) || n <= tail ||
+        strcmp(key + n - tail, suffix) != 0)
+        return false;
+    double size = item->valuedouble;
+    char name[KEY_ROOM];
+    snprintf(name, sizeof name, "%.*s", (int)(n - tail), key);
+    for (; size >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+        size /= 1024;
+    xl_buf_text(out, "<dt>");
+    xl_html_text(out, name);
+    xl_buf_printf(out, "</dt><dd>%.3g %s</dd>\n", size, units[unit]);
+    return true;
+}
+
 static void write_fact(const char *key, const cJSON *item, struct xl_buf *out)
 {
+    if (write_size(key, item, out))
+        return;
     xl_buf_text(out, "<dt>");
     xl_html_text(out, key);
     xl_buf_text(out, "</dt><dd>");
@@ -65,7 +87,8 @@ static void write_list(const char *key, const cJSON *list, struct xl_buf *out)
     xl_buf_text(out, "<dt>");
     xl_html_text(out, key);
     xl_buf_text(out, "</dt><dd>");
-    for (const cJSON *item = list->child; item; item = item->next) {
+    for (const cJSON *item = list ? list->child : NULL; item;
+         item = item->next) {
         xl_report_scalar(item, out);
         xl_buf_text(out, item->next ? ", " : "");
     }
@@ -91,24 +114,38 @@ static void write_facts(const char *path, const cJSON *item, size_t depth,
     }
 }
 
+/* The tunables searched, each with its values. */
+static void write_space(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *dims = member(member(record->meta, "space"), "dims");
+    const char *name;
+    if (!dims || !dims->child)
+        return;
+    xl_buf_text(out, "<h3>Searched</h3>\n<dl>\n");
+    for (const cJSON *dim = dims->child; dim; dim = dim->next)
+        if ((name = cJSON_GetStringValue(member(dim, "name"))) != NULL)
+            write_list(name, member(dim, "values"), out);
+    xl_buf_text(out, "</dl>\n");
+}
+
 static void write_asked(const struct xl_record *record, struct xl_buf *out)
 {
     static const char *const keys[] = {
-        "model_path",  "prompt",     "prompt_tokens", "new",
-        "backend",     "mode",       "objective",     "trials",
-        "generations", "population", "repeats",       "time_budget",
-        "seed",
+        "model_path", "prompt_tokens", "new",     "objective",
+        "mode",       "trials",        "repeats", "generations",
+        "population", "time_budget",   "seed",    "prompt",
     };
     if (!record->meta)
         return;
-    xl_buf_text(out, "<h2>What was asked</h2>\n<dl>\n");
+    xl_buf_text(out, "<section id=\"asked\"><h2>What was asked</h2>\n<dl>\n");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const cJSON *item = member(record->meta, keys[i]);
         if (item && !cJSON_IsNull(item))
             write_fact(keys[i], item, out);
     }
-    write_facts("bounds", member(record->meta, "bounds"), DEPTH, out);
     xl_buf_text(out, "</dl>\n");
+    write_space(record, out);
+    xl_buf_text(out, "</section>\n");
 }
 
 static void write_machine(const struct xl_record *record, struct xl_buf *out)
@@ -117,10 +154,11 @@ static void write_machine(const struct xl_record *record, struct xl_buf *out)
     const cJSON *build = member(record->meta, "build");
     if (!host && !build)
         return;
-    xl_buf_text(out, "<h2>On which machine</h2>\n<dl>\n");
+    xl_buf_text(out,
+                "<section id=\"machine\"><h2>On which machine</h2>\n<dl>\n");
     write_facts("", host, DEPTH, out);
     write_facts("build", build, DEPTH, out);
-    xl_buf_text(out, "</dl>\n");
+    xl_buf_text(out, "</dl>\n</section>\n");
 }
 
 /* -- pictures ------------------------------------------------------------- */
@@ -175,7 +213,7 @@ static void write_left_out(const struct xl_report *report, struct xl_buf *out)
 
 static void write_pictures(const struct xl_report *report, struct xl_buf *out)
 {
-    xl_buf_text(out, "<h2>Pictures</h2>\n");
+    xl_buf_text(out, "<h2 id=\"pictures\">Pictures</h2>\n");
     for (size_t i = 0; i < report->n_pictures; i++)
         write_picture(&report->pictures[i], out);
     write_left_out(report, out);
@@ -225,7 +263,7 @@ static void write_lost(const struct xl_record *record, struct xl_buf *out)
             lost[n++] = &record->entries[i];
     qsort(lost, n, sizeof(const struct xl_entry *), by_reason);
     if (n)
-        xl_buf_text(out, "<h2>What was not accepted, and why</h2>\n"
+        xl_buf_text(out, "<h2 id=\"lost\">What was not accepted, and why</h2>\n"
                          "<div class=\"wide\"><table><thead><tr>"
                          "<th>outcome</th><th class=\"num\">trials</th>"
                          "<th>reason</th></tr></thead><tbody>\n");
@@ -331,7 +369,7 @@ static void write_commands(const struct xl_record *record, struct xl_buf *out)
     struct xl_buf text;
     xl_buf_init(&text, 0);
     add_command(member(record->meta, "command_line"), &text);
-    xl_buf_text(out, "<h2>Commands</h2>\n");
+    xl_buf_text(out, "<h2 id=\"commands\">Commands</h2>\n");
     if (text.len)
         write_command("Search again:", text.data, out);
     if (record->best) {
@@ -346,13 +384,29 @@ static void write_commands(const struct xl_record *record, struct xl_buf *out)
     xl_buf_release(&text);
 }
 
+static void write_contents(const struct xl_record *record, struct xl_buf *out)
+{
+    xl_buf_text(out, "<nav>");
+    if (record->meta)
+        xl_buf_text(out, "<a href=\"#asked\">asked</a> ");
+    xl_buf_text(out, "<a href=\"#pictures\">pictures</a> ");
+    if (record->counts[XL_OUTCOME_ACCEPTED] < record->n_entries)
+        xl_buf_text(out, "<a href=\"#lost\">lost, and why</a> ");
+    xl_buf_text(out, "<a href=\"#all\">trials</a> ");
+    if (record->best)
+        xl_buf_text(out, "<a href=\"#profile\">profile</a> ");
+    xl_buf_text(out, "<a href=\"#commands\">commands</a></nav>\n");
+}
+
 /* -- page ----------------------------------------------------------------- */
 
 static void write_files(const struct xl_record *record, struct xl_buf *out)
 {
     if (record->best) {
-        xl_buf_text(out, "<h2>The profile</h2>\n<p>best.json, as it can be "
-                         "copied:</p>\n");
+        xl_buf_text(
+            out,
+            "<h2 id=\"profile\">The profile</h2>\n<p>best.json, as it can be "
+            "copied:</p>\n");
         write_json(" class=\"copyable\" id=\"best\"", record->best, out);
     }
     write_commands(record, out);
@@ -373,12 +427,15 @@ void xl_report_write(const struct xl_report *report, struct xl_buf *out)
 {
     const struct xl_record *record = report->record;
     write_head(record, out);
-    xl_report_verdict(record, out);
+    write_contents(record, out);
+    xl_report_verdict(report, out);
+    xl_buf_text(out, "<div class=\"two\">\n");
     write_asked(record, out);
     write_machine(record, out);
+    xl_buf_text(out, "</div>\n");
     write_pictures(report, out);
+    xl_report_runners_up(report, out);
     write_lost(record, out);
-    xl_buf_printf(out, "<h2>All %zu trials</h2>\n", record->n_entries);
     xl_report_trials(record, out);
     xl_report_ratings(record, out);
     write_files(record, out);

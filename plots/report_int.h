@@ -7,9 +7,12 @@
 #include "plots/report.h"
 
 /* What won, by how much, with what proof. */
-void xl_report_verdict(const struct xl_record *record, struct xl_buf *out);
+void xl_report_verdict(const struct xl_report *report, struct xl_buf *out);
 
-/* Every trial as a row. */
+/* The best accepted trials beside the winner. */
+void xl_report_runners_up(const struct xl_report *report, struct xl_buf *out);
+
+/* Every trial as a row; of very many the best ones, and says so. */
 void xl_report_trials(const struct xl_record *record, struct xl_buf *out);
 
 /* A CSV table with its header; nothing when it has no rows. */

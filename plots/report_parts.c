@@ -70,14 +70,16 @@ static void write_interval(double lo, double hi, double n, struct xl_buf *out)
         xl_buf_printf(out, ", n = %.0f", n);
 }
 
-static void write_ratio(const cJSON *ratio, struct xl_buf *out)
+static void write_ratio(const cJSON *ratio, bool is_reference,
+                        struct xl_buf *out)
 {
     double median = number(ratio, "median"), lo = number(ratio, "lo");
     double hi = number(ratio, "hi"), n = number(ratio, "n");
     const char *class = "warn", *word = "no interval: nothing proved";
     if (isnan(median)) {
-        xl_buf_text(out, "<p class=\"soft\">not compared with the default"
-                         "</p>\n");
+        xl_buf_printf(out, "<p class=\"soft\">%s</p>\n",
+                      is_reference ? "these are the defaults"
+                                   : "not compared with the default");
         return;
     }
     if (n < LEAST_FOR_INTERVAL) {
@@ -128,7 +130,8 @@ static void write_card(const struct xl_record *record,
     xl_buf_text(out, " tok/s</p>\n<p class=\"soft\">");
     write_interval(lo, hi, n, out);
     xl_buf_text(out, "</p>\n");
-    write_ratio(member(versus, speed->ratio_key), out);
+    write_ratio(member(versus, speed->ratio_key),
+                winner && winner->is_reference, out);
     xl_buf_text(out, "</div>\n");
 }
 
@@ -173,183 +176,89 @@ static void write_no_winner(const struct xl_record *record, struct xl_buf *out)
     xl_buf_text(out, "</p>\n");
 }
 
-void xl_report_verdict(const struct xl_record *record, struct xl_buf *out)
+static void write_chip(const cJSON *item, struct xl_buf *out)
 {
-    xl_buf_text(out, "<section class=\"verdict\">\n");
-    if (record->best) {
-        const cJSON *params = member(record->best, "params");
-        xl_buf_text(out, "<h2>The winner</h2>\n");
-        write_quality(member(record->best, "quality"), out);
-        xl_buf_text(out, "<ul class=\"chips\">\n");
-        for (const cJSON *item = params ? params->child : NULL; item;
-             item = item->next) {
-            xl_buf_text(out, "<li><span class=\"soft\">");
-            xl_html_text(out, item->string);
-            xl_buf_text(out, "</span> <b>");
-            xl_report_scalar(item, out);
-            xl_buf_text(out, "</b></li>\n");
-        }
-        xl_buf_text(out, "</ul>\n<div class=\"cards\">\n");
-        for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
-            write_card(record, &speeds[i], out);
-        xl_buf_text(out, "</div>\n");
-        write_proof(record, out);
-    } else {
-        write_no_winner(record, out);
+    xl_buf_text(out, "<li><span class=\"soft\">");
+    xl_html_text(out, item->string);
+    xl_buf_text(out, "</span> <b>");
+    xl_report_scalar(item, out);
+    xl_buf_text(out, "</b></li>\n");
+}
+
+/* The winner's tunables that the search varied, or the others. */
+static void write_chips(const struct xl_report *report, bool varied,
+                        struct xl_buf *out)
+{
+    const cJSON *params = member(report->record->best, "params");
+    xl_buf_text(out, "<ul class=\"chips\">\n");
+    for (const cJSON *item = params ? params->child : NULL; item;
+         item = item->next) {
+        bool is_varied =
+            item->string && xl_tunables_find(report->tunables, item->string);
+        if (is_varied == varied || report->tunables->n == 0)
+            write_chip(item, out);
     }
+    xl_buf_text(out, "</ul>\n");
+}
+
+/* One sentence to read aloud: what won and by how much. */
+static void write_headline(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *from = member(record->best, "provenance");
+    const cJSON *versus = member(from, "versus");
+    const cJSON *ratio = member(versus, "objective_ratio");
+    const struct xl_entry *winner = xl_record_winner(record);
+    double median = number(ratio, "median");
+    if (winner && winner->is_reference) {
+        xl_buf_text(out, "<h2>The defaults stand</h2>\n<p class=\"lead\">No "
+                         "configuration that may win was proved faster than "
+                         "the defaults.</p>\n");
+    } else if (!isnan(median) && cJSON_IsTrue(member(versus, "proved"))) {
+        xl_buf_printf(out,
+                      "<h2>The winner</h2>\n<p class=\"lead\"><b>%#.3g" TIMES
+                      "</b> the defaults in ",
+                      median);
+        xl_html_text(out, record->objective);
+        xl_buf_printf(out,
+                      ", 95%% interval %#.3g" DASH "%#.3g over %.0f paired "
+                      "rounds: proved.</p>\n",
+                      number(ratio, "lo"), number(ratio, "hi"),
+                      number(ratio, "n"));
+    } else {
+        xl_buf_text(out, "<h2>The winner</h2>\n");
+    }
+}
+
+static void write_winner(const struct xl_report *report, struct xl_buf *out)
+{
+    const struct xl_record *record = report->record;
+    write_headline(record, out);
+    write_quality(member(record->best, "quality"), out);
+    write_chips(report, true, out);
+    if (report->tunables->n) {
+        xl_buf_text(out, "<details><summary>tunables that were not searched"
+                         "</summary>\n");
+        write_chips(report, false, out);
+        xl_buf_text(out, "</details>\n");
+    }
+    xl_buf_text(out, "<div class=\"cards\">\n");
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
+        write_card(record, &speeds[i], out);
+    xl_buf_text(out, "</div>\n");
+    write_proof(record, out);
+}
+
+void xl_report_verdict(const struct xl_report *report, struct xl_buf *out)
+{
+    const struct xl_record *record = report->record;
+    xl_buf_text(out, "<section class=\"verdict\">\n");
+    if (record->best)
+        write_winner(report, out);
+    else
+        write_no_winner(record, out);
     xl_buf_printf(out, "<p>%zu trials: ", record->n_entries);
     for (size_t i = 0; i < XL_OUTCOME_COUNT; i++)
         xl_buf_printf(out, "%s%zu %s", i ? ", " : "", record->counts[i],
                       xl_outcome_name((enum xl_outcome)i));
     xl_buf_text(out, ".</p>\n</section>\n");
-}
-
-/* -- trials --------------------------------------------------------------- */
-
-struct column {
-    const char *title;
-    enum xl_column value, lo, hi; /* lo = COUNT: no interval */
-    bool is_speed;
-};
-
-static const struct column columns[] = {
-    { "workers", XL_COLUMN_WORKERS, XL_COLUMN_COUNT, XL_COLUMN_COUNT, false },
-    { "heads_per_band", XL_COLUMN_HEADS_PER_BAND, XL_COLUMN_COUNT,
-      XL_COLUMN_COUNT, false },
-    { "chunk_size", XL_COLUMN_CHUNK_SIZE, XL_COLUMN_COUNT, XL_COLUMN_COUNT,
-      false },
-    { "prefill tok/s", XL_COLUMN_PREFILL_TOK_S, XL_COLUMN_PREFILL_LO,
-      XL_COLUMN_PREFILL_HI, true },
-    { "decode tok/s", XL_COLUMN_DECODE_TOK_S, XL_COLUMN_DECODE_LO,
-      XL_COLUMN_DECODE_HI, true },
-    { "n", XL_COLUMN_N, XL_COLUMN_COUNT, XL_COLUMN_COUNT, false },
-};
-
-enum {
-    N_COLUMNS = sizeof columns / sizeof *columns
-};
-
-static void text_cell(const char *class, const char *text, struct xl_buf *out)
-{
-    xl_buf_printf(out, "<td%s>", class);
-    xl_html_text(out, text);
-    xl_buf_text(out, "</td>");
-}
-
-static void number_cell(const struct column *column,
-                        const struct xl_entry *entry, struct xl_buf *out)
-{
-    double value = entry->values[column->value];
-    double lo = (double)NAN, hi = (double)NAN;
-    if (column->lo != XL_COLUMN_COUNT) {
-        lo = entry->values[column->lo];
-        hi = entry->values[column->hi];
-    }
-    if (isnan(value)) {
-        xl_buf_text(out, "<td class=\"num\">" DASH "</td>");
-        return;
-    }
-    xl_buf_printf(out, "<td class=\"num\" data-v=\"%.10g\">", value);
-    if (column->is_speed)
-        xl_html_speed(out, value);
-    else
-        xl_buf_printf(out, "%.10g", value);
-    if (!isnan(lo) && !isnan(hi)) {
-        xl_buf_text(out, " <small>");
-        xl_html_speed(out, lo);
-        xl_buf_text(out, DASH);
-        xl_html_speed(out, hi);
-        xl_buf_text(out, "</small>");
-    }
-    xl_buf_text(out, "</td>");
-}
-
-/* A further column is shown when its values differ between trials. */
-static bool is_varied(const struct xl_record *record, size_t extra)
-{
-    for (size_t i = 1; i < record->n_entries; i++)
-        if (strcmp(record->entries[i].extras[extra],
-                   record->entries[0].extras[extra]) != 0)
-            return true;
-    return false;
-}
-
-static void write_row(const struct xl_record *record, size_t i,
-                      const bool *varied, struct xl_buf *out)
-{
-    const struct xl_entry *entry = &record->entries[i];
-    const char *role = entry->is_winner      ? "winner"
-                       : entry->is_reference ? "default"
-                                             : "";
-    xl_buf_printf(out, "<tr class=\"%s%s\"><td class=\"num\">%zu</td>",
-                  xl_outcome_name(entry->outcome),
-                  entry->is_winner ? " winner" : "", i + 1);
-    xl_buf_printf(out, "<td>%s%s%s</td>", xl_outcome_name(entry->outcome),
-                  *role ? ", " : "", role);
-    text_cell("", entry->backend, out);
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        number_cell(&columns[c], entry, out);
-    xl_buf_text(out, "<td class=\"num\">");
-    if (isnan(entry->score))
-        xl_buf_text(out, DASH);
-    else
-        xl_buf_printf(out, "%.5g", entry->score);
-    xl_buf_text(out, "</td>");
-    text_cell("", entry->verdict, out);
-    for (size_t e = 0; e < record->n_extras; e++)
-        if (varied[e])
-            text_cell("", entry->extras[e], out);
-    text_cell(" class=\"text\"", entry->reason, out);
-    xl_buf_text(out, "</tr>\n");
-}
-
-void xl_report_trials(const struct xl_record *record, struct xl_buf *out)
-{
-    bool *varied = xl_alloc_zero(record->n_extras + 1, sizeof *varied);
-    if (!varied) {
-        out->failed = true;
-        return;
-    }
-    for (size_t e = 0; e < record->n_extras; e++)
-        varied[e] = is_varied(record, e);
-    xl_buf_text(out, "<div class=\"wide\"><table class=\"sortable\" "
-                     "id=\"trials\"><thead><tr><th class=\"num\">#</th>"
-                     "<th>outcome</th><th>backend</th>");
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        xl_buf_printf(out, "<th class=\"num\">%s</th>", columns[c].title);
-    xl_buf_text(out, "<th class=\"num\">objective: ");
-    xl_html_text(out, record->objective);
-    xl_buf_text(out, "</th><th>verdict</th>");
-    for (size_t e = 0; e < record->n_extras; e++) {
-        if (!varied[e])
-            continue;
-        xl_buf_text(out, "<th>");
-        xl_html_text(out, record->extra_names[e]);
-        xl_buf_text(out, "</th>");
-    }
-    xl_buf_text(out, "<th>reason</th></tr></thead><tbody>\n");
-    for (size_t i = 0; i < record->n_entries; i++)
-        write_row(record, i, varied, out);
-    xl_buf_text(out, "</tbody></table></div>\n");
-    xl_free(varied);
-}
-
-void xl_report_ratings(const struct xl_record *record, struct xl_buf *out)
-{
-    const struct xl_csv *csv = &record->ratings;
-    if (csv->n_rows < 2)
-        return;
-    xl_buf_text(out, "<h2>Ratings of the outputs</h2>\n<div class=\"wide\">"
-                     "<table class=\"sortable\" id=\"ratings\"><thead>");
-    for (size_t i = 0; i < csv->n_rows; i++) {
-        const char *tag = i ? "td" : "th";
-        xl_buf_text(out, "<tr>");
-        for (size_t f = 0; f < csv->rows[i].n_fields; f++) {
-            xl_buf_printf(out, "<%s>", tag);
-            xl_html_text(out, csv->rows[i].fields[f]);
-            xl_buf_printf(out, "</%s>", tag);
-        }
-        xl_buf_text(out, i ? "</tr>\n" : "</tr></thead><tbody>\n");
-    }
-    xl_buf_text(out, "</tbody></table></div>\n");
 }
