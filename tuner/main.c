@@ -2,6 +2,7 @@
  *
  * The program: its table of commands and nothing else. */
 #include <signal.h>
+#include <stdio.h>
 
 #include "kernel/base/cmd.h"
 #include "kernel/param/param.h"
@@ -19,9 +20,16 @@ static const struct xl_cmd *const commands[] = {
 #undef XL_COMMAND
 };
 
+static void warn(void *ctx, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "xltune: warning: %s\n", text);
+}
+
 int main(int argc, char **argv)
 {
-    const struct xl_services services = { .resolve = xl_profile_resolve };
+    const struct xl_services services = { .resolve = xl_profile_resolve,
+                                          .warn = warn };
     const struct xl_program program = {
         .name = "xltune",
         .version = XL_VERSION,

@@ -22,9 +22,10 @@ enum {
     PID_MOST = 100000000
 };
 
-static enum xl_status open_file(const char *path, int *fd, struct xl_err *err)
+static enum xl_status open_file(const char *path, int flags, int *fd,
+                                struct xl_err *err)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (*fd >= 0)
         return XL_OK;
     return xl_fail(err, errno == ENOENT ? XL_ENOTFOUND : XL_EIO,
@@ -40,11 +41,14 @@ enum xl_status xl_map_open(struct xl_map *map, const char *path,
     enum xl_status rc = XL_OK;
 
     *map = (struct xl_map){ 0 };
-    XL_TRY(open_file(path, &fd, err));
+    /* A pipe without a writer must not hold the program up. */
+    XL_TRY(open_file(path, O_NONBLOCK, &fd, err));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         rc = xl_fail(err, XL_EIO, "cannot map '%s': not a regular file", path);
         goto done;
     }
+    map->modified_ns =
+        (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     if (st.st_size == 0)
         goto done;
     data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -52,7 +56,8 @@ enum xl_status xl_map_open(struct xl_map *map, const char *path,
         rc = xl_fail(err, XL_EIO, "cannot map '%s': %s", path, strerror(errno));
         goto done;
     }
-    *map = (struct xl_map){ .data = data, .size = (size_t)st.st_size };
+    map->data = data;
+    map->size = (size_t)st.st_size;
 done:
     close(fd);
     return rc;
@@ -73,7 +78,7 @@ enum xl_status xl_io_read(const char *path, struct xl_buf *out,
     enum xl_status rc = XL_OK;
 
     if (strcmp(path, "-") != 0)
-        XL_TRY(open_file(path, &fd, err));
+        XL_TRY(open_file(path, 0, &fd, err));
     for (;;) {
         ssize_t n = read(fd, piece, sizeof piece);
         if (n < 0 && errno == EINTR)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kernel/base/buf.h"
 #include "kernel/base/err.h"
@@ -18,6 +19,7 @@
 struct xl_map {
     const unsigned char *data; /* [size] */
     size_t size;
+    int64_t modified_ns; /* since 1970, when it was opened */
 };
 
 enum xl_status xl_map_open(struct xl_map *map, const char *path,

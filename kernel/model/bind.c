@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/model/packfile.h"
 #include "kernel/model/stack_weights.h"
 #include "kernel/model/weights.h"
 
@@ -207,9 +208,12 @@ static bool is_shape(const struct xl_tensor *got, const struct xl_tensor *want)
     return true;
 }
 
-static bool is_float(enum xl_dtype dtype)
+/* Values, or the name of what a packed matrix holds; preparing refuses such a
+ * name where it needs values after all. */
+static bool is_float(const struct xl_bind *bind, const struct xl_tensor *t)
 {
-    return dtype == XL_FP32 || dtype == XL_BF16 || dtype == XL_FP16;
+    return t->dtype == XL_FP32 || t->dtype == XL_BF16 || t->dtype == XL_FP16 ||
+           (t->dtype == XL_PACKED && bind->config->is_packed && t->n_dims > 1);
 }
 
 /* Takes the tensor at `place` or its other spelling when it has the wanted
@@ -235,7 +239,7 @@ static void take(struct xl_bind *bind, struct place place, const char *other,
     const char *found = xl_safetensors_name(bind->files, index);
     if (!is_shape(got, want) && !(turned && is_shape(got, turned)))
         fault_shape(bind, found, got, want);
-    else if (!is_float(got->dtype))
+    else if (!is_float(bind, got))
         xl_bind_fault(bind, "'%s' is of type %s", found,
                       xl_dtype_name(got->dtype));
     else
@@ -384,6 +388,23 @@ void xl_bind_tie(struct xl_bind *bind, const struct xl_tensor *embedding,
     *head = *embedding;
 }
 
+/* -- packed checkpoints --------------------------------------------------- */
+
+enum xl_status xl_bind_packed(struct xl_config *config,
+                              const struct xl_safetensors *files,
+                              struct xl_err *err)
+{
+    struct xl_packfile_facts facts;
+    config->is_packed = false;
+    if (!xl_packfile_is(files))
+        return XL_OK;
+    XL_TRY(xl_packfile_read_facts(&facts, files, err));
+    config->is_packed = true;
+    config->packed_weights = facts.weights;
+    config->packed_head = facts.head;
+    return XL_OK;
+}
+
 /* -- begin and end -------------------------------------------------------- */
 
 enum xl_status xl_bind_begin(struct xl_bind *bind,
@@ -405,11 +426,19 @@ enum xl_status xl_bind_begin(struct xl_bind *bind,
     return XL_OK;
 }
 
+/* Data of a packed matrix, which has no role of its own. */
+static bool is_matrix(const struct xl_bind *bind, size_t i)
+{
+    const char *name = xl_safetensors_name(bind->files, i);
+    return bind->config->is_packed &&
+           strncmp(name, XL_PACKFILE_PREFIX, strlen(XL_PACKFILE_PREFIX)) == 0;
+}
+
 enum xl_status xl_bind_end(struct xl_bind *bind, struct xl_err *err)
 {
     enum xl_status rc = XL_OK;
     for (size_t i = 0; i < xl_safetensors_count(bind->files); i++)
-        if (!bind->used[i])
+        if (!bind->used[i] && !is_matrix(bind, i))
             xl_bind_fault(bind, "'%.200s' is left over",
                           xl_safetensors_name(bind->files, i));
     if (bind->n_faults > bind->n_told)

@@ -92,6 +92,11 @@ void xl_bind_dims(size_t dims[XL_DIM_COUNT], const struct xl_config *config);
 size_t xl_bind_rows(const struct xl_safetensors *files,
                     const struct xl_config *config, const char *name);
 
+/* Sets what config says of packed weights. */
+enum xl_status xl_bind_packed(struct xl_config *config,
+                              const struct xl_safetensors *files,
+                              struct xl_err *err);
+
 enum xl_status xl_bind_begin(struct xl_bind *bind,
                              const struct xl_config *config,
                              const struct xl_safetensors *files,

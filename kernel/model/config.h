@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "kernel/base/err.h"
+#include "kernel/gemm/pack.h"
 
 enum xl_arch {
     XL_ARCH_XLSTM,
@@ -35,6 +36,10 @@ struct xl_config {
     bool has_bos, has_eos;
     int64_t bos, eos;
     size_t chunk_size; /* the checkpoint's own hint, 0 = none */
+
+    /* What the files of a packed checkpoint hold; from the tensors. */
+    bool is_packed;
+    enum xl_pack_kind packed_weights, packed_head;
 
     /* block stack only */
     size_t slstm_heads, conv_kernel, slstm_conv_kernel, qkv_block;

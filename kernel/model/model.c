@@ -6,7 +6,6 @@
 #include "kernel/model/model_int.h"
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/hash.h"
 
 static enum xl_status bind(struct xl_model *model, struct xl_err *err)
 {
@@ -29,6 +28,8 @@ enum xl_status xl_model_open(struct xl_model **out, const char *dir,
     XL_TRY_DONE(rc, xl_config_load(&model->config, dir, err));
     XL_TRY_DONE(rc, xl_safetensors_open(&model->files, dir, err));
     XL_TRY_DONE(rc, bind(model, err));
+    if (model->config.is_packed)
+        XL_TRY_DONE(rc, xl_packfile_open(&model->packed, model->files, err));
     model->dir = xl_strdup(dir);
     if (!model->dir)
         rc = xl_fail(err, XL_ENOMEM, "out of memory opening '%s'", dir);
@@ -41,11 +42,13 @@ done:
     return XL_OK;
 }
 
-static void free_prepared(struct xl_prepared *prepared)
+static void release_form(struct xl_model_form *form)
 {
-    if (prepared)
-        xl_prepare_release(prepared);
-    xl_free(prepared);
+    if (form->weights)
+        xl_prepare_release(form->weights);
+    xl_free(form->weights);
+    xl_packs_release(&form->packs);
+    xl_cached_close(&form->cached);
 }
 
 void xl_model_close(struct xl_model *model)
@@ -53,18 +56,105 @@ void xl_model_close(struct xl_model *model)
     if (!model)
         return;
     for (size_t i = 0; i < XL_PACK_COUNT * 2; i++) {
-        free_prepared(model->blocks[i / 2][i % 2]);
-        free_prepared(model->heads[i / 2][i % 2]);
+        release_form(&model->blocks[i / 2][i % 2]);
+        release_form(&model->heads[i / 2][i % 2]);
     }
+    xl_packfile_close(model->packed);
     xl_safetensors_close(model->files);
     xl_arena_release(&model->arena);
+    xl_cache_release(&model->cache);
     xl_free(model->dir);
     xl_free(model);
 }
 
-static enum xl_status no_memory(struct xl_err *err)
+enum xl_status xl_model_set_cache(struct xl_model *model,
+                                  const struct xl_cache *cache,
+                                  struct xl_err *err)
 {
-    return xl_fail(err, XL_ENOMEM, "out of memory preparing weights");
+    char *dir = cache->dir ? xl_strdup(cache->dir) : NULL;
+    if (cache->dir && !dir)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_cache_release(&model->cache);
+    model->cache = *cache;
+    model->cache.dir = dir;
+    return XL_OK;
+}
+
+/* -- forms ---------------------------------------------------------------- */
+
+enum xl_status xl_model_prepare_blocks(struct xl_model *model,
+                                       const struct xl_form *form,
+                                       struct xl_pool *pool,
+                                       struct xl_prepared *out,
+                                       struct xl_err *err)
+{
+    if (model->config.arch == XL_ARCH_BLOCK_STACK)
+        return xl_stack_prepare(out, &model->config, &model->stack, form, pool,
+                                err);
+    return xl_prepare(out, &model->config, &model->weights, form, pool, err);
+}
+
+enum xl_status xl_model_prepare_output(struct xl_model *model,
+                                       const struct xl_form *form,
+                                       struct xl_pool *pool,
+                                       struct xl_prepared *out,
+                                       struct xl_err *err)
+{
+    bool is_stack = model->config.arch == XL_ARCH_BLOCK_STACK;
+    return xl_prepare_head(out,
+                           is_stack ? &model->stack.head : &model->weights.head,
+                           form, pool, err);
+}
+
+typedef enum xl_status prepare_fn(struct xl_model *model,
+                                  const struct xl_form *form,
+                                  struct xl_pool *pool, struct xl_prepared *out,
+                                  struct xl_err *err);
+
+/* Where this form's packed matrices may be found: in the checkpoint itself,
+ * or in the cache. */
+static void find_packs(struct xl_model *model, const struct xl_cache_key *key,
+                       struct xl_model_form *to)
+{
+    if (model->packed) {
+        to->packs.file = model->packed;
+        to->packs.must_find = true;
+        return;
+    }
+    xl_cache_open(&model->cache, model->files, key, &to->cached);
+    to->packs.file = to->cached.packed;
+    to->packs.verify = true;
+}
+
+/* The weights of `to`, made now if they are not there. part names them in the
+ * cache. */
+static enum xl_status prepare(struct xl_model *model,
+                              const struct xl_form *form, const char *part,
+                              prepare_fn *fn, struct xl_pool *pool,
+                              struct xl_model_form *to, struct xl_err *err)
+{
+    const struct xl_cache_key key = { .part = part, .kind = form->kind };
+    struct xl_form wanted = *form;
+    if (to->weights)
+        return XL_OK;
+    struct xl_prepared *fresh = xl_alloc_zero(1, sizeof *fresh);
+    if (!fresh)
+        return xl_fail(err, XL_ENOMEM, "out of memory preparing weights");
+    if (form->is_packed) {
+        find_packs(model, &key, to);
+        wanted.packs = &to->packs;
+    }
+    enum xl_status rc = fn(model, &wanted, pool, fresh, err);
+    if (rc != XL_OK) {
+        xl_free(fresh);
+        xl_packs_release(&to->packs);
+        xl_cached_close(&to->cached);
+        return rc;
+    }
+    to->weights = fresh;
+    if (to->packs.n_packed)
+        xl_cache_store(&model->cache, model->files, &key, &to->packs);
+    return XL_OK;
 }
 
 enum xl_status xl_model_prepare(struct xl_model *model,
@@ -73,25 +163,11 @@ enum xl_status xl_model_prepare(struct xl_model *model,
                                 const struct xl_prepared **out,
                                 struct xl_err *err)
 {
-    struct xl_prepared **slot = &model->blocks[form->kind][form->is_packed];
-    enum xl_status rc = XL_OK;
-    if (!*slot) {
-        struct xl_prepared *fresh = xl_alloc_zero(1, sizeof *fresh);
-        if (!fresh)
-            return no_memory(err);
-        if (model->config.arch == XL_ARCH_BLOCK_STACK)
-            rc = xl_stack_prepare(fresh, &model->config, &model->stack, form,
-                                  pool, err);
-        else
-            rc = xl_prepare(fresh, &model->config, &model->weights, form, pool,
-                            err);
-        if (rc == XL_OK)
-            *slot = fresh;
-        else
-            xl_free(fresh);
-    }
-    *out = *slot;
-    return rc;
+    struct xl_model_form *to = &model->blocks[form->kind][form->is_packed];
+    XL_TRY(
+        prepare(model, form, "blocks", xl_model_prepare_blocks, pool, to, err));
+    *out = to->weights;
+    return XL_OK;
 }
 
 enum xl_status xl_model_prepare_head(struct xl_model *model,
@@ -100,23 +176,11 @@ enum xl_status xl_model_prepare_head(struct xl_model *model,
                                      const struct xl_prepared **out,
                                      struct xl_err *err)
 {
-    struct xl_prepared **slot = &model->heads[form->kind][form->is_packed];
-    bool is_stack = model->config.arch == XL_ARCH_BLOCK_STACK;
-    enum xl_status rc = XL_OK;
-    if (!*slot) {
-        struct xl_prepared *fresh = xl_alloc_zero(1, sizeof *fresh);
-        if (!fresh)
-            return no_memory(err);
-        rc = xl_prepare_head(
-            fresh, is_stack ? &model->stack.head : &model->weights.head, form,
-            pool, err);
-        if (rc == XL_OK)
-            *slot = fresh;
-        else
-            xl_free(fresh);
-    }
-    *out = *slot;
-    return rc;
+    struct xl_model_form *to = &model->heads[form->kind][form->is_packed];
+    XL_TRY(
+        prepare(model, form, "head", xl_model_prepare_output, pool, to, err));
+    *out = to->weights;
+    return XL_OK;
 }
 
 const struct xl_config *xl_model_config(const struct xl_model *model)
@@ -132,6 +196,11 @@ const struct xl_weights *xl_model_weights(const struct xl_model *model)
 const struct xl_safetensors *xl_model_files(const struct xl_model *model)
 {
     return model->files;
+}
+
+const struct xl_packfile *xl_model_packed(const struct xl_model *model)
+{
+    return model->packed;
 }
 
 const char *xl_model_dir(const struct xl_model *model)

@@ -14,15 +14,27 @@
 #include "kernel/model/safetensors.h"
 #include "kernel/model/weights.h"
 
+struct xl_cache;
 struct xl_model;
+struct xl_packfile;
 
 enum xl_status xl_model_open(struct xl_model **model, const char *dir,
                              struct xl_err *err);
 void xl_model_close(struct xl_model *model);
 
+/* Packed weights are found in and added to this cache (cache.h) from now on.
+ * There is none before. */
+enum xl_status xl_model_set_cache(struct xl_model *model,
+                                  const struct xl_cache *cache,
+                                  struct xl_err *err);
+
 const struct xl_config *xl_model_config(const struct xl_model *model);
 const struct xl_weights *xl_model_weights(const struct xl_model *model);
 const struct xl_safetensors *xl_model_files(const struct xl_model *model);
+
+/* The matrices of a packed checkpoint, or NULL. */
+const struct xl_packfile *xl_model_packed(const struct xl_model *model);
+
 const char *xl_model_dir(const struct xl_model *model);
 
 /* Content hash, computed at the first call and kept. */

@@ -13,6 +13,7 @@
 #include "kernel/base/cpu.h"
 #include "kernel/cell/slstm.h"
 #include "kernel/model/plan_int.h"
+#include "kernel/model/stored.h"
 
 /* -- what values mean ----------------------------------------------------- */
 
@@ -120,12 +121,13 @@ const char *xl_plan_inert(const struct xl_config *config,
         return "there is one worker";
     if ((id == XL_PARAM_PIN || id == XL_PARAM_SPIN) && workers_of(params) == 1)
         return "one worker waits for nobody";
-    return NULL;
+    return xl_stored_inert(config, id);
 }
 
 /* Replaces zeros that mean auto, and sizes that act as a smaller one. */
 static void fill_in(const struct xl_config *config, struct xl_params *p)
 {
+    xl_stored_apply(config, p);
     size_t bands = bands_of(p, config->heads);
     p->value[XL_PARAM_WORKERS] = (int64_t)workers_of(p);
     p->value[XL_PARAM_HEADS_PER_BAND] = (int64_t)ceil_div(config->heads, bands);
@@ -143,11 +145,30 @@ void xl_plan_canonical(const struct xl_config *config, struct xl_params *params)
         bool inert = xl_plan_inert(config, params, (enum xl_param)i) != NULL;
         params->value[i] = inert ? defaults.value[i] : filled.value[i];
     }
+    xl_stored_force(config, params);
 }
 
 /* -- check ---------------------------------------------------------------- */
 
-static enum xl_status check_engines(const struct xl_params *p,
+/* Engines for weights of that kind; packed ones when nothing else is stored. */
+static enum xl_status choose(struct xl_engines *engines, int64_t gemm,
+                             enum xl_pack_kind kind, bool is_stored,
+                             struct xl_err *err)
+{
+    XL_TRY(xl_engines_choose(engines, gemm, kind, err));
+    if (!is_stored || engines->is_packed)
+        return XL_OK;
+    engines->is_packed = xl_gemm_reads_packed(engines->many, kind) &&
+                         xl_gemm_reads_packed(engines->few, kind);
+    if (engines->is_packed)
+        return XL_OK;
+    return xl_fail(err, XL_EUSAGE,
+                   "the checkpoint is packed, and engine '%s' reads only rows "
+                   "of %s weights; leave gemm to 'auto'",
+                   engines->many->name, xl_pack_name(kind));
+}
+
+static enum xl_status check_engines(const struct xl_params *p, bool is_stored,
                                     struct xl_err *err)
 {
     struct xl_engines engines;
@@ -157,8 +178,8 @@ static enum xl_status check_engines(const struct xl_params *p,
     if (why)
         return xl_fail(err, XL_EUSAGE, "this configuration cannot run here: %s",
                        why);
-    XL_TRY(xl_engines_choose(&engines, gemm, weight_kind_of(p), err));
-    return xl_engines_choose(&engines, gemm, head_kind_of(p), err);
+    XL_TRY(choose(&engines, gemm, weight_kind_of(p), is_stored, err));
+    return choose(&engines, gemm, head_kind_of(p), is_stored, err);
 }
 
 enum xl_status xl_plan_check(const struct xl_config *config,
@@ -172,7 +193,10 @@ enum xl_status xl_plan_check(const struct xl_config *config,
                        "heads_per_band %lld exceeds the "
                        "model's %zu heads",
                        (long long)heads, config->heads);
-    return check_engines(params, err);
+    XL_TRY(xl_stored_check(config, params, err));
+    struct xl_params stored = *params;
+    xl_stored_apply(config, &stored);
+    return check_engines(&stored, config->is_packed, err);
 }
 
 /* -- make ----------------------------------------------------------------- */
@@ -185,8 +209,9 @@ static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
     const struct xl_params *p = &plan->params;
     int64_t gemm = p->value[XL_PARAM_GEMM];
     enum xl_pack_kind kind = weight_kind_of(p);
-    XL_TRY(xl_engines_choose(&plan->engines, gemm, kind, err));
-    XL_TRY(xl_engines_choose(&plan->head_engines, gemm, head_kind_of(p), err));
+    bool stored = plan->config->is_packed;
+    XL_TRY(choose(&plan->engines, gemm, kind, stored, err));
+    XL_TRY(choose(&plan->head_engines, gemm, head_kind_of(p), stored, err));
     plan->small.few = plan->small.many = xl_gemm_get(XL_GEMM_VECTOR);
     if (kind == XL_PACK_FP32)
         plan->gemm_keys = xl_gemm_get(XL_GEMM_WIDE);
@@ -355,14 +380,14 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
     };
     XL_TRY(choose_engines(plan, err));
     XL_TRY(xl_pool_make(&plan->pool, &options, err));
-    XL_TRY(xl_model_prepare(
-        plan->model,
-        &(struct xl_form){ weight_kind_of(p), plan->engines.is_packed },
-        plan->pool, &plan->weights, err));
-    XL_TRY(xl_model_prepare_head(
-        plan->model,
-        &(struct xl_form){ head_kind_of(p), plan->head_engines.is_packed },
-        plan->pool, &plan->head, err));
+    const struct xl_form blocks = { .kind = weight_kind_of(p),
+                                    .is_packed = plan->engines.is_packed };
+    const struct xl_form head = { .kind = head_kind_of(p),
+                                  .is_packed = plan->head_engines.is_packed };
+    XL_TRY(xl_model_prepare(plan->model, &blocks, plan->pool, &plan->weights,
+                            err));
+    XL_TRY(xl_model_prepare_head(plan->model, &head, plan->pool, &plan->head,
+                                 err));
     plan->row = xl_row_ops_best();
     choose_schedule(plan);
     return make_scratch(plan, err);

@@ -11,6 +11,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/pages.h"
+#include "kernel/model/packfile_int.h"
 #include "kernel/model/prepare_int.h"
 
 static bool is_aligned(const void *p, size_t n)
@@ -32,11 +33,22 @@ enum xl_status xl_build_take(const struct xl_build *b, size_t count,
     return XL_OK;
 }
 
+static enum xl_status check_rows(const struct xl_build *b,
+                                 const struct xl_tensor *t)
+{
+    if (t->dtype != XL_PACKED)
+        return XL_OK;
+    return xl_fail(b->err, XL_EUSAGE,
+                   "the checkpoint is packed and has no rows of weights that "
+                   "this needs; take the one that it was packed from");
+}
+
 /* The tensor as fp32: the map itself when it is that already. */
 enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
                             const float **out)
 {
     void *copy;
+    XL_TRY(check_rows(b, t));
     size_t n = xl_tensor_count(t);
     *out = t->data;
     if (t->dtype == XL_FP32 && is_aligned(t->data, sizeof(float)))
@@ -45,6 +57,13 @@ enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
     xl_to_f32(copy, t->data, t->dtype, n);
     *out = copy;
     return XL_OK;
+}
+
+enum xl_status xl_build_embedding(const struct xl_build *b,
+                                  const struct xl_tensor *embedding)
+{
+    b->to->embedding = *embedding;
+    return check_rows(b, embedding);
 }
 
 static enum xl_status as_bf16(const struct xl_build *b,
@@ -56,6 +75,7 @@ static enum xl_status as_bf16(const struct xl_build *b,
     float piece[PIECE];
     void *copy;
     size_t n = xl_tensor_count(t), size = xl_dtype_bytes(t->dtype);
+    XL_TRY(check_rows(b, t));
     *out = t->data;
     if (t->dtype == XL_BF16 && is_aligned(t->data, sizeof(uint16_t)))
         return XL_OK;
@@ -103,9 +123,9 @@ static void pack_part(const struct xl_build *b, struct packing *p,
 }
 
 /* The parts' panels follow each other, each as if packed alone. */
-static enum xl_status pack(const struct xl_build *b,
-                           const struct xl_source *source,
-                           enum xl_pack_kind kind, struct xl_matrix *out)
+static enum xl_status pack_now(const struct xl_build *b,
+                               const struct xl_source *source,
+                               enum xl_pack_kind kind, struct xl_matrix *out)
 {
     struct packing p = { .workers = xl_pool_width(b->pool) };
     struct xl_pack_sizes sizes, before;
@@ -134,6 +154,20 @@ static enum xl_status pack(const struct xl_build *b,
     p.job.scales = scales;
     out->packed = xl_pack_view(&p.job);
     return XL_OK;
+}
+
+/* As found in a packed file, or packed now. */
+static enum xl_status pack(const struct xl_build *b,
+                           const struct xl_source *source,
+                           enum xl_pack_kind kind, struct xl_matrix *out)
+{
+    struct xl_packs *packs = b->to->form.packs;
+    bool found = false;
+    if (packs)
+        XL_TRY(xl_packs_find(packs, source, kind, out, &found, b->err));
+    if (!found)
+        XL_TRY(pack_now(b, source, kind, out));
+    return packs ? xl_packs_add(packs, source, out, b->err) : XL_OK;
 }
 
 /* -- matrices ------------------------------------------------------------- */
@@ -298,8 +332,7 @@ static enum xl_status prepare_all(const struct xl_build *b,
     for (size_t i = 0; i < config->blocks; i++)
         XL_TRY(prepare_block(b, i, &weights->blocks[i], &b->to->blocks[i]));
     XL_TRY(vector(b, &weights->out_norm, &b->to->out_norm));
-    b->to->embedding = weights->embedding;
-    return XL_OK;
+    return xl_build_embedding(b, &weights->embedding);
 }
 
 enum xl_status xl_prepare(struct xl_prepared *prepared,

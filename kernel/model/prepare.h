@@ -13,10 +13,13 @@
 #include "kernel/gemm/pack.h"
 #include "kernel/model/weights.h"
 
+struct xl_packs; /* packfile_int.h */
+
 /* How matrices are held: rows of fp32 or bf16, or packed. */
 struct xl_form {
     enum xl_pack_kind kind;
     bool is_packed;
+    struct xl_packs *packs; /* packed before, or NULL; outlives the matrices */
 };
 
 enum {

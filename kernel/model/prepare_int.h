@@ -24,6 +24,10 @@ enum xl_status xl_build_take(const struct xl_build *b, size_t count,
 enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
                             const float **out);
 
+/* The embedding, which is looked up by row in the map. */
+enum xl_status xl_build_embedding(const struct xl_build *b,
+                                  const struct xl_tensor *embedding);
+
 enum {
     XL_SOURCE_NAME = 80
 };

@@ -20,34 +20,15 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/arena.h"
 #include "kernel/base/hash.h"
-#include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/model/packfile.h"
+#include "kernel/model/safetensors_int.h"
 
 enum {
-    LENGTH_BYTES = 8,
+    LENGTH_BYTES = XL_SAFETENSORS_LENGTH,
     MAX_HEADER = 16 << 20,
     MAX_SHARDS = 1024
-};
-
-struct entry {
-    const char *name; /* memory of the arena */
-    struct xl_tensor tensor;
-    size_t file, begin, end; /* bytes in the data of that file */
-};
-
-struct shard {
-    const char *name; /* file name, memory of the arena */
-    struct xl_map map;
-};
-
-struct xl_safetensors {
-    struct xl_arena arena;
-    struct shard *shards; /* [n_shards] */
-    size_t n_shards, shards_room;
-    struct entry *entries; /* [n], by name once open has returned */
-    size_t n, entries_room;
 };
 
 /* -- one header ----------------------------------------------------------- */
@@ -100,15 +81,15 @@ static bool read_offsets(const cJSON *list, size_t *begin, size_t *end)
 
 static bool count_bytes(const struct xl_tensor *tensor, size_t *nbytes)
 {
-    *nbytes = xl_dtype_bytes(tensor->dtype);
+    *nbytes = 1;
     for (size_t i = 0; i < tensor->n_dims; i++)
         if (!xl_mul_size(*nbytes, tensor->shape[i], nbytes))
             return false;
-    return true;
+    return xl_mul_size(*nbytes, xl_dtype_bytes(tensor->dtype), nbytes);
 }
 
 static enum xl_status read_entry(const struct reading *r, const cJSON *item,
-                                 struct entry *entry)
+                                 struct xl_safetensors_item *entry)
 {
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
@@ -140,7 +121,7 @@ static enum xl_status read_entry(const struct reading *r, const cJSON *item,
 
 static int by_begin(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct xl_safetensors_item *x = a, *y = b;
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
     return (x->end > y->end) - (x->end < y->end);
@@ -148,7 +129,8 @@ static int by_begin(const void *a, const void *b)
 
 /* The ranges must tile the data: no overlap, no hole, nothing left. */
 static enum xl_status check_tiling(const struct reading *r,
-                                   struct entry *entries, size_t n)
+                                   struct xl_safetensors_item *entries,
+                                   size_t n)
 {
     size_t at = 0;
     if (n)
@@ -175,13 +157,44 @@ static bool reserve(struct xl_safetensors *files, size_t more)
     if (want <= files->entries_room)
         return true;
     want += want / 2;
-    struct entry *grown = xl_realloc(files->entries, files->n * sizeof *grown,
-                                     want * sizeof *grown);
+    struct xl_safetensors_item *grown = xl_realloc(
+        files->entries, files->n * sizeof *grown, want * sizeof *grown);
     if (!grown)
         return false;
     files->entries = grown;
     files->entries_room = want;
     return true;
+}
+
+/* Members that are no texts are nobody's business. */
+static enum xl_status read_notes(const struct reading *r, const cJSON *list)
+{
+    struct xl_safetensors *files = r->files;
+    size_t more = 0;
+    for (const cJSON *item = list->child; item; item = item->next)
+        more += cJSON_IsString(item) ? 1 : 0;
+    if (!more)
+        return XL_OK;
+    struct xl_safetensors_note *grown =
+        xl_realloc(files->notes, files->n_notes * sizeof *grown,
+                   (files->n_notes + more) * sizeof *grown);
+    if (!grown)
+        return xl_fail(r->err, XL_ENOMEM, "out of memory");
+    files->notes = grown;
+    for (const cJSON *item = list->child; item; item = item->next) {
+        if (!cJSON_IsString(item))
+            continue;
+        struct xl_safetensors_note note = {
+            .key = xl_arena_text(&files->arena, item->string,
+                                 strlen(item->string)),
+            .value = xl_arena_text(&files->arena, item->valuestring,
+                                   strlen(item->valuestring)),
+        };
+        if (!note.key || !note.value)
+            return xl_fail(r->err, XL_ENOMEM, "out of memory");
+        files->notes[files->n_notes++] = note;
+    }
+    return XL_OK;
 }
 
 static enum xl_status read_tree(const struct reading *r, const cJSON *root)
@@ -193,17 +206,40 @@ static enum xl_status read_tree(const struct reading *r, const cJSON *root)
     if (!reserve(files, members))
         return xl_fail(r->err, XL_ENOMEM, "out of memory");
     for (const cJSON *item = root->child; item; item = item->next) {
-        if (strcmp(item->string, "__metadata__") == 0)
+        if (strcmp(item->string, "__metadata__") == 0) {
+            XL_TRY(read_notes(r, item));
             continue;
-        struct entry entry = { .file = files->n_shards - 1 };
+        }
+        struct xl_safetensors_item entry = { .file = files->n_shards - 1 };
         XL_TRY(read_entry(r, item, &entry));
         files->entries[files->n++] = entry;
     }
     return check_tiling(r, files->entries + first, files->n - first);
 }
 
-static enum xl_status read_header(struct reading *r, const struct xl_map *map)
+/* Whether the header is sealed; a broken seal is an error. */
+static enum xl_status check_seal(const struct reading *r, const char *header,
+                                 size_t n, bool *is_sealed)
 {
+    static const char seal[] = XL_SAFETENSORS_SEAL;
+    char sum[XL_HASH_TEXT];
+    *is_sealed = n >= sizeof seal - 1 + XL_SAFETENSORS_DIGITS &&
+                 memcmp(header, seal, sizeof seal - 1) == 0;
+    if (!*is_sealed)
+        return XL_OK;
+    xl_safetensors_checksum(header, n, sum);
+    if (memcmp(header + sizeof seal - 1, sum, XL_SAFETENSORS_DIGITS) == 0)
+        return XL_OK;
+    return xl_fail(r->err, XL_EFORMAT,
+                   "damaged file '%s': the header does not fit its checksum; "
+                   "write it again",
+                   r->path);
+}
+
+static enum xl_status read_header(struct reading *r,
+                                  struct xl_safetensors_shard *shard)
+{
+    const struct xl_map *map = &shard->map;
     uint64_t length = 0;
     cJSON *root;
     if (map->size < LENGTH_BYTES)
@@ -219,8 +255,10 @@ static enum xl_status read_header(struct reading *r, const struct xl_map *map)
                        r->path, (unsigned long long)length, map->size);
     r->data = map->data + LENGTH_BYTES + length;
     r->data_bytes = map->size - LENGTH_BYTES - (size_t)length;
-    XL_TRY(xl_json_parse((const char *)map->data + LENGTH_BYTES, (size_t)length,
-                         r->path, &root, r->err));
+    const char *header = (const char *)map->data + LENGTH_BYTES;
+    shard->header_bytes = LENGTH_BYTES + (size_t)length;
+    XL_TRY(check_seal(r, header, (size_t)length, &shard->is_sealed));
+    XL_TRY(xl_json_parse(header, (size_t)length, r->path, &root, r->err));
     enum xl_status rc = XL_OK;
     if (cJSON_IsObject(root))
         rc = read_tree(r, root);
@@ -243,11 +281,12 @@ static enum xl_status make(struct xl_safetensors **files, struct xl_err *err)
     return XL_OK;
 }
 
-static struct shard *push_shard(struct xl_safetensors *files, const char *name)
+static struct xl_safetensors_shard *push_shard(struct xl_safetensors *files,
+                                               const char *path)
 {
     if (files->n_shards == files->shards_room) {
         size_t room = files->shards_room ? 2 * files->shards_room : 8;
-        struct shard *grown =
+        struct xl_safetensors_shard *grown =
             xl_realloc(files->shards, files->n_shards * sizeof *grown,
                        room * sizeof *grown);
         if (!grown)
@@ -255,12 +294,14 @@ static struct shard *push_shard(struct xl_safetensors *files, const char *name)
         files->shards = grown;
         files->shards_room = room;
     }
-    struct shard *shard = &files->shards[files->n_shards];
-    *shard = (struct shard){
-        .name = xl_arena_text(&files->arena, name, strlen(name)),
+    struct xl_safetensors_shard *shard = &files->shards[files->n_shards];
+    *shard = (struct xl_safetensors_shard){
+        .path = xl_arena_text(&files->arena, path, strlen(path)),
     };
-    if (!shard->name)
+    if (!shard->path)
         return NULL;
+    const char *slash = strrchr(shard->path, '/');
+    shard->name = slash ? slash + 1 : shard->path;
     files->n_shards++;
     return shard;
 }
@@ -268,13 +309,12 @@ static struct shard *push_shard(struct xl_safetensors *files, const char *name)
 static enum xl_status add_file(struct xl_safetensors *files, const char *path,
                                struct xl_err *err)
 {
-    const char *slash = strrchr(path, '/');
-    struct shard *shard = push_shard(files, slash ? slash + 1 : path);
+    struct xl_safetensors_shard *shard = push_shard(files, path);
     if (!shard)
         return xl_fail(err, XL_ENOMEM, "out of memory");
     XL_TRY(xl_map_open(&shard->map, path, err));
     struct reading r = { .files = files, .path = path, .err = err };
-    return read_header(&r, &shard->map);
+    return read_header(&r, shard);
 }
 
 static enum xl_status add_file_in(struct xl_safetensors *files, const char *dir,
@@ -290,8 +330,8 @@ static enum xl_status add_file_in(struct xl_safetensors *files, const char *dir,
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct entry *)a)->name,
-                  ((const struct entry *)b)->name);
+    return strcmp(((const struct xl_safetensors_item *)a)->name,
+                  ((const struct xl_safetensors_item *)b)->name);
 }
 
 /* Brings all entries in order of name; a name must be there once. */
@@ -412,11 +452,16 @@ static enum xl_status open_folder(struct xl_safetensors *files, const char *dir,
     if (!xl_io_is_dir(dir))
         return xl_fail(err, XL_ENOTFOUND, "cannot open '%s': not a folder",
                        dir);
+    char *packed = xl_io_join(dir, XL_PACKFILE_NAME);
     char *single = xl_io_join(dir, "model.safetensors");
     char *index = xl_io_join(dir, "model.safetensors.index.json");
     enum xl_status rc;
-    if (!single || !index) {
+    if (!packed || !single || !index) {
         rc = xl_fail(err, XL_ENOMEM, "out of memory");
+    } else if (xl_io_exists(packed)) {
+        rc = add_file(files, packed, err);
+        if (rc == XL_OK)
+            rc = finish(files, packed, err);
     } else if (xl_io_exists(single)) {
         rc = add_file(files, single, err);
         if (rc == XL_OK)
@@ -426,6 +471,7 @@ static enum xl_status open_folder(struct xl_safetensors *files, const char *dir,
     } else {
         rc = open_numbered(files, dir, err);
     }
+    xl_free(packed);
     xl_free(single);
     xl_free(index);
     return rc;
@@ -464,77 +510,8 @@ void xl_safetensors_close(struct xl_safetensors *files)
     for (size_t i = 0; i < files->n_shards; i++)
         xl_map_close(&files->shards[i].map);
     xl_free(files->shards);
+    xl_free(files->notes);
     xl_free(files->entries);
     xl_arena_release(&files->arena);
     xl_free(files);
-}
-
-/* -- looking up ----------------------------------------------------------- */
-
-size_t xl_safetensors_index(const struct xl_safetensors *files,
-                            const char *name)
-{
-    size_t lo = 0, hi = files->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(files->entries[mid].name, name);
-        if (order == 0)
-            return mid;
-        if (order < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return files->n;
-}
-
-const struct xl_tensor *xl_safetensors_find(const struct xl_safetensors *files,
-                                            const char *name)
-{
-    size_t i = xl_safetensors_index(files, name);
-    return i < files->n ? &files->entries[i].tensor : NULL;
-}
-
-size_t xl_safetensors_count(const struct xl_safetensors *files)
-{
-    return files->n;
-}
-
-const char *xl_safetensors_name(const struct xl_safetensors *files, size_t i)
-{
-    return files->entries[i].name;
-}
-
-const struct xl_tensor *xl_safetensors_at(const struct xl_safetensors *files,
-                                          size_t i)
-{
-    return &files->entries[i].tensor;
-}
-
-size_t xl_safetensors_bytes(const struct xl_safetensors *files)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < files->n_shards; i++)
-        total += files->shards[i].map.size;
-    return total;
-}
-
-/* A chain: each link is the hash of the one before it and of one tensor, so
- * that nothing is allocated and how the tensors lie in files plays no part. */
-void xl_safetensors_hash(const struct xl_safetensors *files, char out[33])
-{
-    static_assert(XL_HASH_TEXT == 33, "the face says 33");
-    xl_hash(out, "", 0);
-    for (size_t i = 0; i < files->n; i++) {
-        const struct entry *entry = &files->entries[i];
-        const struct xl_tensor *t = &entry->tensor;
-        char name[XL_HASH_TEXT], data[XL_HASH_TEXT], link[256];
-        xl_hash(name, entry->name, strlen(entry->name));
-        xl_hash(data, t->data, entry->end - entry->begin);
-        int n =
-            snprintf(link, sizeof link, "%s %s %s %s %zu:%zu,%zu,%zu,%zu", out,
-                     name, data, xl_dtype_file_name(t->dtype), t->n_dims,
-                     t->shape[0], t->shape[1], t->shape[2], t->shape[3]);
-        xl_hash(out, link, (size_t)n);
-    }
 }

@@ -46,6 +46,10 @@ const char *xl_safetensors_name(const struct xl_safetensors *files, size_t i);
 const struct xl_tensor *xl_safetensors_at(const struct xl_safetensors *files,
                                           size_t i);
 
+/* A text of the header's __metadata__, or NULL. */
+const char *xl_safetensors_note(const struct xl_safetensors *files,
+                                const char *key);
+
 /* Bytes of all mapped files together. */
 size_t xl_safetensors_bytes(const struct xl_safetensors *files);
 
@@ -70,5 +74,16 @@ enum xl_status
 xl_safetensors_write_header(struct xl_out *out,
                             const struct xl_safetensors_entry *entries,
                             size_t n, struct xl_err *err);
+
+/* The same with notes and a checksum of the header; the data begins on a
+ * page of the file. A reader refuses such a header when a byte is changed. */
+struct xl_safetensors_note {
+    const char *key, *value;
+};
+enum xl_status
+xl_safetensors_write_sealed(struct xl_out *out,
+                            const struct xl_safetensors_entry *entries,
+                            size_t n, const struct xl_safetensors_note *notes,
+                            size_t n_notes, struct xl_err *err);
 
 #endif

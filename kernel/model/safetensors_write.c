@@ -7,11 +7,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/base/alloc.h"
 #include "kernel/base/buf.h"
+#include "kernel/base/hash.h"
 #include "kernel/base/json.h"
+#include "kernel/model/safetensors_int.h"
 
 enum {
-    LENGTH_BYTES = 8
+    LENGTH_BYTES = XL_SAFETENSORS_LENGTH,
+    PAGE = 4096
 };
 
 static size_t bytes_of(const struct xl_tensor *tensor)
@@ -34,14 +38,26 @@ static bool add_entry(cJSON *root, const struct xl_safetensors_entry *entry,
     return cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)end));
 }
 
-static enum xl_status print_header(const struct xl_safetensors_entry *entries,
-                                   size_t n, struct xl_buf *text,
+/* What a header is made of. */
+struct header {
+    const struct xl_safetensors_entry *entries; /* [n] */
+    size_t n;
+    const struct xl_safetensors_note *notes; /* [n_notes] */
+    size_t n_notes;
+    size_t align; /* where in the file the data begins */
+};
+
+static enum xl_status print_header(const struct header *h, struct xl_buf *text,
                                    struct xl_err *err)
 {
-    size_t at = 0;
+    const struct xl_safetensors_entry *entries = h->entries;
+    size_t at = 0, n = h->n;
     cJSON *root = cJSON_CreateObject();
     cJSON *metadata = cJSON_AddObjectToObject(root, "__metadata__");
-    bool ok = cJSON_AddStringToObject(metadata, "format", "pt") != NULL;
+    bool ok = metadata != NULL;
+    for (size_t i = 0; i < h->n_notes && ok; i++)
+        ok = cJSON_AddStringToObject(metadata, h->notes[i].key,
+                                     h->notes[i].value) != NULL;
     for (size_t i = 0; i < n && ok; i++) {
         size_t end = at + bytes_of(&entries[i].tensor);
         ok = add_entry(root, &entries[i], at, end);
@@ -52,9 +68,19 @@ static enum xl_status print_header(const struct xl_safetensors_entry *entries,
     cJSON_Delete(root);
     if (!ok)
         return xl_fail(err, XL_ENOMEM, "out of memory");
-    while (text->len % LENGTH_BYTES != 0 && xl_buf_ok(text))
+    while ((LENGTH_BYTES + text->len) % h->align != 0 && xl_buf_ok(text))
         xl_buf_char(text, ' ');
     return xl_buf_check(text, "checkpoint header", err);
+}
+
+static enum xl_status put_header(struct xl_out *out, const struct xl_buf *text,
+                                 struct xl_err *err)
+{
+    unsigned char length[LENGTH_BYTES];
+    for (size_t i = 0; i < LENGTH_BYTES; i++)
+        length[i] = (unsigned char)((uint64_t)text->len >> (8 * i));
+    XL_TRY(xl_out_write(out, length, sizeof length, err));
+    return xl_out_write(out, text->data, text->len, err);
 }
 
 enum xl_status
@@ -62,17 +88,41 @@ xl_safetensors_write_header(struct xl_out *out,
                             const struct xl_safetensors_entry *entries,
                             size_t n, struct xl_err *err)
 {
+    static const struct xl_safetensors_note format = { "format", "pt" };
+    const struct header h = { entries, n, &format, 1, LENGTH_BYTES };
     struct xl_buf text;
-    unsigned char length[LENGTH_BYTES];
     xl_buf_init(&text, 0);
-    enum xl_status rc = print_header(entries, n, &text, err);
-    for (size_t i = 0; i < LENGTH_BYTES; i++)
-        length[i] = (unsigned char)((uint64_t)text.len >> (8 * i));
+    enum xl_status rc = print_header(&h, &text, err);
     if (rc == XL_OK)
-        rc = xl_out_write(out, length, sizeof length, err);
-    if (rc == XL_OK)
-        rc = xl_out_write(out, text.data, text.len, err);
+        rc = put_header(out, &text, err);
     xl_buf_release(&text);
+    return rc;
+}
+
+enum xl_status xl_safetensors_write_sealed(
+    struct xl_out *out, const struct xl_safetensors_entry *entries, size_t n,
+    const struct xl_safetensors_note *notes, size_t n_notes, struct xl_err *err)
+{
+    char sum[XL_HASH_TEXT];
+    struct xl_buf text;
+    struct xl_safetensors_note *all = xl_alloc_zero(n_notes + 1, sizeof *all);
+    if (!all)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_hash(sum, "", 0); /* of the right length, until the header is known */
+    all[0] = (struct xl_safetensors_note){ "checksum", sum };
+    if (n_notes)
+        memcpy(all + 1, notes, n_notes * sizeof *all);
+    const struct header h = { entries, n, all, n_notes + 1, PAGE };
+    xl_buf_init(&text, 0);
+    enum xl_status rc = print_header(&h, &text, err);
+    if (rc == XL_OK) {
+        xl_safetensors_checksum(text.data, text.len, sum);
+        memcpy(text.data + sizeof XL_SAFETENSORS_SEAL - 1, sum,
+               XL_SAFETENSORS_DIGITS);
+        rc = put_header(out, &text, err);
+    }
+    xl_buf_release(&text);
+    xl_free(all);
     return rc;
 }
 

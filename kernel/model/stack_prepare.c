@@ -191,8 +191,7 @@ static enum xl_status prepare_all(const struct xl_build *b,
                               : mlstm(b, i, &from->m, to));
     }
     XL_TRY(norm(b, &weights->post_norm, &b->to->out_norm));
-    b->to->embedding = weights->embedding;
-    return XL_OK;
+    return xl_build_embedding(b, &weights->embedding);
 }
 
 enum xl_status xl_stack_prepare(struct xl_prepared *prepared,

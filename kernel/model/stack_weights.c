@@ -58,6 +58,7 @@ enum xl_status xl_stack_weights_bind(struct xl_stack_weights *weights,
     if (!weights->blocks)
         return xl_fail(err, XL_ENOMEM, "out of memory");
     correct_config(config, files);
+    XL_TRY(xl_bind_packed(config, files, err));
     XL_TRY(xl_bind_begin(&bind, config, files, arena, err));
     if (config->tied && xl_bind_rows(files, config, "lm_head.weight"))
         bind.dims[XL_DIM_HEAD] = config->vocab;

@@ -5,6 +5,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/model/cache.h"
 
 #ifndef XL_SOURCE_DIR
 #error "the build says where the source tree is"
@@ -36,6 +37,10 @@ static const struct xl_opt model_rows[XL_MODEL_ROWS] = {
                            .kind = XL_OPT_BOOL,
                            .help = "leave the profile found for this machine "
                                    "out" },
+    [XL_MODEL_NO_CACHE] = { .name = "no-cache",
+                            .kind = XL_OPT_BOOL,
+                            .help = "neither find nor keep packed weights in "
+                                    "the cache" },
 };
 
 struct xl_opt_group xl_session_opt_group(void)
@@ -92,6 +97,21 @@ enum xl_status xl_session_model_dir(const struct xl_opts *opts, char **dir,
     return *dir ? XL_OK : xl_fail(err, XL_ENOMEM, "out of memory");
 }
 
+static enum xl_status use_cache(struct xl_session *session,
+                                const struct xl_cmd_ctx *ctx,
+                                struct xl_err *err)
+{
+    struct xl_cache cache;
+    if (xl_opt_bool(&ctx->opts, XL_GROUP_MODEL, XL_MODEL_NO_CACHE))
+        return XL_OK;
+    XL_TRY(xl_cache_init(&cache, err));
+    if (!ctx->quiet)
+        cache.warn = ctx->services->warn;
+    enum xl_status rc = xl_model_set_cache(session->model, &cache, err);
+    xl_cache_release(&cache);
+    return rc;
+}
+
 enum xl_status xl_session_open(struct xl_session *session,
                                const struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
@@ -99,6 +119,7 @@ enum xl_status xl_session_open(struct xl_session *session,
     *session = (struct xl_session){ 0 };
     XL_TRY_DONE(rc, xl_session_model_dir(&ctx->opts, &session->model_dir, err));
     XL_TRY_DONE(rc, xl_model_open(&session->model, session->model_dir, err));
+    XL_TRY_DONE(rc, use_cache(session, ctx, err));
     XL_TRY_DONE(
         rc, xl_tokenizer_open(&session->tokenizer, session->model_dir, err));
 done:

@@ -16,11 +16,12 @@
 
 /* Rows of XL_GROUP_MODEL, the group of every command with takes_model. */
 enum {
-    XL_MODEL_DIR,     /* --model DIR */
-    XL_MODEL_PARAM,   /* --param name=value, any number of times */
-    XL_MODEL_PROFILE, /* --profile NAME: ./configs/NAME.json */
-    XL_MODEL_CONFIG,  /* --config PATH */
-    XL_MODEL_NO_BEST, /* --no-best: leave the machine profile out */
+    XL_MODEL_DIR,      /* --model DIR */
+    XL_MODEL_PARAM,    /* --param name=value, any number of times */
+    XL_MODEL_PROFILE,  /* --profile NAME: ./configs/NAME.json */
+    XL_MODEL_CONFIG,   /* --config PATH */
+    XL_MODEL_NO_BEST,  /* --no-best: leave the machine profile out */
+    XL_MODEL_NO_CACHE, /* --no-cache: neither find nor keep packed weights */
     XL_MODEL_ROWS
 };
 struct xl_opt_group xl_session_opt_group(void);
@@ -34,6 +35,7 @@ typedef enum xl_status xl_resolve_fn(const struct xl_opts *opts,
 
 struct xl_services {
     xl_resolve_fn *resolve;
+    void (*warn)(void *ctx, const char *text); /* ctx is unused; or NULL */
 };
 
 struct xl_session {

@@ -273,8 +273,8 @@ const struct xl_cmd xl_cmd_config = {
     .example = "xltune config explain chunk_size",
     .details = "Layers, lowest first: built-in defaults, the golden profile of "
                "the backend,\nthe machine profile (left out by --no-best), "
-               "XLTUNE_<NAME> variables,\n--profile NAME, --config FILE, "
-               "flags.",
+               "the kinds of weights of a packed\ncheckpoint, XLTUNE_<NAME> "
+               "variables, --profile NAME, --config FILE, flags.",
     .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,

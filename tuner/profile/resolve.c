@@ -15,6 +15,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/model/stored.h"
 #include "tuner/profile/best.h"
 
 static enum xl_status fail_memory(struct xl_err *err)
@@ -54,7 +55,7 @@ static void merge(const struct xl_layers *layers, bool golden, bool machine,
                   struct xl_params *out)
 {
     *out = layers->layer[XL_LAYER_DEFAULT];
-    for (size_t i = XL_LAYER_GOLDEN; i < XL_LAYER_COUNT; i++) {
+    for (size_t i = XL_LAYER_DEFAULT + 1; i < XL_LAYER_COUNT; i++) {
         if ((i == XL_LAYER_GOLDEN && !golden) ||
             (i == XL_LAYER_MACHINE && !machine))
             continue;
@@ -380,6 +381,8 @@ done:
 static enum xl_status resolve(struct xl_layers *layers,
                               const struct xl_layers_in *in, struct xl_err *err)
 {
+    if (in->config)
+        xl_stored_apply(in->config, &layers->layer[XL_LAYER_CHECKPOINT]);
     XL_TRY(load_named_layers(layers, in, err));
     XL_TRY(check_named(layers, in, err));
     XL_TRY(load_machine(layers, in, err));

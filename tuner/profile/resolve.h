@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The seven layers, lowest first: built-in defaults, the golden profile of
- * the backend in effect, the machine profile that fits, the environment,
- * --profile, --config, flags. Every value keeps its origin.
+ * The layers, lowest first: built-in defaults, the golden profile of the
+ * backend in effect, the machine profile that fits, what a packed checkpoint
+ * decides, the environment, --profile, --config, flags. Every value keeps its
+ * origin.
  *
  *     struct xl_layers layers;
  *     XL_TRY(xl_layers_resolve(&layers, &inputs, err));
