@@ -381,8 +381,7 @@ static void forged_headers_are_not_believed(struct xl_test *t)
         const char *from, *to, *message; /* message NULL = no harm done */
     } rows[] = {
         { "\"source\"", "\"sourcf\"", "does not say what it holds" },
-        { "\"layout\":\"101\"", "\"layout\":\"102\"", "packed layout 102" },
-        { "\"layout\":\"101\"", "\"layout\":\"1x1\"", "no packed checkpoint" },
+        { "\"layout\":\"", "\"Layout\":\"", "no packed checkpoint" },
         { "\"weight_dtype\":\"int4\"", "\"weight_dtype\":\"int5\"",
           "does not say what it holds" },
         { "\"weight_dtype\":\"int4\"", "\"weight_dtype\":\"int8\"",
@@ -415,6 +414,25 @@ static void forged_headers_are_not_believed(struct xl_test *t)
         else
             XL_CHECK(t, rc == XL_OK || rc == XL_EFORMAT);
         put_bytes(t, &p, 0, p.bytes.data, p.header);
+    }
+    xl_buf_release(&p.bytes);
+}
+
+static void other_layouts_are_named(struct xl_test *t)
+{
+    char from[64], to[64];
+    struct patient p;
+    struct xl_err err = { 0 };
+    if (!admit(t, &p, "tiny", XL_PACK_INT4))
+        return;
+    snprintf(from, sizeof from, "\"layout\":\"%d\"", xl_packfile_layout());
+    snprintf(to, sizeof to, "\"layout\":\"%d\"", xl_packfile_layout() + 1);
+    if (forge(t, &p, from, to)) {
+        XL_CHECK_STATUS(t, open_it(&p, &err), XL_EFORMAT, &err);
+        snprintf(to, sizeof to, "has packed layout %d, this program reads %d",
+                 xl_packfile_layout() + 1, xl_packfile_layout());
+        XL_CHECK(t, strstr(err.message, to));
+        XL_CHECK(t, strstr(err.message, "xltune pack"));
     }
     xl_buf_release(&p.bytes);
 }
@@ -536,6 +554,7 @@ const struct xl_test_case xl_suite_packfile[] = {
     { "flips_in_the_header_are_seen", flips_in_the_header_are_seen },
     { "flips_in_the_data_are_survived", flips_in_the_data_are_survived },
     { "forged_headers_are_not_believed", forged_headers_are_not_believed },
+    { "other_layouts_are_named", other_layouts_are_named },
     { "names_are_no_values", names_are_no_values },
     { "packed_names_need_a_packed_file", packed_names_need_a_packed_file },
     { "a_pipe_does_not_hold_up", a_pipe_does_not_hold_up },
