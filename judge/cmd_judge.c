@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "judge/cmd_judge_int.h"
 #include "judge/judge.h"
 #include "judge/judge_run.h"
 #include "judge/ratings.h"
@@ -86,7 +87,7 @@ static enum xl_status read_tier(const struct xl_opts *opts, enum xl_tier *tier,
                    xl_cmd_hint(name, names, XL_TIER_COUNT, hint, sizeof hint));
 }
 
-static enum xl_status print_json(const cJSON *root, struct xl_err *err)
+enum xl_status xl_judge_print_json(const cJSON *root, struct xl_err *err)
 {
     struct xl_buf text;
     xl_buf_init(&text, 0);
@@ -180,7 +181,7 @@ static enum xl_status print_run_json(const struct xl_judged_run *judged,
     cJSON *list = cJSON_AddArrayToObject(root, "ratings");
     for (size_t i = 0; i < judged->n; i++)
         cJSON_AddItemToArray(list, xl_rating_json(&judged->ratings[i]));
-    enum xl_status rc = print_json(root, err);
+    enum xl_status rc = xl_judge_print_json(root, err);
     cJSON_Delete(root);
     return rc;
 }
@@ -318,7 +319,7 @@ static enum xl_status report(struct xl_cmd_ctx *ctx,
         cJSON *root = xl_judgement_json(judgement);
         cJSON_AddItemToObject(root, "candidate", xl_params_to_json(candidate));
         cJSON_AddItemToObject(root, "reference", xl_params_to_json(reference));
-        enum xl_status rc = print_json(root, err);
+        enum xl_status rc = xl_judge_print_json(root, err);
         cJSON_Delete(root);
         XL_TRY(rc);
     } else {
@@ -365,12 +366,31 @@ done:
     return rc;
 }
 
+static const char *const verbs[] = { "selftest", NULL };
+
+static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const char *word = ctx->opts.args[0];
+    char hint[80];
+    if (ctx->opts.n_args > 1)
+        return xl_fail(err, XL_EUSAGE, "'judge %s' takes no '%s'", word,
+                       ctx->opts.args[1]);
+    if (strcmp(word, "selftest") == 0)
+        return xl_judge_cmd_selftest(ctx, err);
+    return xl_fail(err, XL_EUSAGE, "unknown action '%s'%s", word,
+                   xl_cmd_hint(word, verbs, sizeof verbs / sizeof *verbs - 1,
+                               hint, sizeof hint));
+}
+
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
+    if (ctx->opts.n_args)
+        return run_verb(ctx, err);
     bool has_run = xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_RUN);
     bool has_text = xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_TEXT);
     if (has_run == has_text)
-        return xl_fail(err, XL_EUSAGE, "give either --run DIR or --text FILE");
+        return xl_fail(err, XL_EUSAGE,
+                       "give one of --run DIR, --text FILE, selftest");
     return has_run ? judge_run(ctx, err) : judge_text(ctx, err);
 }
 
@@ -378,14 +398,18 @@ const struct xl_cmd xl_cmd_judge = {
     .name = "judge",
     .summary = "scores a run's outputs and configurations, or one "
                "configuration on a text",
-    .usage = "(--run DIR | --text FILE [--candidate NAME=VALUE,..]) [OPTIONS]",
+    .verbs = verbs,
+    .usage = "(selftest | --run DIR | --text FILE [--candidate NAME=VALUE,..]) "
+             "[OPTIONS]",
     .example = "xltune judge --run runs/parallel_20240507_120000",
     .details = "Every configuration is compared with the naive fp32 path on "
                "the same tokens: its logits, its distribution, its loss, with "
                "intervals. A tier's gates make the verdict: pass, fail, or "
                "inconclusive when the text is too short to tell. With --run, "
                "each output is also scored under the reference, and "
-               "ratings.csv and ratings.jsonl are written into the folder.",
+               "ratings.csv and ratings.jsonl are written into the folder. "
+               "'judge selftest' plants faults into running computations and "
+               "shows that each is refused by the gate that claims it.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

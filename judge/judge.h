@@ -65,6 +65,14 @@ enum xl_status xl_judge_text(struct xl_judge_text *text,
                              const struct xl_tokenizer *tokenizer,
                              const char *bytes, size_t n, size_t max_tokens,
                              struct xl_err *err);
+
+/* Makes a text at least that many tokens long: what is missing is prose of
+ * that seed (judge/prose.h), or random ids behind random ids. */
+enum xl_status xl_judge_extend(struct xl_judge_text *text,
+                               const struct xl_model *model,
+                               const struct xl_tokenizer *tokenizer,
+                               size_t tokens, uint64_t seed,
+                               struct xl_err *err);
 void xl_judge_text_release(struct xl_judge_text *text);
 
 /* -- the judge ------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "judge/judge.h"
+#include "judge/prose.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/rng.h"
@@ -14,6 +15,7 @@ enum {
     RANDOM_TOKENS = 2048,
     RANDOM_SEED = 20240507,
     MOST_TEXT = 64 << 20,
+    TOKEN_BYTES = 6, /* of prose; more than a token has on average */
 };
 
 static const char heldout_name[] = "judge/text/heldout.txt";
@@ -67,6 +69,7 @@ static enum xl_status count_bytes(struct xl_judge_text *text,
 {
     struct xl_buf piece;
     size_t n = text->ids.n;
+    xl_free(text->token_bytes);
     text->token_bytes = xl_alloc_zero(n + 1, 1);
     if (!text->token_bytes)
         return xl_fail(err, XL_ENOMEM, "out of memory for %zu tokens", n);
@@ -160,5 +163,70 @@ enum xl_status xl_judge_heldout(struct xl_judge_text *text,
             xl_fail(err, rc, "%s", unfit.message);
     }
     xl_buf_release(&bytes);
+    return rc;
+}
+
+/* -- longer texts ---------------------------------------------------------- */
+
+static enum xl_status add_random(struct xl_ids *ids, size_t vocab,
+                                 size_t tokens, uint64_t seed,
+                                 struct xl_err *err)
+{
+    struct xl_rng rng;
+    xl_rng_seed(&rng, seed);
+    while (ids->n < tokens)
+        XL_TRY(xl_ids_add(ids, (int32_t)xl_rng_below(&rng, vocab), err));
+    return XL_OK;
+}
+
+/* Ids of prose behind those there are. */
+static enum xl_status add_prose(struct xl_ids *ids,
+                                const struct xl_tokenizer *tokenizer,
+                                size_t tokens, uint64_t seed,
+                                struct xl_err *err)
+{
+    struct xl_buf prose;
+    struct xl_ids more = { 0 };
+    size_t wanted = tokens - ids->n;
+    enum xl_status rc;
+    xl_buf_init(&prose, MOST_TEXT);
+    XL_TRY_DONE(rc, xl_prose(&prose, wanted * TOKEN_BYTES, seed, err));
+    XL_TRY_DONE(
+        rc, xl_tokenizer_encode(tokenizer, prose.data, prose.len, &more, err));
+    if (more.n < wanted) {
+        rc = xl_fail(err, XL_EFAILED,
+                     "%zu bytes of prose are %zu tokens, too few for %zu",
+                     prose.len, more.n, wanted);
+        goto done;
+    }
+    for (size_t i = 0; i < wanted && rc == XL_OK; i++)
+        rc = xl_ids_add(ids, more.data[i], err);
+done:
+    xl_buf_release(&prose);
+    xl_ids_release(&more);
+    return rc;
+}
+
+enum xl_status xl_judge_extend(struct xl_judge_text *text,
+                               const struct xl_model *model,
+                               const struct xl_tokenizer *tokenizer,
+                               size_t tokens, uint64_t seed, struct xl_err *err)
+{
+    size_t vocab = xl_model_config(model)->vocab;
+    bool is_random = text->is_random || !tokenizer;
+    enum xl_status rc = XL_OK;
+    if (text->ids.n >= tokens)
+        return XL_OK;
+    if (is_random)
+        rc = add_random(&text->ids, vocab, tokens, seed, err);
+    else
+        rc = add_prose(&text->ids, tokenizer, tokens, seed, err);
+    if (rc == XL_OK && !is_random && !fits(&text->ids, vocab))
+        rc = xl_fail(err, XL_EUSAGE,
+                     "prose has token ids beyond the model's vocabulary of %zu",
+                     vocab);
+    if (rc == XL_OK && text->token_bytes)
+        rc = count_bytes(text, tokenizer, err);
+    set_hash(text);
     return rc;
 }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A fault is planted in one of two places: in the weights of a model opened
+ * for it, or in a subject that runs a real plan and, before or after each of
+ * its passes, does to tokens, state or logits what a broken kernel would. */
+#include "judge/selftest.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "judge/judge.h"
+#include "kernel/base/alloc.h"
+#include "kernel/base/arena.h"
+#include "kernel/model/fault.h"
+
+enum {
+    TOKENS = 4608,
+    SCREEN = 1024,  /* tokens that show most faults */
+    EXACT = 512,    /* tokens that the reference repeats */
+    DROP_AT = 4096, /* first token dropped */
+    DROPPED = 16,
+    DROP_EVERY = 64,
+    NAN_AT = 300,
+    FP16_MOST = 65504,
+    SEED = 11
+};
+
+/* One model with what a fault needs of it. */
+struct victim {
+    const char *dir;
+    struct xl_model *model;
+    struct xl_plan *plan;
+    struct xl_arena arena; /* of changed weights */
+    size_t vocab;
+    float *last; /* [vocab], row before this pass */
+    bool has_last;
+    float *scratch; /* [dk][dv] */
+    double scale;   /* of the fp16 state; 0 = not chosen yet */
+};
+
+/* -- faults in weights ----------------------------------------------------- */
+
+/* A copy of the tensor in fp32 takes its place; NULL without memory. */
+static float *own_values(struct victim *v, struct xl_tensor *tensor)
+{
+    size_t n = xl_tensor_count(tensor);
+    float *copy = xl_arena_zero(&v->arena, n, sizeof *copy);
+    if (!copy)
+        return NULL;
+    xl_to_f32(copy, tensor->data, tensor->dtype, n);
+    tensor->data = copy;
+    tensor->dtype = XL_FP32;
+    return copy;
+}
+
+static size_t middle_block(const struct victim *v)
+{
+    return xl_model_config(v->model)->blocks / 2;
+}
+
+/* The columns of the output projection that read head 1. */
+static bool zero_head(struct victim *v)
+{
+    const struct xl_config *c = xl_model_config(v->model);
+    struct xl_weights *w = xl_fault_weights(v->model);
+    struct xl_tensor *out = &w->blocks[middle_block(v)].out.w;
+    size_t in = out->shape[1];
+    float *values = own_values(v, out);
+    for (size_t row = 0; values && row < out->shape[0]; row++)
+        memset(values + row * in + c->dv, 0, c->dv * sizeof *values);
+    return values != NULL;
+}
+
+static bool shift_gate(struct victim *v)
+{
+    struct xl_weights *w = xl_fault_weights(v->model);
+    float *bias = own_values(v, &w->blocks[middle_block(v)].fgate.b);
+    if (bias)
+        bias[1] += 0.1f;
+    return bias != NULL;
+}
+
+static bool change_scales(struct victim *v)
+{
+    return xl_fault_scales(v->plan, middle_block(v), 1.02f);
+}
+
+/* -- faults around passes -------------------------------------------------- */
+
+static void run(struct victim *v, struct xl_state *state,
+                const struct xl_pass *pass)
+{
+    xl_plan_forward(v->plan, state, pass);
+}
+
+static void late_logits(void *ctx, struct xl_state *state,
+                        const struct xl_pass *pass)
+{
+    struct victim *v = ctx;
+    size_t row = v->vocab * sizeof *v->last;
+    run(v, state, pass);
+    float *last = pass->logits + (pass->n - 1) * v->vocab;
+    float *kept = v->scratch;
+    memcpy(kept, last, row);
+    memmove(pass->logits + v->vocab, pass->logits, (pass->n - 1) * row);
+    if (v->has_last)
+        memcpy(pass->logits, v->last, row);
+    memcpy(v->last, kept, row);
+    v->has_last = true;
+}
+
+static void forget_state(void *ctx, struct xl_state *state,
+                         const struct xl_pass *pass)
+{
+    uint64_t tokens = state->tokens;
+    xl_state_clear(state);
+    state->tokens = tokens;
+    run(ctx, state, pass);
+}
+
+static void forget_m(void *ctx, struct xl_state *state,
+                     const struct xl_pass *pass)
+{
+    for (size_t b = 0; b < state->blocks; b++)
+        if (xl_state_m(state, b))
+            memset(xl_state_m(state, b), 0, state->heads * sizeof(float));
+    run(ctx, state, pass);
+}
+
+static void transpose(float *C, float *scratch, size_t dk, size_t dv)
+{
+    for (size_t i = 0; i < dk; i++)
+        for (size_t j = 0; j < dv; j++)
+            scratch[j * dk + i] = C[i * dv + j];
+    memcpy(C, scratch, dk * dv * sizeof *C);
+}
+
+static void turn_C(void *ctx, struct xl_state *state,
+                   const struct xl_pass *pass)
+{
+    struct victim *v = ctx;
+    size_t each = state->dk * state->dv;
+    for (size_t b = 0; b < state->blocks; b++)
+        for (size_t h = 0; xl_state_C(state, b) && h < state->heads; h++)
+            transpose(xl_state_C(state, b) + h * each, v->scratch, state->dk,
+                      state->dv);
+    run(v, state, pass);
+}
+
+/* A dropped token leaves the state, and the row before it, as they were. */
+static void drop_before(struct victim *v, struct xl_state *state,
+                        const struct xl_pass *pass, size_t end)
+{
+    size_t at = (size_t)state->tokens;
+    for (size_t i = 0; i < pass->n; i++, at++) {
+        float *row = pass->logits + i * v->vocab;
+        struct xl_pass one = { .tokens = pass->tokens + i,
+                               .n = 1,
+                               .logits = row };
+        if (at >= DROP_AT && at < end && at % DROP_EVERY < DROPPED) {
+            memcpy(row, v->last, v->vocab * sizeof *row);
+            state->tokens++;
+            continue;
+        }
+        run(v, state, &one);
+        memcpy(v->last, row, v->vocab * sizeof *row);
+    }
+}
+
+static void drop_once(void *ctx, struct xl_state *state,
+                      const struct xl_pass *pass)
+{
+    drop_before(ctx, state, pass, DROP_AT + DROPPED);
+}
+
+static void keep_dropping(void *ctx, struct xl_state *state,
+                          const struct xl_pass *pass)
+{
+    drop_before(ctx, state, pass, SIZE_MAX);
+}
+
+static void spoil_logit(void *ctx, struct xl_state *state,
+                        const struct xl_pass *pass)
+{
+    struct victim *v = ctx;
+    size_t begin = (size_t)state->tokens;
+    run(v, state, pass);
+    if (begin <= NAN_AT && NAN_AT < begin + pass->n)
+        pass->logits[(NAN_AT - begin) * v->vocab + v->vocab / 2] = NAN;
+}
+
+/* As fp16 holds it: 11 bits, too large is infinite. */
+static float through_fp16(double x)
+{
+    int exponent;
+    double mantissa = frexp(x, &exponent);
+    if (fabs(x) > FP16_MOST)
+        return x < 0 ? -HUGE_VALF : HUGE_VALF;
+    return (float)ldexp(nearbyint(ldexp(mantissa, 11)), exponent - 11);
+}
+
+static double largest(const struct xl_state *state)
+{
+    double most = 0;
+    size_t n = state->heads * state->dk * state->dv;
+    for (size_t b = 0; b < state->blocks; b++)
+        for (size_t i = 0; xl_state_C(state, b) && i < n; i++)
+            most = fmax(most, fabs((double)xl_state_C(state, b)[i]));
+    return most;
+}
+
+/* The state is kept in fp16 times a scale that made the most of the range
+ * when the first pass ended. */
+static void keep_in_fp16(void *ctx, struct xl_state *state,
+                         const struct xl_pass *pass)
+{
+    struct victim *v = ctx;
+    size_t n = state->heads * state->dk * state->dv;
+    run(v, state, pass);
+    if (v->scale <= 0)
+        v->scale = FP16_MOST / largest(state);
+    for (size_t b = 0; b < state->blocks; b++)
+        for (size_t i = 0; xl_state_C(state, b) && i < n; i++) {
+            float *x = xl_state_C(state, b) + i;
+            *x =
+                (float)((double)through_fp16((double)*x * v->scale) / v->scale);
+        }
+}
+
+/* -- the list -------------------------------------------------------------- */
+
+/* How each fault is planted: one of the three. */
+static const struct planting {
+    bool (*weights)(struct victim *v);  /* before the plan is made */
+    bool (*prepared)(struct victim *v); /* after */
+    void (*forward)(void *ctx, struct xl_state *state,
+                    const struct xl_pass *pass);
+} plantings[XL_SELFTEST_COUNT] = {
+    [XL_FAULT_HEAD] = { .weights = zero_head },
+    [XL_FAULT_GATE_BIAS] = { .weights = shift_gate },
+    [XL_FAULT_SCALE] = { .prepared = change_scales },
+    [XL_FAULT_OFF_BY_ONE] = { .forward = late_logits },
+    [XL_FAULT_NO_STATE] = { .forward = forget_state },
+    [XL_FAULT_NO_M] = { .forward = forget_m },
+    [XL_FAULT_TRANSPOSED] = { .forward = turn_C },
+    [XL_FAULT_DROPPED] = { .forward = drop_once },
+    [XL_FAULT_DROPPING] = { .forward = keep_dropping },
+    [XL_FAULT_NAN_LOGIT] = { .forward = spoil_logit },
+    [XL_FAULT_FP16] = { .forward = keep_in_fp16 },
+};
+
+enum {
+    NO_GATE = XL_GATE_COUNT
+};
+
+static const struct test {
+    const char *name, *params;
+    int tier; /* of what is sound; -1 = that of the number formats */
+    int gate; /* that claims a fault; NO_GATE = must pass */
+} tests[XL_SELFTEST_COUNT] = {
+#define XL_SOUND(id, name, params, tier)                                       \
+    [XL_SOUND_##id] = { name, params, XL_TIER_##tier, NO_GATE },
+#define XL_FAULT(id, name, params, gate)                                       \
+    [XL_FAULT_##id] = { name, params, -1, XL_GATE_##gate },
+#include "judge/fault.def"
+};
+
+/* -- running --------------------------------------------------------------- */
+
+static void release(struct victim *v)
+{
+    xl_plan_free(v->plan);
+    xl_model_close(v->model);
+    xl_arena_release(&v->arena);
+    xl_free(v->last);
+    xl_free(v->scratch);
+}
+
+static enum xl_status set_params(struct xl_params *params, const char *words,
+                                 struct xl_err *err)
+{
+    char word[64], *equals;
+    if (strcmp(words, "reference") == 0) {
+        xl_judge_reference(params);
+        return XL_OK;
+    }
+    xl_params_init(params);
+    for (const char *at = words; *at; at += *at == ' ') {
+        size_t n = strcspn(at, " ");
+        if (n >= sizeof word)
+            return xl_fail(err, XL_EFAILED, "'%s' is too long", at);
+        memcpy(word, at, n);
+        word[n] = '\0';
+        at += n;
+        equals = strchr(word, '=');
+        *equals = '\0';
+        XL_TRY(xl_params_set(params, xl_param_find(word), equals + 1,
+                             XL_LAYER_FLAG, "the self-test", err));
+    }
+    return XL_OK;
+}
+
+static enum xl_status plant(struct victim *v, const struct planting *planting,
+                            const struct xl_params *params, struct xl_err *err)
+{
+    XL_TRY(xl_model_open(&v->model, v->dir, err));
+    const struct xl_config *c = xl_model_config(v->model);
+    size_t room = c->dk * c->dv > c->vocab ? c->dk * c->dv : c->vocab;
+    if ((planting->weights || planting->prepared) &&
+        !xl_fault_weights(v->model))
+        return xl_fail(err, XL_EUSAGE,
+                       "the self-test plants faults in models of the type "
+                       "'xlstm'");
+    v->vocab = c->vocab;
+    v->last = xl_alloc_zero(c->vocab, sizeof *v->last);
+    v->scratch = xl_alloc_zero(room, sizeof *v->scratch);
+    if (!v->last || !v->scratch || (planting->weights && !planting->weights(v)))
+        return xl_fail(err, XL_ENOMEM, "out of memory planting a fault");
+    XL_TRY(xl_plan_make(&v->plan, v->model, params, err));
+    if (planting->prepared && !planting->prepared(v))
+        return xl_fail(err, XL_EFAILED, "the weights have no scales");
+    return XL_OK;
+}
+
+static void note(const struct test *test, const struct xl_judgement *j,
+                 struct xl_selftest_result *result)
+{
+    const struct xl_ruling *ruling = &j->ruling;
+    bool claimed = test->gate == NO_GATE;
+    for (size_t i = 0; i < XL_GATE_COUNT; i++) {
+        const struct xl_gate_result *gate = &ruling->gates[i];
+        const struct xl_score *s = &j->scores[xl_gate_row(i)->score];
+        bool refuses = gate->applies && gate->verdict == XL_VERDICT_FAIL;
+        result->n_gates += refuses;
+        if ((int)i != test->gate)
+            continue;
+        claimed = refuses;
+        result->claim = xl_score_row(xl_gate_row(i)->score)->name;
+        result->is_known = s->is_known;
+        result->value = s->value;
+        result->bound = gate->bound;
+    }
+    result->tier = ruling->tier;
+    result->verdict = ruling->verdict;
+    result->tokens = j->n_tokens;
+    result->ok =
+        test->gate == NO_GATE ? ruling->verdict == XL_VERDICT_PASS : claimed;
+    memcpy(result->said, ruling->reason, sizeof result->said);
+}
+
+static enum xl_status run_test(struct xl_judge *judge, const char *dir,
+                               enum xl_selftest_id id,
+                               struct xl_selftest_result *result,
+                               struct xl_err *err)
+{
+    const struct test *test = &tests[id];
+    const struct planting *planting = &plantings[id];
+    struct victim v = { .dir = dir };
+    struct xl_params params;
+    struct xl_judgement judgement;
+    *result = (struct xl_selftest_result){ .name = test->name };
+    XL_TRY(set_params(&params, test->params, err));
+    xl_arena_init(&v.arena, 0);
+    enum xl_status rc = plant(&v, planting, &params, err);
+    if (rc == XL_OK) {
+        enum xl_tier tier =
+            test->tier < 0 ? xl_tier_of(&params) : (enum xl_tier)test->tier;
+        struct xl_subject subject =
+            xl_subject_of_plan(v.plan, xl_model_config(v.model));
+        if (planting->forward) {
+            subject.ctx = &v;
+            subject.forward = planting->forward;
+        }
+        rc = xl_judge_subject(judge, &subject, tier, &judgement, err);
+    }
+    if (rc == XL_OK)
+        note(test, &judgement, result);
+    release(&v);
+    return rc;
+}
+
+/* A judge for all, and one of a short text for what repeats the reference. */
+struct judges {
+    struct xl_model *model;
+    struct xl_judge *all, *exact;
+};
+
+static enum xl_status make_judges(struct judges *judges,
+                                  const struct xl_selftest_spec *spec,
+                                  struct xl_err *err)
+{
+    size_t tokens = spec->tokens ? spec->tokens : TOKENS;
+    struct xl_tokenizer *tokenizer = NULL;
+    struct xl_judge_text text = { 0 };
+    const struct xl_judge_options options = { .screen = SCREEN };
+    enum xl_status rc;
+    XL_TRY_DONE(rc, xl_model_open(&judges->model, spec->model_dir, err));
+    XL_TRY_DONE(rc, xl_tokenizer_open(&tokenizer, spec->model_dir, err));
+    XL_TRY_DONE(rc, xl_judge_heldout(&text, judges->model, tokenizer, 0, err));
+    XL_TRY_DONE(rc, xl_judge_extend(&text, judges->model, tokenizer, tokens,
+                                    SEED, err));
+    XL_TRY_DONE(
+        rc, xl_judge_make(&judges->all, judges->model, &text, &options, err));
+    text.ids.n = EXACT;
+    rc = xl_judge_make(&judges->exact, judges->model, &text, NULL, err);
+done:
+    xl_judge_text_release(&text);
+    xl_tokenizer_free(tokenizer);
+    return rc;
+}
+
+enum xl_status
+xl_judge_selftest(const struct xl_selftest_spec *spec,
+                  struct xl_selftest_result results[XL_SELFTEST_COUNT],
+                  struct xl_err *err)
+{
+    struct judges judges = { 0 };
+    enum xl_status rc = make_judges(&judges, spec, err);
+    for (size_t i = 0; i < XL_SELFTEST_COUNT && rc == XL_OK; i++) {
+        bool exact = tests[i].tier == XL_TIER_EXACT;
+        if (spec->progress)
+            spec->progress(spec->progress_ctx, tests[i].name);
+        rc = run_test(exact ? judges.exact : judges.all, spec->model_dir, i,
+                      &results[i], err);
+        if (rc != XL_OK)
+            xl_err_prefix(err, "self-test '%s'", tests[i].name);
+    }
+    xl_judge_free(judges.all);
+    xl_judge_free(judges.exact);
+    xl_model_close(judges.model);
+    return rc;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the judge's figures are worth: log-probabilities against sums in long
+ * double and against a file that another program made, intervals against
+ * losses whose mean is known, verdicts on pairs that do not differ. */
+#include <math.h>
+#include <string.h>
+
+#include "judge/gate.h"
+#include "judge/interval.h"
+#include "judge/judge.h"
+#include "judge/logprob.h"
+#include "judge/reference.h"
+#include "kernel/base/alloc.h"
+#include "kernel/base/rng.h"
+#include "kernel/model/safetensors.h"
+#include "tests/harness/test.h"
+
+/* -- the reference's log-probabilities ------------------------------------- */
+
+static double brute_logprob(const float *row, size_t vocab, int32_t id)
+{
+    long double sum = 0, top = (long double)row[0];
+    for (size_t i = 1; i < vocab; i++)
+        if ((long double)row[i] > top)
+            top = (long double)row[i];
+    for (size_t i = 0; i < vocab; i++)
+        sum += expl((long double)row[i] - top);
+    return (double)((long double)row[id] - top - logl(sum));
+}
+
+/* Position i of logits [n][vocab] holds what follows tokens[i]. */
+static void check_rows(struct xl_test *t, const float *rows, size_t vocab,
+                       const int32_t *tokens, const float *theirs, size_t n)
+{
+    double *ours = xl_alloc_zero(n, sizeof *ours);
+    double worst_brute = 0, worst = 0, sum = 0, all = 0;
+    if (!XL_CHECK(t, ours != NULL))
+        return;
+    xl_logprob_rows(rows, vocab, tokens, n, ours);
+    for (size_t i = 0; i + 1 < n; i++) {
+        const float *row = rows + i * vocab;
+        double brute = brute_logprob(row, vocab, tokens[i + 1]);
+        worst_brute = fmax(worst_brute, fabs(ours[i] - brute));
+        worst = fmax(worst, fabs(ours[i] - (double)theirs[i]));
+        sum += fabs(ours[i] - (double)theirs[i]);
+        all += ours[i];
+    }
+    XL_CHECK_NEAR(t, worst_brute, 0, 1e-9);
+    XL_CHECK_NEAR(t, worst, 0, 1e-3);
+    XL_CHECK_NEAR(t, sum / (double)(n - 1), 0, 1e-4);
+    XL_CHECK_NEAR(t, all / (double)(n - 1), -3.906796, 1e-4);
+    xl_free(ours);
+}
+
+static void the_reference_agrees_with_another_program(struct xl_test *t)
+{
+    struct xl_safetensors *file = NULL;
+    struct xl_model *model = NULL;
+    struct xl_reference *reference = NULL;
+    struct xl_params params;
+    const float *rows = NULL;
+    struct xl_err err = { 0 };
+    const char *path = xl_test_data("demo-expected/eval.safetensors");
+    xl_judge_reference(&params);
+    bool ok = XL_CHECK_STATUS(t, xl_safetensors_open_file(&file, path, &err),
+                              XL_OK, &err) &&
+              XL_CHECK_STATUS(
+                  t, xl_model_open(&model, xl_test_source("models/demo"), &err),
+                  XL_OK, &err);
+    const struct xl_tensor *tokens =
+        ok ? xl_safetensors_find(file, "tokens") : NULL;
+    const struct xl_tensor *logprob =
+        ok ? xl_safetensors_find(file, "logprob") : NULL;
+    if (ok && XL_CHECK(t, tokens && logprob)) {
+        size_t n = tokens->shape[0];
+        struct xl_reference_spec spec = {
+            .model = model,
+            .params = &params,
+            .tokens = tokens->data,
+            .n = n,
+            .text_hash = "",
+            .room_bytes = (size_t)256 << 20,
+            .piece = n,
+        };
+        XL_CHECK_EQ(t, logprob->shape[0] + 1, n);
+        if (XL_CHECK_STATUS(t, xl_reference_make(&reference, &spec, &err),
+                            XL_OK, &err) &&
+            XL_CHECK_STATUS(t, xl_reference_rows(reference, 0, n, &rows, &err),
+                            XL_OK, &err))
+            check_rows(t, rows, xl_model_config(model)->vocab, tokens->data,
+                       logprob->data, n);
+    }
+    xl_reference_free(reference);
+    xl_model_close(model);
+    xl_safetensors_close(file);
+}
+
+/* -- coverage -------------------------------------------------------------- */
+
+enum {
+    MOST = 16384,
+    SEEDS = 2000
+};
+
+/* Losses around `mean`: each a share of the one before it and a new part,
+ * normal or as skewed as losses are (exponential). */
+static void draw_losses(struct xl_rng *rng, double *x, size_t n, double share,
+                        bool is_skewed, double mean)
+{
+    double last = 0;
+    for (size_t i = 0; i < n + 64; i++) {
+        double fresh =
+            is_skewed ? -log(1 - xl_rng_unit(rng)) - 1 : xl_rng_normal(rng);
+        last = share * last + fresh;
+        if (i >= 64)
+            x[i - 64] = mean + last;
+    }
+}
+
+static double coverage(double *x, size_t n, size_t block, double share,
+                       bool is_skewed)
+{
+    size_t covered = 0;
+    for (size_t seed = 0; seed < SEEDS; seed++) {
+        struct xl_rng rng;
+        xl_rng_seed(&rng, 77000 + seed);
+        draw_losses(&rng, x, n, share, is_skewed, 3);
+        struct xl_score s =
+            xl_block_ratio(x, NULL, n, block ? block : xl_block_auto(n), 0.05);
+        covered += s.lo <= 3 && 3 <= s.hi;
+    }
+    return (double)covered / SEEDS;
+}
+
+static void intervals_cover_in_95_of_100(struct xl_test *t)
+{
+    static const struct {
+        size_t n;
+        double share;
+        bool is_skewed;
+    } losses[] = {
+        { 1679, 0, false },  { 1679, 0.4, false }, { 1679, 0.4, true },
+        { 4608, 0.4, true }, { 4608, 0.7, false }, { MOST, 0.7, true },
+    };
+    double *x = xl_alloc_zero(MOST, sizeof *x);
+    if (!XL_CHECK(t, x != NULL))
+        return;
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        double share =
+            coverage(x, losses[i].n, 0, losses[i].share, losses[i].is_skewed);
+        xl_test_check(t, share >= 0.93 && share <= 0.97, __FILE__, __LINE__,
+                      "%zu losses, %.1f correlated: covers %.4f", losses[i].n,
+                      losses[i].share, share);
+    }
+    /* The formula for tokens that know nothing of each other does not. */
+    XL_CHECK(t, coverage(x, 1679, 1, 0.4, false) < 0.88);
+    xl_free(x);
+}
+
+/* -- one configuration against itself ---------------------------------------
+ */
+
+enum {
+    PAIRS = 400,
+    LOSSES = 4608
+};
+
+/* A fixed loss, measured twice with noise that is correlated: how many of the
+ * pairs does the gate call different when one is `shift` worse? */
+static size_t count_different(double *x, double noise, double shift)
+{
+    double *y = x + LOSSES;
+    size_t different = 0;
+    for (size_t seed = 0; seed < PAIRS; seed++) {
+        struct xl_rng rng;
+        struct xl_score scores[XL_SCORE_COUNT];
+        struct xl_ruling ruling;
+        xl_rng_seed(&rng, 5100 + seed);
+        draw_losses(&rng, x, LOSSES, 0.4, false, 0);
+        draw_losses(&rng, y, LOSSES, 0.4, false, 0);
+        for (size_t i = 0; i < LOSSES; i++)
+            x[i] = noise * (x[i] - y[i]) + shift;
+        xl_scores_clear(scores);
+        scores[XL_SCORE_DLOSS] =
+            xl_block_ratio(x, NULL, LOSSES, xl_block_auto(LOSSES), 0.05);
+        xl_gate_rule(XL_TIER_KERNEL, scores, &ruling);
+        different += ruling.gates[XL_GATE_DLOSS].verdict == XL_VERDICT_FAIL;
+    }
+    return different;
+}
+
+/* The bound is 0.0014; the noise makes the standard error of the difference
+ * a tenth of it, as large, and ten times as large. */
+static void the_same_is_not_called_different(struct xl_test *t)
+{
+    const double unit = 0.0014 / 0.035;
+    double *x = xl_alloc_zero(2 * LOSSES, sizeof *x);
+    if (!XL_CHECK(t, x != NULL))
+        return;
+    for (double noise = 0.1 * unit; noise < 11 * unit; noise *= 10)
+        XL_CHECK(t, count_different(x, noise, 0) <= PAIRS / 20);
+    XL_CHECK(t, count_different(x, 0.1 * unit, 0.003) == PAIRS);
+    XL_CHECK(t, count_different(x, unit, 0.0014 + 4 * 0.0014) > PAIRS * 9 / 10);
+    xl_free(x);
+}
+
+/* -- the same through the whole judge ---------------------------------------
+ */
+
+/* A plan whose logits get noise of their own. */
+struct noisy {
+    struct xl_plan *plan;
+    size_t vocab;
+    double noise, last;
+    struct xl_rng rng;
+};
+
+static void forward_noisy(void *ctx, struct xl_state *state,
+                          const struct xl_pass *pass)
+{
+    struct noisy *v = ctx;
+    xl_plan_forward(v->plan, state, pass);
+    for (size_t i = 0; i < pass->n * v->vocab; i++) {
+        v->last = 0.4 * v->last + xl_rng_normal(&v->rng);
+        pass->logits[i] += (float)(v->noise * v->last);
+    }
+}
+
+static void judge_noisy(struct xl_test *t, struct xl_model *model,
+                        struct xl_judge *judge, double noise, size_t pairs,
+                        size_t refused[2])
+{
+    struct xl_params params;
+    struct xl_judgement j;
+    struct xl_err err = { 0 };
+    struct noisy v = { .vocab = xl_model_config(model)->vocab, .noise = noise };
+    xl_params_init(&params);
+    params.value[XL_PARAM_WORKERS] = 1;
+    refused[0] = refused[1] = 0;
+    if (!XL_CHECK_STATUS(t, xl_plan_make(&v.plan, model, &params, &err), XL_OK,
+                         &err))
+        return;
+    struct xl_subject subject =
+        xl_subject_of_plan(v.plan, xl_model_config(model));
+    subject.ctx = &v;
+    subject.forward = forward_noisy;
+    for (size_t seed = 0; seed < pairs; seed++) {
+        xl_rng_seed(&v.rng, 900 + seed);
+        v.last = 0;
+        enum xl_status rc =
+            xl_judge_subject(judge, &subject, XL_TIER_Q8, &j, &err);
+        if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+            break;
+        refused[0] += j.ruling.verdict == XL_VERDICT_FAIL;
+        refused[1] +=
+            j.ruling.gates[XL_GATE_KL_MEAN].verdict == XL_VERDICT_FAIL;
+    }
+    xl_plan_free(v.plan);
+}
+
+static void a_noisy_twin_passes_and_a_loud_one_does_not(struct xl_test *t)
+{
+    struct xl_model *model = NULL;
+    struct xl_judge_text text = { 0 };
+    struct xl_judge *judge = NULL;
+    size_t refused[2];
+    struct xl_err err = { 0 };
+    if (XL_CHECK_STATUS(
+            t, xl_model_open(&model, xl_test_data("models/tiny"), &err), XL_OK,
+            &err) &&
+        XL_CHECK_STATUS(t, xl_judge_heldout(&text, model, NULL, 400, &err),
+                        XL_OK, &err) &&
+        XL_CHECK_STATUS(t, xl_judge_make(&judge, model, &text, NULL, &err),
+                        XL_OK, &err)) {
+        judge_noisy(t, model, judge, 0.01, PAIRS, refused);
+        XL_CHECK(t, refused[0] <= PAIRS / 20);
+        judge_noisy(t, model, judge, 0.1, 10, refused);
+        XL_CHECK_EQ(t, refused[1], 10);
+    }
+    xl_judge_free(judge);
+    xl_judge_text_release(&text);
+    xl_model_close(model);
+}
+
+const struct xl_test_case xl_suite_judge_proof[] = {
+    { "the_reference_agrees_with_another_program",
+      the_reference_agrees_with_another_program },
+    { "intervals_cover_in_95_of_100", intervals_cover_in_95_of_100 },
+    { "the_same_is_not_called_different", the_same_is_not_called_different },
+    { "a_noisy_twin_passes_and_a_loud_one_does_not",
+      a_noisy_twin_passes_and_a_loud_one_does_not },
+    { 0 },
+};
