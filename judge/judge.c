@@ -305,6 +305,7 @@ static void compare_state(struct trial *t)
         i++;
     if (i == n || !t->same_shape)
         return;
+    xl_state_hold(&t->state, XL_FP32); /* exact, and so is the way back */
     struct xl_state_error e = xl_state_error(
         xl_reference_state(t->judge->reference, t->at), &t->state);
     for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "kernel/cell/cell_int.h"
+#include "kernel/tensor/dtype.h"
 
 /* The chunk's logs, in scratch. */
 struct gates {
@@ -85,28 +86,41 @@ static void write_output(const struct xl_mlstm_io *io, size_t t,
         io->h[t * io->h_stride + b] = (float)(num[b] / den);
 }
 
+/* What a step does to the state beside C; the factors of C. */
+struct factors {
+    double keep, take;
+};
+
+static struct factors step_rest(const struct xl_mlstm_io *io, size_t t,
+                                float *n, float *m)
+{
+    const float *k = io->k + t * io->k_stride;
+    double lf = xl_log_sigmoid((double)io->fgate[t * io->gate_stride]);
+    double decay = lf + (double)*m, i = igate(io, t);
+    *m = (float)fmax(decay, i);
+    struct factors f = { exp(decay - (double)*m), exp(i - (double)*m) };
+    for (size_t a = 0; a < io->dk; a++)
+        n[a] = (float)(f.keep * (double)n[a] + f.take * (double)k[a]);
+    return f;
+}
+
 static void one_step(const struct xl_mlstm_io *io, size_t t,
                      const struct xl_mlstm_state *state, double *num)
 {
     const float *k = io->k + t * io->k_stride, *v = io->v + t * io->v_stride;
-    double lf = xl_log_sigmoid((double)io->fgate[t * io->gate_stride]);
-    double decay = lf + (double)*state->m, i = igate(io, t);
-    float m = (float)fmax(decay, i);
-    double keep = exp(decay - (double)m), take = exp(i - (double)m);
+    struct factors f = step_rest(io, t, state->n, state->m);
     double scale = 1 / sqrt((double)io->dk);
     for (size_t a = 0; a < io->dk; a++) {
         float *row = state->C + a * io->dv;
-        double ka = take * (double)k[a];
-        state->n[a] = (float)(keep * (double)state->n[a] + ka);
+        double ka = f.take * (double)k[a];
         for (size_t b = 0; b < io->dv; b++)
-            row[b] = (float)(keep * (double)row[b] + ka * (double)v[b]);
+            row[b] = (float)(f.keep * (double)row[b] + ka * (double)v[b]);
     }
-    *state->m = m;
     read_state(io, t, state, num);
     for (size_t b = 0; b < io->dv; b++)
         num[b] *= scale;
     double d = scale * dot(io->q + t * io->q_stride, state->n, io->dk);
-    write_output(io, t, num, d, (double)m);
+    write_output(io, t, num, d, (double)*state->m);
 }
 
 static void steps(const struct xl_mlstm_io *io, size_t len,
@@ -115,6 +129,27 @@ static void steps(const struct xl_mlstm_io *io, size_t len,
     struct gates g = carve(scratch, 0);
     for (size_t t = 0; t < len; t++)
         one_step(io, t, state, g.h);
+}
+
+static void step16(const struct xl_mlstm_io *io,
+                   const struct xl_mlstm_state16 *state, float *scratch)
+{
+    double *num = carve(scratch, 0).h, scale = 1 / sqrt((double)io->dk);
+    struct factors f = step_rest(io, 0, state->n, state->m);
+    for (size_t b = 0; b < io->dv; b++)
+        num[b] = 0;
+    for (size_t a = 0; a < io->dk; a++) {
+        uint16_t *row = state->C + a * io->dv;
+        double ka = f.take * (double)io->k[a], qa = scale * (double)io->q[a];
+        for (size_t b = 0; b < io->dv; b++) {
+            double C = f.keep * (double)xl_bf16_to_f32(row[b]);
+            C += ka * (double)io->v[b];
+            num[b] += qa * C;
+            row[b] = xl_f32_to_bf16((float)C);
+        }
+    }
+    double d = scale * dot(io->q, state->n, io->dk);
+    write_output(io, 0, num, d, (double)*state->m);
 }
 
 /* -- by chunks ------------------------------------------------------------ */
@@ -210,6 +245,7 @@ const struct xl_cell xl_cell_naive = {
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .steps = steps,
+    .step16 = step16,
     .chunk_output = chunk_output,
     .chunk_state = chunk_state,
 };

@@ -27,6 +27,13 @@ static void steps(const struct xl_mlstm_io *io, size_t len,
     run_steps(io, len, state);
 }
 
+static void step16(const struct xl_mlstm_io *io,
+                   const struct xl_mlstm_state16 *state, float *scratch)
+{
+    (void)scratch;
+    run_step16(io, state);
+}
+
 static void chunk_output(const struct xl_mlstm_io *io, size_t len,
                          const struct xl_mlstm_state *start,
                          const struct xl_mlstm_tiles *tiles, float *scratch)
@@ -47,6 +54,7 @@ const struct xl_cell xl_cell_tiled_avx2 = {
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .steps = steps,
+    .step16 = step16,
     .chunk_output = chunk_output,
     .chunk_state = chunk_state,
 };

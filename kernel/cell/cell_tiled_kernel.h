@@ -409,27 +409,52 @@ struct factors {
 /* Rows of C in one pass, with their factors. */
 struct pass {
     const float *v;
-    float *h, *C;  /* C is the first of the rows */
+    float *h;
+    void *C;       /* of the first of the rows, fp32 or bf16 */
     size_t stride; /* of C */
     struct xl_vec keep, qa[4], ka[4];
 };
 
+/* n <= 16 values of C from place `at` on. */
+XL_INLINE struct xl_vec load_C(const struct pass *s, size_t at, size_t n,
+                               bool is_bf16)
+{
+    const uint16_t *half = (const uint16_t *)s->C + at;
+    const float *full = (const float *)s->C + at;
+    if (is_bf16)
+        return n < XL_LANES ? xl_vec_load_bf16_n(half, n)
+                            : xl_vec_load_bf16(half);
+    return n < XL_LANES ? xl_vec_load_n(full, n) : xl_vec_load(full);
+}
+
+XL_INLINE void store_C(const struct pass *s, size_t at, size_t n, bool is_bf16,
+                       struct xl_vec C)
+{
+    uint16_t *half = (uint16_t *)s->C + at;
+    float *full = (float *)s->C + at;
+    if (is_bf16 && n < XL_LANES)
+        xl_vec_store_bf16_n(half, C, n);
+    else if (is_bf16)
+        xl_vec_store_bf16(half, C);
+    else if (n < XL_LANES)
+        xl_vec_store_n(full, C, n);
+    else
+        xl_vec_store(full, C);
+}
+
 /* n <= 16 columns from x on: C = keep C + ka v, h += qa C. */
 XL_INLINE void step_columns(const struct pass *s, size_t rows, size_t x,
-                            size_t n)
+                            size_t n, bool is_bf16)
 {
     bool is_part = n < XL_LANES;
     struct xl_vec sum = xl_vec_zero(), old;
     struct xl_vec value =
         is_part ? xl_vec_load_n(s->v + x, n) : xl_vec_load(s->v + x);
     for (size_t r = 0; r < rows; r++) {
-        float *at = s->C + r * s->stride + x;
-        old = is_part ? xl_vec_load_n(at, n) : xl_vec_load(at);
+        size_t at = r * s->stride + x;
+        old = load_C(s, at, n, is_bf16);
         old = xl_vec_fma(s->ka[r], value, xl_vec_mul(old, s->keep));
-        if (is_part)
-            xl_vec_store_n(at, old, n);
-        else
-            xl_vec_store(at, old);
+        store_C(s, at, n, is_bf16, old);
         sum = xl_vec_fma(s->qa[r], old, sum);
     }
     if (is_part)
@@ -440,14 +465,14 @@ XL_INLINE void step_columns(const struct pass *s, size_t rows, size_t x,
 }
 
 /* Rows a .. a + rows of C, all columns. */
-XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, float *C,
-                         size_t a, struct factors f, size_t rows)
+XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, void *C,
+                         size_t a, struct factors f, size_t rows, bool is_bf16)
 {
     const float *q = io->q + t * io->q_stride + a;
     const float *k = io->k + t * io->k_stride + a;
     struct pass s = { .v = io->v + t * io->v_stride,
                       .h = io->h + t * io->h_stride,
-                      .C = C + a * io->dv,
+                      .C = (char *)C + a * io->dv * (is_bf16 ? 2 : 4),
                       .stride = io->dv,
                       .keep = xl_vec_set1(f.keep) };
     size_t x = 0;
@@ -456,13 +481,15 @@ XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, float *C,
         s.ka[r] = xl_vec_set1(f.take * k[r]);
     }
     for (; x + XL_LANES <= io->dv; x += XL_LANES)
-        step_columns(&s, rows, x, XL_LANES);
+        step_columns(&s, rows, x, XL_LANES, is_bf16);
     if (x < io->dv)
-        step_columns(&s, rows, x, io->dv - x);
+        step_columns(&s, rows, x, io->dv - x, is_bf16);
 }
 
-static inline void one_step(const struct xl_mlstm_io *io, size_t t,
-                            const struct xl_mlstm_state *state)
+/* C is what the state points to, or its bf16. */
+XL_INLINE void one_step(const struct xl_mlstm_io *io, size_t t,
+                        const struct xl_mlstm_state *state, void *C,
+                        bool is_bf16)
 {
     float *h = io->h + t * io->h_stride;
     double lf = xl_log_sigmoid((double)io->fgate[t * io->gate_stride]);
@@ -479,9 +506,9 @@ static inline void one_step(const struct xl_mlstm_io *io, size_t t,
             f.keep * state->n[a] + f.take * io->k[t * io->k_stride + a];
     size_t a = 0;
     for (; a + 4 <= io->dk; a += 4)
-        step_rows(io, t, state->C, a, f, 4);
+        step_rows(io, t, C, a, f, 4, is_bf16);
     for (; a < io->dk; a++)
-        step_rows(io, t, state->C, a, f, 1);
+        step_rows(io, t, C, a, f, 1, is_bf16);
     float d = f.scale * dot(io->q + t * io->q_stride, state->n, io->dk);
     float bound = denominator_bound((double)m);
     float r = 1 / (fmaxf(fabsf(d), bound) + io->eps);
@@ -494,7 +521,14 @@ static inline void run_steps(const struct xl_mlstm_io *io, size_t len,
                              const struct xl_mlstm_state *state)
 {
     for (size_t t = 0; t < len; t++)
-        one_step(io, t, state);
+        one_step(io, t, state, state->C, false);
+}
+
+static inline void run_step16(const struct xl_mlstm_io *io,
+                              const struct xl_mlstm_state16 *state)
+{
+    struct xl_mlstm_state rest = { .n = state->n, .m = state->m };
+    one_step(io, 0, &rest, state->C, true);
 }
 
 #endif

@@ -18,6 +18,7 @@
 #define XL_MLSTM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum xl_cell_id {
 #define XL_CELL(id, name, summary) XL_CELL_##id,
@@ -46,6 +47,13 @@ struct xl_mlstm_state {
     float *m; /* one */
 };
 
+/* The same with C in bf16: half the memory a step moves. */
+struct xl_mlstm_state16 {
+    uint16_t *C; /* [dk][dv] */
+    float *n;    /* [dk] */
+    float *m;    /* one */
+};
+
 struct xl_mlstm_tiles {
     size_t av_rows, av_columns;   /* outputs: [tokens] x [dv] */
     size_t atb_rows, atb_columns; /* state: [dk] x [dv] */
@@ -62,6 +70,11 @@ struct xl_cell {
     /* len steps one after another: reads and writes state, writes h. */
     void (*steps)(const struct xl_mlstm_io *io, size_t len,
                   const struct xl_mlstm_state *state, float *scratch);
+
+    /* One step with C in bf16: widened, moved on in fp32 or better and rounded
+     * to nearest even; h is of the C before it is rounded. */
+    void (*step16)(const struct xl_mlstm_io *io,
+                   const struct xl_mlstm_state16 *state, float *scratch);
 
     /* One chunk: h from the state at its start; state is not touched. */
     void (*chunk_output)(const struct xl_mlstm_io *io, size_t len,

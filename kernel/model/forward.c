@@ -251,14 +251,48 @@ static void run_regions(const struct xl_stage *s,
         run_region(s, rows->work, rows->part);
 }
 
+/* The worker's rows of C of all heads, each of dv. */
+static struct xl_span C_rows(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_config *c = s->plan->config;
+    return xl_span_of(c->heads * c->dk, s->parts, worker);
+}
+
+static void widen_C(const struct xl_stage *s, size_t worker)
+{
+    const uint16_t *from = xl_state_C16(s->states[0], s->block);
+    struct xl_span rows = C_rows(s, worker);
+    size_t dv = s->plan->config->dv;
+    for (size_t i = rows.begin * dv; i < rows.end * dv; i++)
+        s->plan->scratch.C[i] = xl_bf16_to_f32(from[i]);
+}
+
+static void narrow_C(const struct xl_stage *s, size_t worker)
+{
+    uint16_t *to = xl_state_C16(s->states[0], s->block);
+    struct xl_span rows = C_rows(s, worker);
+    size_t dv = s->plan->config->dv;
+    for (size_t i = rows.begin * dv; i < rows.end * dv; i++)
+        to[i] = xl_f32_to_bf16(s->plan->scratch.C[i]);
+}
+
+/* Backends know fp32 only: a state of bf16 is widened for the pass. */
 static void run_cell(const struct xl_stage *s)
 {
     const struct xl_plan *plan = s->plan;
+    bool is_bf16 = plan->C_dtype == XL_BF16;
     struct xl_chunk_job job = arch_of(plan)->cell_job(s, 0);
+    job.C = is_bf16 ? plan->scratch.C : xl_state_C(s->states[0], s->block);
+    job.n = xl_state_n(s->states[0], s->block);
+    job.m = xl_state_m(s->states[0], s->block);
     if (plan->config->gate_cap > 0.0f)
         run_region(s, cap_gates, XL_PART_CELL);
+    if (is_bf16)
+        run_region(s, widen_C, XL_PART_CELL);
     plan->backend->run(&plan->spec, &job, plan->scratch.chunk);
     xl_trace_mark(s->trace, XL_PART_CELL);
+    if (is_bf16)
+        run_region(s, narrow_C, XL_PART_CELL);
 }
 
 static void run_prefill(struct xl_stage *s)
@@ -296,12 +330,18 @@ static void step_head(const struct xl_stage *s, size_t sequence, size_t h,
         .igate = job.igate + h,
         .fgate = job.fgate + h,
     };
-    struct xl_mlstm_state state = {
-        .C = job.C + h * c->dk * c->dv,
-        .n = job.n + h * c->dk,
-        .m = job.m + h,
-    };
-    plan->spec.cell->steps(&io, 1, &state, scratch);
+    const struct xl_state *from = s->states[sequence];
+    size_t at = h * c->dk * c->dv;
+    float *n = xl_state_n(from, s->block) + h * c->dk;
+    float *m = xl_state_m(from, s->block) + h;
+    if (plan->C_dtype == XL_BF16) {
+        struct xl_mlstm_state16 state = { xl_state_C16(from, s->block) + at, n,
+                                          m };
+        plan->spec.cell->step16(&io, &state, scratch);
+    } else {
+        struct xl_mlstm_state state = { xl_state_C(from, s->block) + at, n, m };
+        plan->spec.cell->steps(&io, 1, &state, scratch);
+    }
 }
 
 /* One token of each sequence: the worker's pairs of sequence and head. */
@@ -372,6 +412,7 @@ void xl_plan_forward(struct xl_plan *plan, struct xl_state *state,
 {
     size_t vocab = plan->config->vocab;
     assert(state->blocks == plan->config->blocks);
+    xl_state_hold(state, plan->C_dtype);
     for (size_t at = 0; at < pass->n;) {
         size_t left = pass->n - at;
         size_t rows = left < plan->block_tokens ? left : plan->block_tokens;
@@ -400,6 +441,8 @@ void xl_plan_forward_batch(struct xl_plan *plan, struct xl_state *const *states,
                            const struct xl_batch *batch)
 {
     size_t vocab = plan->config->vocab, rows;
+    for (size_t i = 0; i < batch->n; i++)
+        xl_state_hold(states[i], plan->C_dtype);
     for (size_t at = 0; at < batch->n; at += rows) {
         size_t left = batch->n - at;
         rows = left < plan->block_tokens ? left : plan->block_tokens;

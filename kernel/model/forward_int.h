@@ -48,8 +48,8 @@ struct xl_block_stages {
 
 struct xl_forward_arch {
     struct xl_block_stages (*layer)(const struct xl_stage *s);
-    /* Inputs, outputs and state of the mLSTM cell of the stage's block, for
-     * one sequence. */
+    /* Inputs and outputs of the mLSTM cell of the stage's block, for one
+     * sequence; its state is left open. */
     struct xl_chunk_job (*cell_job)(const struct xl_stage *s, size_t sequence);
     /* The norm in front of a block, or, for the number of blocks, of the
      * head; w NULL = none. */

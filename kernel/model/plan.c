@@ -54,6 +54,12 @@ static enum xl_pack_kind head_kind_of(const struct xl_params *p)
     return head ? (enum xl_pack_kind)(head - 1) : weight_kind_of(p);
 }
 
+/* Choices of state_dtype: fp32, bf16. */
+static enum xl_dtype C_dtype_of(const struct xl_params *p)
+{
+    return p->value[XL_PARAM_STATE_DTYPE] ? XL_BF16 : XL_FP32;
+}
+
 /* Bands of balanced size: as many as ceil(heads / heads_per_band). */
 static size_t bands_of(const struct xl_params *p, size_t heads)
 {
@@ -94,10 +100,11 @@ static const struct {
     { XL_PARAM_TILE_ATB, XL_KNOB_TILES },
 };
 
-/* The backend, what backends read, and the cell. */
+/* The backend, what backends read, the cell and its state. */
 static bool is_of_mlstm(enum xl_param id)
 {
-    bool of_backend = id == XL_PARAM_BACKEND || id == XL_PARAM_CELL;
+    bool of_backend = id == XL_PARAM_BACKEND || id == XL_PARAM_CELL ||
+                      id == XL_PARAM_STATE_DTYPE;
     for (size_t i = 0; i < sizeof read_by_backend / sizeof *read_by_backend;
          i++)
         of_backend = of_backend || read_by_backend[i].id == id;
@@ -362,6 +369,9 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
         ok = (s->gemm[w] = xl_arena_zero(&plan->arena, per_worker + 1,
                                          sizeof(float))) != NULL;
     ok = ok && (s->chunk = xl_arena_alloc(&plan->arena, bytes + 1)) != NULL;
+    if (plan->C_dtype == XL_BF16 && bytes)
+        ok = ok && (s->C = xl_arena_zero(&plan->arena, c->heads * c->dk * c->dv,
+                                         sizeof *s->C)) != NULL;
     if (ok)
         return XL_OK;
     return xl_fail(err, XL_ENOMEM,
@@ -389,6 +399,7 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
     XL_TRY(xl_model_prepare_head(plan->model, &head, plan->pool, &plan->head,
                                  err));
     plan->row = xl_row_ops_best();
+    plan->C_dtype = C_dtype_of(p);
     choose_schedule(plan);
     return make_scratch(plan, err);
 }

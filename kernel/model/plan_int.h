@@ -27,6 +27,7 @@ struct xl_scratch {
     float *wide;  /* block stack: x and z, or gates, or feed-forward */
     float *c;     /* block stack: convolved, or the gated feed-forward */
     float *qkv;   /* block stack: [T][3 inner] */
+    float *C;     /* [heads][dk][dv], a state of bf16 widened; or NULL */
     float **gemm; /* [workers], scratch of each worker's engine and cell */
     void *chunk;  /* scratch of the backend */
 };
@@ -39,6 +40,7 @@ struct xl_plan {
     struct xl_engines engines, head_engines;
     struct xl_engines small; /* of fp32 rows beside packed weights: gates */
     const struct xl_gemm *gemm_keys; /* of queries and keys; NULL = as above */
+    enum xl_dtype C_dtype;           /* that states are held in */
     const struct xl_row_ops *row;    /* norms and gates */
     const struct xl_chunk_backend *backend;
     struct xl_chunk_spec spec;

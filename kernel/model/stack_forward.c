@@ -129,7 +129,6 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
 {
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
-    const struct xl_state *state = s->states[sequence];
     size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
     const float *qkv = m->qkv + row * 3 * c->inner;
     return (struct xl_chunk_job){ .tokens = tokens,
@@ -144,10 +143,7 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
                                   .gate_stride = c->heads,
                                   .h = m->h + row * c->inner,
                                   .h_stride = c->inner,
-                                  .eps = c->cell_eps,
-                                  .C = xl_state_C(state, s->block),
-                                  .n = xl_state_n(state, s->block),
-                                  .m = xl_state_m(state, s->block) };
+                                  .eps = c->cell_eps };
 }
 
 /* h = (norm(h) + skip c) silu(z), shared by heads of rows. */

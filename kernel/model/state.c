@@ -135,6 +135,56 @@ void xl_state_copy(struct xl_state *to, const struct xl_state *from)
     assert(to->floats == from->floats);
     memcpy(to->data, from->data, from->floats * sizeof *from->data);
     to->tokens = from->tokens;
+    to->C_dtype = from->C_dtype;
+}
+
+/* -- bf16 ----------------------------------------------------------------- */
+
+/* Where C of a block begins, in either type; NULL when it has none. */
+static float *place_of_C(const struct xl_state *state, size_t block)
+{
+    const struct xl_tensor *C =
+        &state->parts[block * XL_STATE_PARTS + XL_STATE_C];
+    const float *at = C->data;
+    return at ? state->data + (at - state->data) : NULL;
+}
+
+static size_t count_C(const struct xl_state *state)
+{
+    return state->heads * state->dk * state->dv;
+}
+
+/* Forwards: a bf16 lands on floats that have been read. */
+static void narrow(float *C, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t x = xl_f32_to_bf16(C[i]);
+        memcpy((char *)C + i * sizeof x, &x, sizeof x);
+    }
+    memset((char *)C + n * sizeof(uint16_t), 0, n * sizeof(uint16_t));
+}
+
+/* Backwards, for the same reason. */
+static void widen(float *C, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        uint16_t x;
+        memcpy(&x, (const char *)C + i * sizeof x, sizeof x);
+        C[i] = xl_bf16_to_f32(x);
+    }
+}
+
+void xl_state_hold(struct xl_state *state, enum xl_dtype C_dtype)
+{
+    assert(C_dtype == XL_FP32 || C_dtype == XL_BF16);
+    for (size_t b = 0; b < state->blocks && C_dtype != state->C_dtype; b++) {
+        float *C = place_of_C(state, b);
+        if (C && C_dtype == XL_BF16)
+            narrow(C, count_C(state));
+        else if (C)
+            widen(C, count_C(state));
+    }
+    state->C_dtype = C_dtype;
 }
 
 /* -- views ---------------------------------------------------------------- */
@@ -143,7 +193,10 @@ struct xl_tensor xl_state_view(const struct xl_state *state, size_t block,
                                enum xl_state_part part)
 {
     assert(block < state->blocks);
-    return state->parts[block * XL_STATE_PARTS + part];
+    struct xl_tensor view = state->parts[block * XL_STATE_PARTS + part];
+    if (part == XL_STATE_C)
+        view.dtype = state->C_dtype;
+    return view;
 }
 
 /* The state's own memory, which is not const. */
@@ -151,6 +204,7 @@ float *xl_state_at(const struct xl_state *state, size_t block,
                    enum xl_state_part part)
 {
     assert(block < state->blocks);
+    assert(part != XL_STATE_C || state->C_dtype == XL_FP32);
     const float *at = state->parts[block * XL_STATE_PARTS + part].data;
     return at ? state->data + (at - state->data) : NULL;
 }
@@ -158,6 +212,12 @@ float *xl_state_at(const struct xl_state *state, size_t block,
 float *xl_state_C(const struct xl_state *state, size_t block)
 {
     return xl_state_at(state, block, XL_STATE_C);
+}
+
+uint16_t *xl_state_C16(const struct xl_state *state, size_t block)
+{
+    assert(block < state->blocks && state->C_dtype == XL_BF16);
+    return (uint16_t *)(void *)place_of_C(state, block);
 }
 
 float *xl_state_n(const struct xl_state *state, size_t block)
@@ -188,9 +248,31 @@ static bool next_part(const struct xl_state *state, size_t *i,
     return false;
 }
 
+/* The state's memory with C in fp32: its own, or *copy, widened. */
+static enum xl_status as_fp32(const struct xl_state *state, const float **data,
+                              float **copy, struct xl_err *err)
+{
+    *data = state->data;
+    if (state->C_dtype == XL_FP32)
+        return XL_OK;
+    *copy = xl_alloc(state->floats * sizeof **copy);
+    if (!*copy)
+        return xl_fail(err, XL_ENOMEM, "out of memory saving a state of bf16");
+    memcpy(*copy, state->data, state->floats * sizeof **copy);
+    for (size_t b = 0; b < state->blocks; b++) {
+        const float *C = place_of_C(state, b);
+        if (C)
+            widen(*copy + (C - state->data), count_C(state));
+    }
+    *data = *copy;
+    return XL_OK;
+}
+
 enum xl_status xl_state_save(const struct xl_state *state, const char *path,
                              struct xl_err *err)
 {
+    const float *data = NULL;
+    float *copy = NULL;
     size_t most = state->blocks * XL_STATE_PARTS, n = 0, at = 0;
     struct xl_safetensors_entry *entries = xl_alloc_zero(most, sizeof *entries);
     char(*names)[NAME_ROOM] = xl_alloc_zero(most, sizeof *names);
@@ -199,12 +281,16 @@ enum xl_status xl_state_save(const struct xl_state *state, const char *path,
         xl_fail(err, rc, "out of memory saving the state to '%s'", path);
         goto done;
     }
+    XL_TRY_DONE(rc, as_fp32(state, &data, &copy, err));
     while (next_part(state, &at, names[n], &entries[n].tensor)) {
+        const float *from = entries[n].tensor.data;
+        entries[n].tensor.data = data + (from - state->data);
         entries[n].name = names[n];
         n++;
     }
     rc = xl_safetensors_write(path, entries, n, err);
 done:
+    xl_free(copy);
     xl_free(entries);
     xl_free(names);
     return rc;
@@ -232,6 +318,8 @@ enum xl_status xl_state_load(struct xl_state *state, const char *path,
                          "'%s' is missing or of another shape",
                          path, name);
     }
+    if (rc == XL_OK)
+        state->C_dtype = XL_FP32;
     for (size_t i = 0; rc == XL_OK && next_part(state, &i, name, &part);) {
         size_t at = (size_t)((const float *)part.data - state->data);
         memcpy(state->data + at, xl_safetensors_find(file, name)->data,

@@ -4,6 +4,9 @@
  * restore. Its size does not depend on how many tokens it has seen.
  *
  * A block holds the parts of state.def that its kind has; the rest are NULL.
+ * All parts are fp32; C alone may be held as bf16 too, in the first half of its
+ * place. A plan holds the states it runs in the type of its state_dtype, so a
+ * caller only makes, copies and saves them. Files are fp32 always.
  */
 #ifndef XL_STATE_H
 #define XL_STATE_H
@@ -24,8 +27,9 @@ enum xl_state_part {
 
 struct xl_state {
     size_t blocks, heads, dk, dv;
-    uint64_t tokens; /* tokens seen since clear */
-    float *data;     /* one allocation; the views below point into it */
+    uint64_t tokens;       /* tokens seen since clear */
+    enum xl_dtype C_dtype; /* XL_FP32, or XL_BF16 */
+    float *data;           /* one allocation; the views below point into it */
     size_t floats;
     /* private */
     struct xl_tensor *parts; /* [blocks][XL_STATE_PARTS] */
@@ -42,14 +46,18 @@ void xl_state_clear(struct xl_state *state);
 /* to must have been made for the same model. */
 void xl_state_copy(struct xl_state *to, const struct xl_state *from);
 
+/* Holds C as XL_FP32 or XL_BF16 from now on: rounds or widens it in place. */
+void xl_state_hold(struct xl_state *state, enum xl_dtype C_dtype);
+
 /* A part of one block as a view, data NULL when the block has none. */
 struct xl_tensor xl_state_view(const struct xl_state *state, size_t block,
                                enum xl_state_part part);
 
-/* Its floats alone, in the shapes of state.def. */
+/* Its floats alone, in the shapes of state.def; C must be held as fp32. */
 float *xl_state_at(const struct xl_state *state, size_t block,
                    enum xl_state_part part);
 float *xl_state_C(const struct xl_state *state, size_t block);
+uint16_t *xl_state_C16(const struct xl_state *state, size_t block);
 float *xl_state_n(const struct xl_state *state, size_t block);
 float *xl_state_m(const struct xl_state *state, size_t block);
 

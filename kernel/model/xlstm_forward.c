@@ -29,7 +29,6 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
 {
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
-    const struct xl_state *state = s->states[sequence];
     size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
     size_t in = row * m->in_row, dv = c->heads * c->dv;
     return (struct xl_chunk_job){ .tokens = tokens,
@@ -44,10 +43,7 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
                                   .gate_stride = c->heads,
                                   .h = m->h + row * dv,
                                   .h_stride = dv,
-                                  .eps = c->cell_eps,
-                                  .C = xl_state_C(state, s->block),
-                                  .n = xl_state_n(state, s->block),
-                                  .m = xl_state_m(state, s->block) };
+                                  .eps = c->cell_eps };
 }
 
 static void gate_heads(const struct xl_stage *s, size_t worker)

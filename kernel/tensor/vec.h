@@ -9,7 +9,7 @@
  *     float sum = xl_vec_sum(acc);
  *
  * The compiler flags of the including file choose the implementation, so this
- * is the one place that asks for them by #if. Lane arithmetic and the order
+ * and vec_bf16.h are the places that ask for them by #if. Lane arithmetic and the order
  * of a sum are the same everywhere; only the plain variant rounds the product
  * of a multiply-add. Include it in files of a variant only.
  */
@@ -40,13 +40,7 @@ enum {
 #include "kernel/tensor/vec_plain.h"
 #endif
 
-/* The first n < 16 bf16 of from, the rest 0. */
-XL_INLINE struct xl_vec xl_vec_load_bf16_n(const uint16_t *from, size_t n)
-{
-    uint16_t lanes[XL_LANES] = { 0 };
-    memcpy(lanes, from, n * sizeof *lanes);
-    return xl_vec_load_bf16(lanes);
-}
+#include "kernel/tensor/vec_bf16.h"
 
 /* Sum of the lanes, always added in the same tree: 8 apart, 4, 2, 1. */
 XL_INLINE float xl_vec_sum(struct xl_vec a)

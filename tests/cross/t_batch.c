@@ -168,7 +168,7 @@ static void check_numbers(struct crowd *c, struct xl_plan *plan,
 
 /* The values of a plan, and their name. */
 static void check_with(struct crowd *c, int64_t gemm, int64_t kind,
-                       int64_t workers, int64_t block)
+                       int64_t workers, int64_t block, int64_t state)
 {
     struct xl_params params;
     struct xl_plan *plan;
@@ -178,9 +178,11 @@ static void check_with(struct crowd *c, int64_t gemm, int64_t kind,
     params.value[XL_PARAM_WEIGHT_DTYPE] = kind;
     params.value[XL_PARAM_WORKERS] = workers;
     params.value[XL_PARAM_PREFILL_BLOCK] = block;
-    snprintf(how, sizeof how, "gemm %s, %s, %d workers, blocks of %d",
+    params.value[XL_PARAM_STATE_DTYPE] = state;
+    snprintf(how, sizeof how, "gemm %s, %s, %d workers, blocks of %d, state %s",
              xl_param_row(XL_PARAM_GEMM)->choices[gemm],
-             xl_pack_name((enum xl_pack_kind)kind), (int)workers, (int)block);
+             xl_pack_name((enum xl_pack_kind)kind), (int)workers, (int)block,
+             xl_param_row(XL_PARAM_STATE_DTYPE)->choices[state]);
     if (make(c, &params, &plan))
         check_numbers(c, plan, how);
     xl_plan_free(plan);
@@ -196,7 +198,7 @@ static void any_engine(struct xl_test *t)
                 int64_t gemm = at / XL_PACK_COUNT, kind = at % XL_PACK_COUNT;
                 if (xl_engines_choose(&engines, gemm, (enum xl_pack_kind)kind,
                                       NULL) == XL_OK)
-                    check_with(&c, gemm, kind, 1 + at % 3, 32);
+                    check_with(&c, gemm, kind, 1 + at % 3, 32, at % 2);
             }
         close_crowd(&c);
     }
@@ -209,7 +211,8 @@ static void any_workers_and_blocks(struct xl_test *t)
         struct crowd c;
         if (open_crowd(&c, t, checkpoint_models[i]))
             for (int64_t at = 0; at < 12; at++)
-                check_with(&c, 0, at % 2, 1 + at % 3, blocks[at / 3]);
+                check_with(&c, 0, at % 2, 1 + at % 3, blocks[at / 3],
+                           at / 2 % 2);
         close_crowd(&c);
     }
 }
