@@ -140,6 +140,8 @@ static const char **text_of(struct xl_entry *entry, const char *name)
         return &entry->reason;
     if (strcmp(name, "origin") == 0)
         return &entry->origin;
+    if (strcmp(name, "tier") == 0)
+        return &entry->tier;
     return NULL;
 }
 
@@ -265,6 +267,7 @@ static enum xl_status load_summary(struct xl_record *record, bool *found,
     *found = csv.n_rows > 0;
     if (!*found)
         return XL_OK;
+    record->has_quality = xl_record_column(&csv, "dbpb") != (size_t)-1;
     XL_TRY(make_entries(record, csv.n_rows - 1, err));
     XL_TRY(find_extras(record, &csv, err));
     for (size_t row = 1; row < csv.n_rows; row++)
@@ -448,6 +451,16 @@ done:
 
 /* -- exported ------------------------------------------------------------- */
 
+/* Do summary.csv and best.json tell all that pictures need? The lines of a
+ * large run are its largest file by far. */
+static bool is_told_by_summary(const struct xl_record *record)
+{
+    const cJSON *from =
+        cJSON_GetObjectItemCaseSensitive(record->best, "provenance");
+    const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
+    return record->has_quality && cJSON_HasObjectItem(versus, "trial");
+}
+
 static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
 {
     bool has_summary = false, has_lines = false;
@@ -458,7 +471,8 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
     if (!record->best)
         add_note(record, "best.json is missing");
     XL_TRY(load_summary(record, &has_summary, err));
-    XL_TRY(load_lines(record, has_summary, &has_lines, err));
+    if (!is_told_by_summary(record))
+        XL_TRY(load_lines(record, has_summary, &has_lines, err));
     if (!has_summary && !has_lines)
         return xl_fail(err, XL_ENOTFOUND,
                        "'%s' holds no run: neither summary.csv nor "

@@ -8,7 +8,8 @@
  *     xl_record_release(&record);
  *
  * Trials come from summary.csv, or from trials.jsonl where there is no
- * summary; each fills what the other leaves open. samples.csv gives intervals
+ * summary; each fills what the other leaves open, and the lines are not read
+ * where a new summary and best.json tell all. samples.csv gives intervals
  * and counts that neither has. A file that is missing is a note; a file that
  * is damaged is an error. The record owns all its memory.
  */
@@ -79,6 +80,7 @@ struct xl_record {
     size_t n_notes;
     /* private */
     bool lacks_memory; /* a text could not be kept */
+    bool has_quality;  /* summary.csv has the columns of column.def */
     struct xl_arena arena;
 };
 

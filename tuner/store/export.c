@@ -303,12 +303,20 @@ static bool is_leading(const char *name)
     return false;
 }
 
+/* Scores that pictures show; trials.jsonl has them all. */
+static const char *const shown_scores[] = { "tier", "dbpb", "dbpb_lo",
+                                            "dbpb_hi" };
+enum {
+    N_SHOWN_SCORES = sizeof shown_scores / sizeof *shown_scores
+};
+
 static void summary_header(struct xl_buf *out)
 {
     static const char *const middle[] = { "id", "status", "n", "objective",
                                           "verdict" };
-    static const char *const last[] = { "generation", "origin", "reason",
-                                        "hash" };
+    static const char *const last[] = {
+        "generation", "origin", "reason", "hash", "created_ms", "ended_ms"
+    };
     for (size_t i = 0; i < N_LEADING; i++)
         xl_csv_text(out, leading[i]);
     for (size_t i = 0; i < N_METRICS; i++)
@@ -322,6 +330,8 @@ static void summary_header(struct xl_buf *out)
             xl_csv_text(out, xl_param_row((enum xl_param)i)->name);
     for (size_t i = 0; i < sizeof last / sizeof *last; i++)
         xl_csv_text(out, last[i]);
+    for (size_t i = 0; i < N_SHOWN_SCORES; i++)
+        xl_csv_text(out, shown_scores[i]);
     xl_csv_end(out);
 }
 
@@ -372,6 +382,11 @@ static void write_summary(const struct line *line, struct xl_buf *out)
     xl_csv_text(out, t->origin);
     xl_csv_text(out, t->reason);
     xl_csv_text(out, t->cfg_hash);
+    xl_csv_int(out, t->created_ms);
+    csv_real_if(out, t->ended_ms != 0, (double)t->ended_ms);
+    for (size_t i = 0; i < N_SHOWN_SCORES; i++)
+        csv_value(out, cJSON_GetObjectItemCaseSensitive(line->quality,
+                                                        shown_scores[i]));
     xl_csv_end(out);
 }
 

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Records the example run anew: 480 configurations of six tunables drawn at
+# random, judged, the best in a duel with the defaults; then the limits of the
+# machine, what the model takes a token, and one long generation by the
+# winner. Takes some ten minutes on two cores. Runs with low priority, so
+# other work on the machine shows in the samples, as it does in "disturbed".
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+xltune=${XLTUNE:-$root/build/release/xltune}
+example=$root/runs/example
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$root"
+
+nice -n 5 "$xltune" sweep --model models/demo --no-best --mode random \
+    --space runs/example/space.json --prompt-file runs/example/prompt.txt \
+    --trials 480 --new 48 --repeats 7 --rounds 31 --objective balanced \
+    --seed 1337 --log-dir "$work" --tag example
+run=$(echo "$work"/*_example)
+nice -n 5 "$xltune" judge --run "$run" --model models/demo >/dev/null
+"$xltune" inspect --model models/demo --json >"$run/model.json"
+nice -n 5 "$xltune" bench --model models/demo --no-best -p 370 -n 48 \
+    --repeats 9 --json >"$run/bench.json"
+nice -n 5 "$xltune" generate --model models/demo --config "$run/best.json" \
+    --prompt-file runs/example/prompt.txt --max-new-tokens 1000 \
+    --stats-log "$run/stats.csv" --stats-every 1 \
+    --mem-log "$run/memory.csv" >/dev/null
+
+# The export without the store and the lines, and without this machine's
+# folders.
+for file in run_meta.json best.json summary.csv samples.csv ratings.csv \
+    model.json bench.json stats.csv memory.csv; do
+    sed -e "s|$work|runs|g" -e "s|$root/||g" "$run/$file" >"$example/$file"
+done
+du -bc "$example"/*.csv "$example"/*.json | tail -n 1
