@@ -42,6 +42,39 @@ done:
     return XL_OK;
 }
 
+static enum xl_status draw(struct xl_model *model,
+                           const struct xl_safetensors_entry *entries, size_t n,
+                           const struct xl_drawing *drawing, struct xl_err *err)
+{
+    model->dir = xl_strdup("");
+    model->drawn = xl_alloc_zero(1, sizeof *model->drawn);
+    if (!model->dir || !model->drawn)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    model->drawn->drawing = *drawing;
+    XL_TRY(xl_drawn_files(model->drawn, &model->files, entries, n, err));
+    return bind(model, err);
+}
+
+enum xl_status xl_model_draw(struct xl_model **out,
+                             const struct xl_config *config,
+                             const struct xl_safetensors_entry *entries,
+                             size_t n, const struct xl_drawing *drawing,
+                             struct xl_err *err)
+{
+    *out = NULL;
+    struct xl_model *model = xl_alloc_zero(1, sizeof *model);
+    if (!model)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_arena_init(&model->arena, 0);
+    model->config = *config;
+    enum xl_status rc = draw(model, entries, n, drawing, err);
+    if (rc == XL_OK)
+        *out = model;
+    else
+        xl_model_close(model);
+    return rc;
+}
+
 static void release_form(struct xl_model_form *form)
 {
     if (form->weights)
@@ -60,6 +93,7 @@ void xl_model_close(struct xl_model *model)
         release_form(&model->heads[i / 2][i % 2]);
     }
     xl_packfile_close(model->packed);
+    xl_free(model->drawn);
     xl_safetensors_close(model->files);
     xl_arena_release(&model->arena);
     xl_cache_release(&model->cache);

@@ -6,6 +6,7 @@
 
 #include "kernel/base/arena.h"
 #include "kernel/model/cache.h"
+#include "kernel/model/drawn_int.h"
 #include "kernel/model/model.h"
 #include "kernel/model/packfile_int.h"
 #include "kernel/model/prepare.h"
@@ -23,6 +24,7 @@ struct xl_model {
     struct xl_config config;
     struct xl_safetensors *files;
     struct xl_packfile *packed;    /* of a packed checkpoint, else NULL */
+    struct xl_drawn *drawn;        /* of a model without files, else NULL */
     struct xl_cache cache;         /* dir NULL = none */
     struct xl_weights weights;     /* of xlstm */
     struct xl_stack_weights stack; /* of a block stack */

@@ -78,6 +78,7 @@ enum xl_status xl_model_pack(struct xl_model *model,
                              const struct xl_pack_order *order,
                              const char *path, struct xl_err *err)
 {
+    const struct xl_drawn *drawn = model->drawn;
     struct xl_prepared blocks = { 0 }, head = { 0 };
     struct xl_packs packs[2] = { { 0 }, { 0 } };
     struct xl_packs *const list[] = { &packs[0], &packs[1] };
@@ -88,10 +89,11 @@ enum xl_status xl_model_pack(struct xl_model *model,
     struct xl_packfile_content content = {
         .facts = { .weights = order->weights,
                    .head = order->head,
-                   .source = order->drawing ? "drawn" : xl_model_hash(model) },
+                   .source =
+                       drawn ? drawn->drawing.source : xl_model_hash(model) },
         .packs = list,
         .n_packs = 2,
-        .drawing = order->drawing,
+        .drawn = drawn,
     };
     enum xl_status rc;
     if (xl_model_config(model)->is_packed)
@@ -100,7 +102,7 @@ enum xl_status xl_model_pack(struct xl_model *model,
                        "was made of",
                        xl_model_dir(model));
     for (size_t i = 0; i < 2; i++) {
-        packs[i].only_list = order->drawing != NULL;
+        packs[i].drawn = drawn;
         packs[i].progress = order->progress;
         packs[i].progress_ctx = order->progress_ctx;
     }

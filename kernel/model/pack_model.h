@@ -8,35 +8,19 @@
  *     XL_TRY(xl_model_pack(model, &order, "out/model.xlpack", err));
  *
  * The packed matrices are held in memory until they are written: those of the
- * wanted kinds, not the checkpoint's own.
+ * wanted kinds, not the checkpoint's own, which may be drawn (drawn.h).
  */
 #ifndef XL_PACK_MODEL_H
 #define XL_PACK_MODEL_H
 
 #include "kernel/base/err.h"
-#include "kernel/base/out.h"
 #include "kernel/base/pool.h"
 #include "kernel/gemm/pack.h"
 #include "kernel/model/model.h"
-#include "kernel/model/safetensors.h"
-
-/* Instead of the model's weights, of which only names and shapes count. */
-struct xl_pack_drawing {
-    /* Bits of one matrix; called more than once, with the same result. like
-     * has kind and sizes; data or scales are NULL when they are not wanted. */
-    void (*matrix)(void *ctx, const char *name, const struct xl_packed *like,
-                   void *data, uint16_t *scales);
-    /* Writes the values of a tensor that is not packed. */
-    enum xl_status (*plain)(void *ctx, struct xl_out *out,
-                            const struct xl_safetensors_entry *entry,
-                            struct xl_err *err);
-    void *ctx;
-};
 
 struct xl_pack_order {
     enum xl_pack_kind weights, head;
     struct xl_pool *pool;
-    const struct xl_pack_drawing *drawing; /* or NULL */
     /* After each matrix, weights packed so far; or NULL. */
     void (*progress)(void *ctx, uint64_t weights);
     void *progress_ctx;

@@ -6,6 +6,7 @@
 #define XL_PACKFILE_INT_H
 
 #include "kernel/base/out.h"
+#include "kernel/model/drawn_int.h"
 #include "kernel/model/pack_model.h"
 #include "kernel/model/packfile.h"
 #include "kernel/model/prepare_int.h"
@@ -20,7 +21,7 @@ enum {
 /* One packed matrix and the rows of the checkpoint that it stands for. */
 struct xl_packs_item {
     char name[XL_SOURCE_NAME];
-    struct xl_packed packed; /* data NULL: only listed */
+    struct xl_packed packed;
     struct xl_pack_report report;
     char hash[XL_HASH_TEXT]; /* "" until it is computed */
     size_t n_parts;
@@ -33,8 +34,8 @@ struct xl_packs {
     const struct xl_packfile *file; /* or NULL */
     bool must_find; /* the checkpoint is packed: there is nothing else */
     bool verify;    /* a matrix whose hash is wrong counts as not found */
-    bool only_list; /* pack nothing */
-    struct xl_packs_item *items; /* [n] */
+    const struct xl_drawn *drawn; /* whose rows must be fetched, or NULL */
+    struct xl_packs_item *items;  /* [n] */
     size_t n, room;
     size_t n_packed; /* that were not found */
     void (*progress)(void *ctx, uint64_t weights);
@@ -62,7 +63,7 @@ struct xl_packfile_content {
     size_t n_packs;
     const struct xl_safetensors_entry *plain; /* [n_plain] */
     size_t n_plain;
-    const struct xl_pack_drawing *drawing; /* of what has no data, or NULL */
+    const struct xl_drawn *drawn; /* that plain tensors are of, or NULL */
 };
 
 /* Writes the whole file; all or nothing. */

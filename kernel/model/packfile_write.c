@@ -8,6 +8,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
+#include "kernel/base/pages.h"
 #include "kernel/model/packfile_int.h"
 
 enum {
@@ -21,8 +22,6 @@ struct writer {
     struct xl_safetensors_entry *entries; /* data, scales, plain */
     struct xl_safetensors_note *notes;
     size_t n_entries, n_notes, first_plain;
-    void *data; /* room for the largest drawn matrix, or NULL */
-    uint16_t *scales;
     struct xl_out *out;
     struct xl_err *err;
 };
@@ -36,7 +35,7 @@ static struct xl_pack_sizes sizes_of(const struct xl_packed *packed)
 {
     struct xl_pack_sizes sizes;
     (void)xl_pack_sizes(&sizes, packed->kind, packed->out, packed->in);
-    return sizes; /* they were in memory, or were checked when listed */
+    return sizes; /* what is in memory has sizes that fit */
 }
 
 /* -- matrices ------------------------------------------------------------- */
@@ -51,41 +50,6 @@ static enum xl_status each(struct writer *w, each_fn *fn)
             XL_TRY(fn(w, &packs->items[j]));
     }
     return XL_OK;
-}
-
-/* The item's bits: where they are, or drawn into the room that is given. */
-static struct xl_packed bits_of(struct writer *w,
-                                const struct xl_packs_item *item, void *data,
-                                uint16_t *scales)
-{
-    const struct xl_pack_drawing *drawing = w->content->drawing;
-    struct xl_packed packed = item->packed;
-    if (packed.data)
-        return packed;
-    if (!sizes_of(&packed).scale_bytes)
-        scales = NULL;
-    drawing->matrix(drawing->ctx, item->name, &item->packed, data, scales);
-    packed.data = data;
-    packed.scales = scales;
-    return packed;
-}
-
-static enum xl_status make_room(struct writer *w)
-{
-    struct xl_pack_sizes most = { 1, 1 };
-    for (size_t i = 0; i < w->content->n_packs; i++) {
-        const struct xl_packs *packs = w->content->packs[i];
-        for (size_t j = 0; j < packs->n; j++) {
-            struct xl_pack_sizes sizes = sizes_of(&packs->items[j].packed);
-            if (sizes.data_bytes > most.data_bytes)
-                most.data_bytes = sizes.data_bytes;
-            if (sizes.scale_bytes > most.scale_bytes)
-                most.scale_bytes = sizes.scale_bytes;
-        }
-    }
-    w->data = xl_alloc(most.data_bytes);
-    w->scales = xl_alloc(most.scale_bytes);
-    return w->data && w->scales ? XL_OK : no_memory(w->err);
 }
 
 static const char *keep(struct writer *w, const char *text)
@@ -139,11 +103,11 @@ static enum xl_status add_item_note(struct writer *w,
                                     struct xl_packs_item *item)
 {
     char key[NAME_ROOM], value[NOTE_ROOM];
-    struct xl_packed bits = bits_of(w, item, w->data, w->scales);
-    xl_packfile_hash(&bits, item->hash);
+    const struct xl_packed *p = &item->packed;
+    xl_packfile_hash(p, item->hash);
     snprintf(key, sizeof key, XL_PACKFILE_NOTE "%s", item->name);
     snprintf(value, sizeof value, "%s %zu %zu %.17g %.17g %.17g %s",
-             xl_pack_name(bits.kind), bits.out, bits.in, item->report.error2,
+             xl_pack_name(p->kind), p->out, p->in, item->report.error2,
              item->report.weight2, item->report.worst, item->hash);
     return add_note(w, key, value);
 }
@@ -183,8 +147,6 @@ static enum xl_status make_lists(struct writer *w)
     w->notes = xl_arena_zero(&w->arena, n + facts, sizeof *w->notes);
     if (!w->entries || !w->notes)
         return no_memory(w->err);
-    if (w->content->drawing)
-        XL_TRY(make_room(w));
     XL_TRY(each(w, add_data));
     XL_TRY(each(w, add_scales));
     w->first_plain = w->n_entries;
@@ -198,25 +160,25 @@ static enum xl_status make_lists(struct writer *w)
 static enum xl_status write_plain(struct writer *w,
                                   const struct xl_safetensors_entry *entry)
 {
-    const struct xl_pack_drawing *drawing = w->content->drawing;
     const struct xl_tensor *t = &entry->tensor;
     size_t nbytes = xl_tensor_count(t) * xl_dtype_bytes(t->dtype);
-    if (nbytes && drawing)
-        return drawing->plain(drawing->ctx, w->out, entry, w->err);
-    return xl_out_write(w->out, t->data, nbytes, w->err);
+    if (nbytes)
+        xl_drawn_fetch(w->content->drawn, t);
+    enum xl_status rc = xl_out_write(w->out, t->data, nbytes, w->err);
+    xl_pages_drop(t->data, nbytes);
+    return rc;
 }
 
 static enum xl_status write_data(struct writer *w, struct xl_packs_item *item)
 {
-    struct xl_packed bits = bits_of(w, item, w->data, NULL);
-    return xl_out_write(w->out, bits.data, sizes_of(&bits).data_bytes, w->err);
+    const struct xl_packed *p = &item->packed;
+    return xl_out_write(w->out, p->data, sizes_of(p).data_bytes, w->err);
 }
 
 static enum xl_status write_scales(struct writer *w, struct xl_packs_item *item)
 {
-    struct xl_packed bits = bits_of(w, item, NULL, w->scales);
-    return xl_out_write(w->out, bits.scales, sizes_of(&bits).scale_bytes,
-                        w->err);
+    const struct xl_packed *p = &item->packed;
+    return xl_out_write(w->out, p->scales, sizes_of(p).scale_bytes, w->err);
 }
 
 static enum xl_status write_all(struct writer *w)
@@ -246,8 +208,6 @@ enum xl_status xl_packfile_write(const char *path,
     if (rc == XL_OK)
         rc = xl_out_commit(&out, err);
     xl_out_abandon(&out);
-    xl_free(w.data);
-    xl_free(w.scales);
     xl_arena_release(&w.arena);
     return rc;
 }

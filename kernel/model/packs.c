@@ -37,12 +37,6 @@ enum xl_status xl_packs_find(struct xl_packs *packs,
         out->report = m->report;
         return XL_OK;
     }
-    if (packs->only_list) {
-        out->packed =
-            (struct xl_packed){ .kind = kind, .out = out->out, .in = out->in };
-        *found = true;
-        return XL_OK;
-    }
     packs->n_packed++;
     if (!packs->must_find)
         return XL_OK;

@@ -43,12 +43,21 @@ static enum xl_status check_rows(const struct xl_build *b,
                    "this needs; take the one that it was packed from");
 }
 
+/* The tensor has values from here on. */
+static void fetch(const struct xl_build *b, const struct xl_tensor *t)
+{
+    const struct xl_packs *packs = b->to->form.packs;
+    if (packs)
+        xl_drawn_fetch(packs->drawn, t);
+}
+
 /* The tensor as fp32: the map itself when it is that already. */
 enum xl_status xl_build_f32(const struct xl_build *b, const struct xl_tensor *t,
                             const float **out)
 {
     void *copy;
     XL_TRY(check_rows(b, t));
+    fetch(b, t);
     size_t n = xl_tensor_count(t);
     *out = t->data;
     if (t->dtype == XL_FP32 && is_aligned(t->data, sizeof(float)))
@@ -76,6 +85,7 @@ static enum xl_status as_bf16(const struct xl_build *b,
     void *copy;
     size_t n = xl_tensor_count(t), size = xl_dtype_bytes(t->dtype);
     XL_TRY(check_rows(b, t));
+    fetch(b, t);
     *out = t->data;
     if (t->dtype == XL_BF16 && is_aligned(t->data, sizeof(uint16_t)))
         return XL_OK;
@@ -112,6 +122,7 @@ static void pack_share(void *ctx, size_t worker)
 static void pack_part(const struct xl_build *b, struct packing *p,
                       const struct xl_tensor *t, struct xl_matrix *out)
 {
+    fetch(b, t);
     memset(p->reports, 0, p->workers * sizeof *p->reports);
     p->job.out = t->shape[0];
     p->job.rows = t->data;
@@ -198,9 +209,11 @@ static enum xl_status bias(const struct xl_build *b,
     memset(copy, 0, out->out * sizeof *out->bias);
     for (size_t i = 0; i < source->n; i++) {
         const struct xl_tensor *t = &source->parts[i]->b;
-        if (t->data)
-            xl_to_f32((float *)copy + out->parts[i].at, t->data, t->dtype,
-                      out->parts[i].out);
+        if (!t->data)
+            continue;
+        fetch(b, t);
+        xl_to_f32((float *)copy + out->parts[i].at, t->data, t->dtype,
+                  out->parts[i].out);
     }
     out->bias = copy;
     return XL_OK;

@@ -334,9 +334,8 @@ static int by_name(const void *a, const void *b)
                   ((const struct xl_safetensors_item *)b)->name);
 }
 
-/* Brings all entries in order of name; a name must be there once. */
-static enum xl_status finish(struct xl_safetensors *files, const char *where,
-                             struct xl_err *err)
+enum xl_status xl_safetensors_sort(struct xl_safetensors *files,
+                                   const char *where, struct xl_err *err)
 {
     if (files->n)
         qsort(files->entries, files->n, sizeof *files->entries, by_name);
@@ -417,7 +416,7 @@ static enum xl_status open_index(struct xl_safetensors *files, const char *dir,
     if (rc == XL_OK)
         rc = open_listed(files, dir, path, map, err);
     if (rc == XL_OK)
-        rc = finish(files, dir, err);
+        rc = xl_safetensors_sort(files, dir, err);
     if (rc == XL_OK)
         rc = check_listed(files, path, map, err);
     cJSON_Delete(root);
@@ -443,7 +442,7 @@ static enum xl_status open_numbered(struct xl_safetensors *files,
         if (rc != XL_OK)
             return xl_fail(err, rc, "%s", why.message);
     }
-    return finish(files, dir, err);
+    return xl_safetensors_sort(files, dir, err);
 }
 
 static enum xl_status open_folder(struct xl_safetensors *files, const char *dir,
@@ -461,11 +460,11 @@ static enum xl_status open_folder(struct xl_safetensors *files, const char *dir,
     } else if (xl_io_exists(packed)) {
         rc = add_file(files, packed, err);
         if (rc == XL_OK)
-            rc = finish(files, packed, err);
+            rc = xl_safetensors_sort(files, packed, err);
     } else if (xl_io_exists(single)) {
         rc = add_file(files, single, err);
         if (rc == XL_OK)
-            rc = finish(files, single, err);
+            rc = xl_safetensors_sort(files, single, err);
     } else if (xl_io_exists(index)) {
         rc = open_index(files, dir, index, err);
     } else {
@@ -495,7 +494,7 @@ enum xl_status xl_safetensors_open_file(struct xl_safetensors **files,
     XL_TRY(make(files, err));
     enum xl_status rc = add_file(*files, path, err);
     if (rc == XL_OK)
-        rc = finish(*files, path, err);
+        rc = xl_safetensors_sort(*files, path, err);
     if (rc != XL_OK) {
         xl_safetensors_close(*files);
         *files = NULL;

@@ -49,6 +49,10 @@ struct xl_safetensors {
     size_t n_notes;
 };
 
+/* Brings all entries in order of name; a name must be there once. */
+enum xl_status xl_safetensors_sort(struct xl_safetensors *files,
+                                   const char *where, struct xl_err *err);
+
 /* The checksum of a sealed header, of at least a seal's length. */
 void xl_safetensors_checksum(const char *header, size_t n,
                              char out[XL_HASH_TEXT]);

@@ -28,7 +28,8 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_DTYPE] = { .name = "dtype",
                     .kind = XL_OPT_TEXT,
                     .arg = "TYPE",
-                    .help = "how weights are stored: fp32 or bf16",
+                    .help = "how weights are stored: fp32, bf16, int8 "
+                            "or int4",
                     .fallback = "bf16" },
     [OPT_SEED] = { .name = "seed",
                    .kind = XL_OPT_INT,
@@ -65,21 +66,21 @@ static void show_progress(void *ctx, uint64_t bytes, uint64_t total)
     p->shown = true;
 }
 
-static enum xl_status read_dtype(const char *name, enum xl_dtype *dtype,
-                                 struct xl_err *err)
+static enum xl_status read_kind(const char *name, enum xl_pack_kind *kind,
+                                struct xl_err *err)
 {
-    static const char *const names[] = { "fp32", "bf16" };
+    const char *names[XL_PACK_COUNT];
     char hint[80];
-    if (strcmp(name, "fp32") == 0)
-        *dtype = XL_FP32;
-    else if (strcmp(name, "bf16") == 0)
-        *dtype = XL_BF16;
-    else
-        return xl_fail(err, XL_EUSAGE,
-                       "unknown dtype '%s'%s; there are fp32 "
-                       "and bf16",
-                       name, xl_cmd_hint(name, names, 2, hint, sizeof hint));
-    return XL_OK;
+    for (size_t i = 0; i < XL_PACK_COUNT; i++) {
+        *kind = (enum xl_pack_kind)i;
+        names[i] = xl_pack_name(*kind);
+        if (strcmp(name, names[i]) == 0)
+            return XL_OK;
+    }
+    return xl_fail(err, XL_EUSAGE,
+                   "unknown dtype '%s'%s; there are fp32, bf16, int8 and int4",
+                   name,
+                   xl_cmd_hint(name, names, XL_PACK_COUNT, hint, sizeof hint));
 }
 
 static enum xl_status report(const struct xl_cmd_ctx *ctx,
@@ -93,14 +94,14 @@ static enum xl_status report(const struct xl_cmd_ctx *ctx,
     if (!ctx->json) {
         printf("%s: %s, %.1f million parameters, %s, seed %" PRIu64 "\n",
                options->dir, options->preset, (double)cost.parameters * 1e-6,
-               xl_dtype_name(options->dtype), options->seed);
+               xl_pack_name(options->kind), options->seed);
         return XL_OK;
     }
     struct xl_buf out;
     cJSON *root = cJSON_CreateObject();
     xl_json_add_text(root, "model", options->dir, strlen(options->dir));
     cJSON_AddStringToObject(root, "preset", options->preset);
-    cJSON_AddStringToObject(root, "dtype", xl_dtype_name(options->dtype));
+    cJSON_AddStringToObject(root, "dtype", xl_pack_name(options->kind));
     cJSON_AddNumberToObject(root, "seed", (double)options->seed);
     cJSON_AddNumberToObject(root, "shards", (double)options->shards);
     cJSON_AddNumberToObject(root, "parameters", (double)cost.parameters);
@@ -129,8 +130,8 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         return xl_fail(err, XL_EUSAGE, "'--out DIR' is needed");
     if (!ctx->quiet && isatty(STDERR_FILENO))
         options.progress = show_progress;
-    XL_TRY(read_dtype(xl_opt_text(opts, XL_GROUP_OWN, OPT_DTYPE),
-                      &options.dtype, err));
+    XL_TRY(read_kind(xl_opt_text(opts, XL_GROUP_OWN, OPT_DTYPE), &options.kind,
+                     err));
     enum xl_status rc = xl_synth_write(&options, err);
     if (progress.shown)
         fputc('\n', stderr);
@@ -140,12 +141,13 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 const struct xl_cmd xl_cmd_synth = {
     .name = "synth",
     .summary = "writes a random-weight checkpoint of a named size",
-    .usage = "--preset NAME --out DIR [--dtype bf16|fp32] [--seed N]",
+    .usage = "--preset NAME --out DIR [--dtype TYPE] [--seed N]",
     .example = "xltune synth --preset 125m --dtype bf16 --out models/125m",
     .details = "For benchmarks only: the weights are noise of the right "
                "size. There is no\ntokenizer.json, so text goes in as bytes "
                "(ids 0 to 255), while new tokens come\nfrom the whole "
-               "vocabulary (demo 4096, the others 50304).",
+               "vocabulary (demo 4096, the others 50304). int8 and int4 give a "
+               "packed checkpoint\n(see pack), of the same weights as bf16.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .run = run,

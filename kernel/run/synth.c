@@ -20,16 +20,22 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
 #include "kernel/base/cmd.h"
+#include "kernel/base/cpu.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "kernel/base/out.h"
 #include "kernel/base/rng.h"
+#include "kernel/model/drawn.h"
+#include "kernel/model/pack_model.h"
+#include "kernel/model/packfile.h"
 #include "kernel/model/weights.h"
+#include "kernel/run/checkpoint_dir.h"
 
 enum {
     PIECE = 1 << 14,
     MAX_SHARDS = 1000,
-    NAME_ROOM = 64
+    NAME_ROOM = 64,
+    SOURCE_ROOM = 80
 };
 
 /* Vocabulary 50304 is that of the released models. The feed-forward width
@@ -185,32 +191,37 @@ static uint64_t seed_of(uint64_t seed, const char *name)
     return hash ^ (seed * 0x9e3779b97f4a7c15u);
 }
 
+/* Values from..from + n of a tensor; rng stands before the first of them. */
+static void draw_values(struct xl_rng *rng, const struct law *law, size_t from,
+                        size_t n, enum xl_dtype dtype, void *out)
+{
+    float scale = law->spread / DRAW_SPREAD, *f32 = out;
+    uint16_t *bf16 = out;
+    for (size_t i = 0; i < n; i++) {
+        float x = law->middle + law->slope * (float)(from + i) +
+                  scale * (float)draw(rng);
+        if (dtype == XL_BF16)
+            bf16[i] = xl_f32_to_bf16(x);
+        else
+            f32[i] = x;
+    }
+}
+
 static enum xl_status write_tensor(struct xl_out *out,
                                    const struct xl_safetensors_entry *entry,
                                    const struct xl_config *config,
                                    uint64_t seed, struct xl_err *err)
 {
-    union {
-        float f32[PIECE];
-        uint16_t bf16[PIECE];
-    } piece;
+    float piece[PIECE];
     struct xl_rng rng;
-    bool is_bf16 = entry->tensor.dtype == XL_BF16;
+    enum xl_dtype dtype = entry->tensor.dtype;
     struct law law = law_of(entry->name, config);
-    float scale = law.spread / DRAW_SPREAD;
     size_t n = xl_tensor_count(&entry->tensor);
     xl_rng_seed(&rng, seed_of(seed, entry->name));
     for (size_t at = 0; at < n; at += PIECE) {
         size_t count = n - at < PIECE ? n - at : PIECE;
-        for (size_t i = 0; i < count; i++) {
-            float x = law.middle + law.slope * (float)(at + i) +
-                      scale * (float)draw(&rng);
-            if (is_bf16)
-                piece.bf16[i] = xl_f32_to_bf16(x);
-            else
-                piece.f32[i] = x;
-        }
-        XL_TRY(xl_out_write(out, &piece, count * (is_bf16 ? 2 : 4), err));
+        draw_values(&rng, &law, at, count, dtype, piece);
+        XL_TRY(xl_out_write(out, piece, count * xl_dtype_bytes(dtype), err));
     }
     return XL_OK;
 }
@@ -225,6 +236,12 @@ struct synth {
     uint64_t bytes, total; /* written, of all */
     cJSON *map;            /* weight_map of the index */
 };
+
+/* What integers are packed from is bf16. */
+static enum xl_dtype row_dtype(const struct xl_synth_options *options)
+{
+    return options->kind == XL_PACK_FP32 ? XL_FP32 : XL_BF16;
+}
 
 static uint64_t bytes_of(const struct xl_safetensors_entry *entry)
 {
@@ -324,38 +341,82 @@ static enum xl_status write_config(const struct synth *s, struct xl_err *err)
     cJSON_AddNumberToObject(root, "num_heads", (double)c->heads);
     cJSON_AddBoolToObject(root, "tie_word_embeddings", c->tied);
     cJSON_AddStringToObject(root, "torch_dtype",
-                            s->options->dtype == XL_BF16 ? "bfloat16"
-                                                         : "float32");
+                            row_dtype(s->options) == XL_BF16 ? "bfloat16"
+                                                             : "float32");
     enum xl_status rc = save_in(s->options->dir, "config.json", root, err);
     cJSON_Delete(root);
     return rc;
 }
 
-/* Files of an older checkpoint could be taken for part of the new one. */
-static enum xl_status check_folder(const char *dir, struct xl_err *err)
+/* -- packed --------------------------------------------------------------- */
+
+static void draw_tensor(void *ctx, const struct xl_safetensors_entry *entry,
+                        void *data)
 {
-    static const char *const names[] = { "config.json", "model.safetensors",
-                                         "model.safetensors.index.json",
-                                         "model_0.safetensors" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = xl_io_join(dir, names[i]);
-        if (!path)
-            return xl_fail(err, XL_ENOMEM, "out of memory");
-        bool exists = xl_io_exists(path);
-        xl_free(path);
-        if (exists)
-            return xl_fail(err, XL_EUSAGE,
-                           "'%s' already holds '%s'; give an empty folder", dir,
-                           names[i]);
-    }
-    return xl_io_make_dirs(dir, err);
+    const struct synth *s = ctx;
+    struct xl_rng rng;
+    struct law law = law_of(entry->name, &s->config);
+    xl_rng_seed(&rng, seed_of(s->options->seed, entry->name));
+    draw_values(&rng, &law, 0, xl_tensor_count(&entry->tensor),
+                entry->tensor.dtype, data);
+}
+
+static void packed_so_far(void *ctx, uint64_t weights)
+{
+    const struct synth *s = ctx;
+    uint64_t bytes = weights * xl_dtype_bytes(XL_BF16);
+    s->options->progress(s->options->progress_ctx,
+                         bytes < s->total ? bytes : s->total, s->total);
+}
+
+static enum xl_status pack(struct synth *s, struct xl_model *model,
+                           struct xl_err *err)
+{
+    const struct xl_pool_options options = { .width = xl_cpu_cores() };
+    struct xl_pack_order order = { .weights = s->options->kind,
+                                   .head = s->options->kind,
+                                   .progress_ctx = s };
+    char *path = xl_io_join(s->options->dir, XL_PACKFILE_NAME);
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    if (s->options->progress)
+        order.progress = packed_so_far;
+    enum xl_status rc = xl_pool_make(&order.pool, &options, err);
+    if (rc == XL_OK)
+        rc = xl_model_pack(model, &order, path, err);
+    xl_pool_free(order.pool);
+    xl_free(path);
+    return rc;
+}
+
+static enum xl_status write_packed(struct synth *s, struct xl_err *err)
+{
+    char source[SOURCE_ROOM];
+    const struct xl_drawing drawing = { .draw = draw_tensor,
+                                        .ctx = s,
+                                        .source = source };
+    struct xl_model *model;
+    snprintf(source, sizeof source, "synth %s, seed %llu", s->options->preset,
+             (unsigned long long)s->options->seed);
+    XL_TRY(xl_model_draw(&model, &s->config, s->entries, s->n, &drawing, err));
+    enum xl_status rc = pack(s, model, err);
+    xl_model_close(model);
+    return rc;
+}
+
+/* -- all ------------------------------------------------------------------ */
+
+static bool is_packed(const struct xl_synth_options *options)
+{
+    return options->kind == XL_PACK_INT8 || options->kind == XL_PACK_INT4;
 }
 
 static enum xl_status check_options(const struct xl_synth_options *options,
                                     struct xl_err *err)
 {
-    if (options->dtype != XL_FP32 && options->dtype != XL_BF16)
-        return xl_fail(err, XL_EUSAGE, "dtype must be fp32 or bf16");
+    if (is_packed(options) && options->shards > 1)
+        return xl_fail(err, XL_EUSAGE,
+                       "a packed checkpoint is one file; leave --shards out");
     if (options->shards > MAX_SHARDS)
         return xl_fail(err, XL_EUSAGE, "at most %d shards", MAX_SHARDS);
     return XL_OK;
@@ -371,13 +432,15 @@ enum xl_status xl_synth_write(const struct xl_synth_options *options,
     xl_arena_init(&arena, 0);
     XL_TRY_DONE(rc, check_options(options, err));
     XL_TRY_DONE(rc, xl_synth_config(&s.config, options->preset, err));
-    XL_TRY_DONE(rc, check_folder(options->dir, err));
+    XL_TRY_DONE(rc, xl_checkpoint_dir_make(options->dir, err));
     XL_TRY_DONE(rc, xl_weights_list(&s.config, &arena, &s.entries, &s.n, err));
     for (size_t i = 0; i < s.n; i++) {
-        s.entries[i].tensor.dtype = options->dtype;
+        s.entries[i].tensor.dtype = row_dtype(options);
         s.total += bytes_of(&s.entries[i]);
     }
-    if (options->shards > s.n)
+    if (is_packed(options))
+        rc = write_packed(&s, err);
+    else if (options->shards > s.n)
         rc = xl_fail(err, XL_EUSAGE, "%zu shards for %zu tensors",
                      options->shards, s.n);
     else if (options->shards > 1)

@@ -3,10 +3,11 @@
  * Random-weight checkpoints of a named size, for benchmarks: HuggingFace
  * layout, streamed to disk. The same preset, type and seed give the same
  * bytes on every machine; the values do not depend on how the tensors are
- * spread over files.
+ * spread over files. Integer kinds give a packed checkpoint, as if that of
+ * bf16 had been packed, which needs memory for the packed weights alone.
  *
  *     struct xl_synth_options options = {
- *         .preset = "125m", .dir = "out", .dtype = XL_BF16, .seed = 1
+ *         .preset = "125m", .dir = "out", .kind = XL_PACK_BF16, .seed = 1
  *     };
  *     XL_TRY(xl_synth_write(&options, err));
  */
@@ -18,18 +19,18 @@
 #include <stdint.h>
 
 #include "kernel/base/err.h"
+#include "kernel/gemm/pack.h"
 #include "kernel/model/config.h"
-#include "kernel/tensor/dtype.h"
 
 /* Called after each tensor. */
 typedef void xl_synth_progress(void *ctx, uint64_t bytes, uint64_t total);
 
 struct xl_synth_options {
-    const char *preset;  /* one of xl_synth_preset_name */
-    const char *dir;     /* made when missing; must hold no checkpoint */
-    enum xl_dtype dtype; /* XL_FP32 or XL_BF16 */
+    const char *preset; /* one of xl_synth_preset_name */
+    const char *dir;    /* made when missing; must hold no checkpoint */
+    enum xl_pack_kind kind;
     uint64_t seed;
-    size_t shards;               /* files; 0 and 1 = model.safetensors */
+    size_t shards;               /* files; 0 and 1 = one file */
     xl_synth_progress *progress; /* or NULL */
     void *progress_ctx;
 };

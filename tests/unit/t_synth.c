@@ -10,6 +10,8 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/model/pack_model.h"
+#include "kernel/run/checkpoint_dir.h"
 #include "kernel/run/cost.h"
 #include "kernel/run/inspect_int.h"
 #include "kernel/run/npy.h"
@@ -17,7 +19,7 @@
 #include "tests/unit/checkpoint.h"
 
 static bool write_synth(struct xl_test *t, const char *name, uint64_t seed,
-                        enum xl_dtype dtype, size_t shards, char hash[33])
+                        enum xl_pack_kind kind, size_t shards, char hash[33])
 {
     char dir[300];
     struct xl_err err = { 0 };
@@ -26,7 +28,7 @@ static bool write_synth(struct xl_test *t, const char *name, uint64_t seed,
     struct xl_synth_options options = { .preset = "demo",
                                         .dir = dir,
                                         .seed = seed,
-                                        .dtype = dtype,
+                                        .kind = kind,
                                         .shards = shards };
     bool ok = XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_OK, &err) &&
               XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err);
@@ -41,10 +43,10 @@ static bool write_synth(struct xl_test *t, const char *name, uint64_t seed,
 static void same_seed_same_bytes(struct xl_test *t)
 {
     char a[33], b[33], sharded[33], other[33];
-    if (!write_synth(t, "a", 7, XL_BF16, 1, a) ||
-        !write_synth(t, "b", 7, XL_BF16, 0, b) ||
-        !write_synth(t, "c", 7, XL_BF16, 3, sharded) ||
-        !write_synth(t, "d", 8, XL_BF16, 1, other))
+    if (!write_synth(t, "a", 7, XL_PACK_BF16, 1, a) ||
+        !write_synth(t, "b", 7, XL_PACK_BF16, 0, b) ||
+        !write_synth(t, "c", 7, XL_PACK_BF16, 3, sharded) ||
+        !write_synth(t, "d", 8, XL_PACK_BF16, 1, other))
         return;
     XL_CHECK_TEXT(t, b, a);
     XL_CHECK_TEXT(t, sharded, a);
@@ -53,6 +55,49 @@ static void same_seed_same_bytes(struct xl_test *t)
     snprintf(path, sizeof path, "%s/c/model-00003-of-00003.safetensors",
              t->dir);
     XL_CHECK(t, xl_io_exists(path));
+}
+
+/* Drawn and packed at once, or drawn, written and packed: all matrices and
+ * all other tensors are the same. */
+static void packed_is_as_if_packed_later(struct xl_test *t)
+{
+    static const enum xl_pack_kind kinds[] = { XL_PACK_INT8, XL_PACK_INT4 };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        char rows[300], packed[300], drawn[300], hash[2][33];
+        struct xl_err err = { 0 };
+        struct xl_model *model = NULL;
+        struct xl_pack_order order = { .weights = kinds[k], .head = kinds[k] };
+        struct xl_pool_options two = { .width = 2 };
+        snprintf(rows, sizeof rows, "%s/rows%zu", t->dir, k);
+        snprintf(packed, sizeof packed, "%s/packed%zu", t->dir, k);
+        snprintf(drawn, sizeof drawn, "%s/drawn%zu", t->dir, k);
+        struct xl_synth_options options = {
+            .preset = "demo", .dir = rows, .seed = 3, .kind = XL_PACK_BF16
+        };
+        const struct xl_pack_out out = { .dir = packed };
+        XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_OK, &err);
+        options.dir = drawn;
+        options.kind = kinds[k];
+        options.shards = 2;
+        XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_EUSAGE, &err);
+        options.shards = 1;
+        XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_OK, &err);
+        XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_EUSAGE, &err);
+        XL_CHECK_STATUS(t, xl_pool_make(&order.pool, &two, &err), XL_OK, &err);
+        XL_CHECK_STATUS(t, xl_model_open(&model, rows, &err), XL_OK, &err);
+        XL_CHECK_STATUS(t, xl_checkpoint_dir_pack(model, &order, &out, &err),
+                        XL_OK, &err);
+        xl_model_close(model);
+        xl_pool_free(order.pool);
+        const char *const dirs[] = { packed, drawn };
+        for (size_t i = 0; i < 2; i++) {
+            XL_CHECK_STATUS(t, xl_model_open(&model, dirs[i], &err), XL_OK,
+                            &err);
+            xl_safetensors_hash(xl_model_files(model), hash[i]);
+            xl_model_close(model);
+        }
+        XL_CHECK_TEXT(t, hash[1], hash[0]);
+    }
 }
 
 /* Mean and standard deviation of a tensor; counts its zeros. */
@@ -82,7 +127,7 @@ static void values_follow_their_laws(struct xl_test *t)
     double mean, spread, linear = sqrt(2.0 / (5 * 256)), out = 2 / (4 * 16.0);
     size_t zeros = 0;
     snprintf(dir, sizeof dir, "%s/x", t->dir);
-    if (!write_synth(t, "x", 1, XL_FP32, 1, hash) ||
+    if (!write_synth(t, "x", 1, XL_PACK_FP32, 1, hash) ||
         !XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
         return;
     const struct xl_block *b = &c.weights.blocks[2];
@@ -274,6 +319,7 @@ static void npy_is_all_or_nothing(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_synth[] = {
+    { "packed_is_as_if_packed_later", packed_is_as_if_packed_later },
     { "same_seed_same_bytes", same_seed_same_bytes },
     { "values_follow_their_laws", values_follow_their_laws },
     { "presets_are_as_big_as_named", presets_are_as_big_as_named },
