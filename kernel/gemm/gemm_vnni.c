@@ -10,6 +10,11 @@
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/tensor/vec.h"
 
+enum {
+    VNNI_BLOCK = 8,
+    VNNI_CHAINS = 16
+};
+
 struct ints {
     __m512i x;
 };

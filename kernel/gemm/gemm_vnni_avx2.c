@@ -11,6 +11,11 @@
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/tensor/vec.h"
 
+enum {
+    VNNI_BLOCK = 4,
+    VNNI_CHAINS = 4
+};
+
 struct ints {
     __m256i lo, hi;
 };

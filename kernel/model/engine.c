@@ -4,7 +4,8 @@
  * limits). Many rows: fp32 at 90 % of the FMA peak in avx512, 49 % in
  * openblas; bf16 dot products give twice that peak where a processor has
  * them. One row: avx512 reads fp32 and bf16 at 99 % of a plain read and keeps
- * x in fp32; integer kinds are widened faster in avx512bf16. */
+ * x in fp32. Integer kinds reach 90 % of it in vnni and 70 to 85 % widened in
+ * avx512bf16; rounding the row to int8 moved avg_logprob by 0.0007 nats. */
 #include "kernel/model/engine.h"
 
 #include "kernel/base/buf.h"
@@ -28,10 +29,10 @@ static const enum xl_gemm_id few[][CHOICES] = {
                        XL_GEMM_NAIVE, XL_GEMM_NAIVE },
     [XL_PACK_BF16] = { XL_GEMM_AVX512, XL_GEMM_AVX2, XL_GEMM_VECTOR,
                        XL_GEMM_NAIVE, XL_GEMM_NAIVE },
-    [XL_PACK_INT8] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
-    [XL_PACK_INT4] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
-                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
+    [XL_PACK_INT8] = { XL_GEMM_VNNI, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
+                       XL_GEMM_AVX2, XL_GEMM_NAIVE },
+    [XL_PACK_INT4] = { XL_GEMM_VNNI, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
+                       XL_GEMM_AVX2, XL_GEMM_NAIVE },
 };
 
 enum xl_dtype xl_engine_dtype(enum xl_pack_kind kind)
