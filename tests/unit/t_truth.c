@@ -37,7 +37,7 @@ static void set_machine(struct xl_fake *fake, uint64_t seed)
     fake->seed = seed;
     fake->noise = 0.02;
     fake->ramp = 0.05;
-    fake->wander = 0.001;
+    fake->wander = 0.0005; /* 3 % in a sweep */
     fake->disturbed = 0.05;
     fake->now_ns = 0;
     fake->walk = 0;
@@ -109,6 +109,25 @@ static void choose_fast(struct xl_sweep_bench *b, uint64_t seed, double gain)
     b->fake.gain = gain;
 }
 
+static void a_true_gain_is_promoted(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t promoted = 0, wrong = 0, n = seeds(100);
+    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+        return;
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct xl_verdicts v;
+        choose_fast(&b, seed, 1.03);
+        sweep_once(&b, seed, "random", &v);
+        bool is_found = is_same(&v.params, &b.fake.fast);
+        promoted += v.proved && is_found;
+        wrong += v.proved && !is_found;
+    }
+    XL_CHECK(t, 10 * promoted >= 9 * n);
+    XL_CHECK(t, 20 * wrong <= n);
+    xl_sweep_bench_close(&b);
+}
+
 /* One duel of the real kind. */
 static void duel_once(struct xl_sweep_bench *b, uint64_t seed,
                       const struct xl_params *side, struct xl_rounds_end *end)
@@ -178,6 +197,7 @@ static void a_slower_program_is_found_out(struct xl_test *t)
 
 const struct xl_test_case xl_suite_truth[] = {
     { "identical_ones_promote_nothing", identical_ones_promote_nothing },
+    { "a_true_gain_is_promoted", a_true_gain_is_promoted },
     { "a_program_is_no_faster_than_itself",
       a_program_is_no_faster_than_itself },
     { "a_slower_program_is_found_out", a_slower_program_is_found_out },

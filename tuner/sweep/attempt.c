@@ -27,13 +27,26 @@ struct attempt {
     struct xl_heat heat;
     bool has_anchor; /* measured for the sample that comes next */
     struct xl_reading anchor;
+    unsigned anchor_dirt;
     enum xl_status rc; /* of the store, inside the sample callback */
     struct xl_err *err;
 };
 
 /* -- details of a sample -------------------------------------------------- */
 
-static void print_anchor(const struct xl_reading *anchor, struct xl_buf *out)
+static void print_dirt(const char *name, unsigned dirt, struct xl_buf *out)
+{
+    size_t written = 0;
+    xl_buf_printf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < XL_DIRT_COUNT; i++)
+        if (dirt & 1u << i)
+            xl_buf_printf(out, "%s\"%s\"", written++ ? "," : "",
+                          xl_dirt_name((enum xl_dirt)i));
+    xl_buf_char(out, ']');
+}
+
+static void print_anchor(const struct xl_reading *anchor, unsigned dirt,
+                         struct xl_buf *out)
 {
     size_t written = 0;
     xl_buf_text(out, ",\"anchor\":{");
@@ -42,21 +55,12 @@ static void print_anchor(const struct xl_reading *anchor, struct xl_buf *out)
             xl_buf_printf(out, "%s\"%s\":%.17g", written++ ? "," : "",
                           xl_metric_name((enum xl_metric)m), anchor->value[m]);
     xl_buf_char(out, '}');
+    if (dirt)
+        print_dirt("anchor_disturbed_by", dirt, out);
 }
 
-static void print_dirt(unsigned dirt, struct xl_buf *out)
-{
-    size_t written = 0;
-    xl_buf_text(out, ",\"disturbed_by\":[");
-    for (size_t i = 0; i < XL_DIRT_COUNT; i++)
-        if (dirt & 1u << i)
-            xl_buf_printf(out, "%s\"%s\"", written++ ? "," : "",
-                          xl_dirt_name((enum xl_dirt)i));
-    xl_buf_char(out, ']');
-}
-
-/* {"step_ns": [...], "anchor": {...}, "disturbed_by": [...]}, what there is of
- * it. */
+/* {"step_ns": [...], "anchor": {...}, "anchor_disturbed_by": [...],
+ * "disturbed_by": [...]}, what there is of it. */
 static void print_detail(const struct attempt *a, const struct xl_run_sample *s,
                          struct xl_buf *out)
 {
@@ -65,9 +69,9 @@ static void print_detail(const struct attempt *a, const struct xl_run_sample *s,
         out->len--; /* goes on behind its last member */
     size_t before = out->len;
     if (a->has_anchor)
-        print_anchor(&a->anchor, out);
+        print_anchor(&a->anchor, a->anchor_dirt, out);
     if (s->dirt)
-        print_dirt(s->dirt, out);
+        print_dirt("disturbed_by", s->dirt, out);
     if (before == 0 && out->len)
         out->data[0] = '{';
     if (out->len)
@@ -76,7 +80,7 @@ static void print_detail(const struct attempt *a, const struct xl_run_sample *s,
 
 /* The anchor's reading in the detail of a row; false when it has none. */
 static bool find_anchor(const struct xl_store_sample *row,
-                        struct xl_reading *anchor)
+                        struct xl_reading *anchor, bool *is_disturbed)
 {
     cJSON *detail = row->detail ? cJSON_Parse(row->detail) : NULL;
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(detail, "anchor");
@@ -88,6 +92,7 @@ static bool find_anchor(const struct xl_store_sample *row,
             anchor->value[m] = x->valuedouble;
     }
     bool found = object != NULL;
+    *is_disturbed = cJSON_HasObjectItem(detail, "anchor_disturbed_by");
     cJSON_Delete(detail);
     return found;
 }
@@ -137,11 +142,12 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
     if (s->side == 1) {
         xl_reading_of_run(&a->anchor, s);
         a->has_anchor = true;
+        a->anchor_dirt = s->dirt;
         return XL_RUN_MORE;
     }
     a->rc = store_sample(a, s);
     if (a->has_anchor)
-        xl_race_anchor(a->sweep->race, &a->anchor);
+        xl_race_anchor(a->sweep->race, &a->anchor, a->anchor_dirt != 0);
     a->has_anchor = false;
     xl_lap_of_run(&lap, s);
     if (a->rc == XL_OK)
@@ -160,8 +166,9 @@ static enum xl_status replay_row(void *ctx, const struct xl_store_sample *row,
     struct xl_heat *heat = ctx;
     struct xl_reading anchor;
     struct xl_lap lap;
-    if (find_anchor(row, &anchor))
-        xl_race_anchor(heat->race, &anchor);
+    bool is_disturbed;
+    if (find_anchor(row, &anchor, &is_disturbed))
+        xl_race_anchor(heat->race, &anchor, is_disturbed);
     xl_lap_of_row(&lap, row);
     return xl_heat_add(heat, &lap, err);
 }

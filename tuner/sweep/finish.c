@@ -43,11 +43,8 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
                                     struct xl_err *err)
 {
     struct contenders *c = ctx;
-    if (row->state == XL_TRIAL_PRUNED) {
-        c->dropped++;
-        return XL_OK;
-    }
-    if (row->state != XL_TRIAL_OK || !row->has_result ||
+    bool is_dropped = row->state == XL_TRIAL_PRUNED;
+    if ((row->state != XL_TRIAL_OK && !is_dropped) || !row->has_result ||
         !row->result.has_value) {
         c->failed +=
             row->state != XL_TRIAL_QUEUED && row->state != XL_TRIAL_RUNNING;
@@ -64,8 +61,11 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
         c->room = room;
     }
     struct xl_contender *item = &c->items[c->n];
-    *item =
-        (struct xl_contender){ .trial = row->id, .value = row->result.value };
+    *item = (struct xl_contender){ .trial = row->id,
+                                   .value = row->result.value,
+                                   .n_samples = (size_t)row->n_samples,
+                                   .is_dropped = is_dropped };
+    c->dropped += is_dropped;
     XL_TRY(xl_sweep_params(row->cfg, &item->params, err));
     c->n++;
     return XL_OK;
@@ -116,37 +116,6 @@ static enum xl_status judge_all(const struct xl_finish *finish,
 }
 
 /* -- the winner ----------------------------------------------------------- */
-
-/* Tunables that differ from the defaults: the fewer, the simpler. */
-static size_t changes(const struct xl_finish *finish,
-                      const struct xl_contender *c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
-        n += c->params.value[i] != finish->base->value[i];
-    return n;
-}
-
-/* The best that passed, or the simplest of those that tie with it. */
-static struct xl_contender *nominate(const struct xl_finish *finish,
-                                     struct contenders *c,
-                                     struct xl_verdicts *v)
-{
-    struct xl_contender *best = NULL, *simplest = NULL;
-    for (size_t i = 0; i < c->n; i++) {
-        struct xl_contender *item = &c->items[i];
-        if (!item->passed)
-            continue;
-        if (!best)
-            best = simplest = item;
-        if (xl_objective_ratio(item->value, best->value) < 1.0 - XL_DUEL_BAND)
-            break;
-        v->n_tied++;
-        if (changes(finish, item) < changes(finish, simplest))
-            simplest = item;
-    }
-    return simplest;
-}
 
 static void say(struct xl_verdicts *v, const char *fmt, ...) XL_PRINTF(2, 3);
 
@@ -247,7 +216,7 @@ static enum xl_status contest(const struct xl_finish *finish,
         return hold_duel(finish, base, of, v, err);
     }
     if (v->n_tied > 1)
-        say(v, "the defaults tie with the best of all measured, within 0.5 %%");
+        say(v, "the defaults tie with the best of all measured");
     else
         say(v, "the defaults were the fastest of all measured");
     return keep_defaults(finish, base, NULL, v, err);
@@ -286,7 +255,8 @@ static enum xl_status choose(const struct xl_finish *finish,
                              struct contenders *c, struct xl_verdicts *v,
                              struct xl_err *err)
 {
-    struct xl_contender *winner = nominate(finish, c, v);
+    struct xl_contender *winner;
+    XL_TRY(xl_finish_nominate(finish, c->items, c->n, &winner, v, err));
     if (!winner) {
         say(v, "no configuration passed the judge");
         return XL_OK;
@@ -315,7 +285,7 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
         qsort(c.items, c.n, sizeof *c.items, better_first);
-        v->n_ok = c.n + c.dropped;
+        v->n_ok = c.n;
         v->n_dropped = c.dropped;
         v->n_failed = c.failed;
         talk(finish, "judging %zu configurations", c.n);

@@ -24,7 +24,9 @@ struct xl_verdicts {
     bool proved;                /* the winner beat them beyond doubt */
     char why[200];              /* one sentence about that */
     struct xl_trial_figures figures; /* fresh, from the duel's rounds */
-    size_t n_tied; /* that passed and are within 0.5 % of the best value */
+    size_t n_played; /* that played off; 0 = the values told them apart */
+    size_t n_tied;   /* with the best: within 0.5 %, or what was measured cannot
+                        tell them apart */
     enum xl_duel_verdict duel; /* of the winner against the defaults */
     struct xl_estimate prefill_ratio, decode_ratio, value_ratio;
     struct xl_machine_grade grade;           /* of the machine at the end */

@@ -10,10 +10,19 @@
 struct xl_contender {
     int64_t trial;
     double value;
+    size_t n_samples;
     struct xl_params params;
+    bool is_dropped; /* by the race: judged, but out of the contest */
     bool passed;
     cJSON *judgement; /* NULL = could not be judged */
 };
+
+/* The one that is to meet the defaults in the duel, of items[n], best value
+ * first; NULL when none passed. Counts n_tied and n_played. */
+enum xl_status xl_finish_nominate(const struct xl_finish *finish,
+                                  struct xl_contender *items, size_t n,
+                                  struct xl_contender **nominee,
+                                  struct xl_verdicts *v, struct xl_err *err);
 
 /* Judges one configuration, saves its output, records its scores. */
 enum xl_status xl_finish_judge(const struct xl_finish *finish,

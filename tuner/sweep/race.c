@@ -11,8 +11,12 @@
  * is lowered by EFFECT first, the gain that is not worth finding.
  *
  * Going on. After `repeats` laps a configuration gets more while it may be
- * EFFECT better than the best: one-sided 95 % by the spread of all noise. So a
- * new best has many laps behind it, and luck is paid back before it counts.
+ * better than the best: one-sided 95 % by the spread of all noise. So a new
+ * best has many laps behind it, and luck is paid back before it counts.
+ *
+ * Drift. Where the machine is now is the middle of the anchor's last readings.
+ * Many of them fight noise, few follow drift: of 2, 4, 8, 16 and 32 that number
+ * is taken whose middle has so far come nearest to the reading that followed.
  *
  * The middle is Hodges and Lehmann's: against normal noise worth 95 % of the
  * mean where the median is worth 64 %, and a quarter of wild laps do not
@@ -35,8 +39,10 @@ enum {
     LEAST_DROP = 2,  /* laps before a drop */
     LEAST_NOISE = 3, /* laps of a trial that says what noise is like */
     EXTRA_SHARE = 4, /* repeats of disturbed laps: one in so many */
-    OVERTIME = 2
+    OVERTIME = 2,
+    MOST_DIRTY = 3 /* anchors in a row that are left out */
 };
+#define FORGET 0.98 /* of what windows missed, each anchor */
 
 double xl_middle(const double *x, size_t n)
 {
@@ -67,22 +73,75 @@ static size_t kept(size_t n, size_t room)
     return n < room ? n : room;
 }
 
-void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading)
+/* The newest n readings of a metric, at most XL_RACE_ANCHORS. */
+static double middle_of_last(const struct xl_race *race, size_t metric,
+                             size_t n)
 {
+    double x[XL_RACE_ANCHORS];
+    size_t m = 0;
+    for (size_t i = 1; i <= n && i <= race->n_anchors; i++) {
+        double r =
+            race->anchors[metric][(race->n_anchors - i) % XL_RACE_ANCHORS];
+        if (isfinite(r))
+            x[m++] = r;
+    }
+    return xl_middle(x, m);
+}
+
+/* How far each window was off the reading that now followed. */
+static void score_windows(struct xl_race *race, size_t metric, double reading)
+{
+    for (size_t w = 0; w < XL_RACE_WINDOWS; w++) {
+        double miss = fabs(log(reading / race->middles[metric][w]));
+        double *missed = &race->missed[metric][w];
+        if (isfinite(miss))
+            *missed = FORGET * *missed + (1.0 - FORGET) * miss;
+    }
+}
+
+void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading,
+                    bool is_disturbed)
+{
+    race->n_dirty = is_disturbed ? race->n_dirty + 1 : 0;
+    if (is_disturbed && race->n_dirty <= MOST_DIRTY)
+        return;
     size_t at = race->n_anchors++ % XL_RACE_ANCHORS;
-    for (size_t m = 0; m < XL_METRIC_COUNT; m++)
+    for (size_t m = 0; m < XL_METRIC_COUNT; m++) {
+        if (race->n_anchors > 1)
+            score_windows(race, m, reading->value[m]);
         race->anchors[m][at] = reading->value[m];
+        for (size_t w = 0; w < XL_RACE_WINDOWS; w++)
+            race->middles[m][w] = middle_of_last(race, m, (size_t)2 << w);
+    }
+}
+
+/* The window that has so far foretold this metric best. */
+static size_t best_window(const struct xl_race *race, size_t metric)
+{
+    size_t best = 0;
+    for (size_t w = 1; w < XL_RACE_WINDOWS; w++)
+        if (race->missed[metric][w] < race->missed[metric][best])
+            best = w;
+    return best;
+}
+
+double xl_race_anchors(const struct xl_race *race)
+{
+    double least = XL_RACE_ANCHORS;
+    for (size_t m = 0; m < XL_METRIC_COUNT; m++)
+        if (xl_objective_reads(race->rules.objective, (enum xl_metric)m))
+            least = fmin(least, (double)((size_t)2 << best_window(race, m)));
+    return fmax(1.0, fmin(least, (double)race->n_anchors));
 }
 
 /* What turns a reading of now into one of the start. Memory does not drift. */
 static double correction(const struct xl_race *race, size_t metric)
 {
-    size_t n = kept(race->n_anchors, XL_RACE_ANCHORS);
+    size_t w = best_window(race, metric);
     if (metric == XL_METRIC_MEMORY || !isfinite(race->level.value[metric]))
         return 1.0;
-    double factor =
-        race->level.value[metric] / xl_middle(race->anchors[metric], n);
-    return isfinite(factor) ? factor : 1.0;
+    double factor = race->level.value[metric] / race->middles[metric][w];
+    return race->n_anchors && isfinite(factor) ? factor : 1.0;
 }
 
 static void note_noise(struct xl_race *race, double x)
@@ -151,7 +210,8 @@ void xl_race_grade(struct xl_race *race, const struct xl_laps *sides, size_t n)
         learn_noise(race, &sides[i]);
     measure_spread(race);
     for (size_t i = 0; i < sides[0].n; i++)
-        xl_race_anchor(race, &sides[0].items[i].reading);
+        xl_race_anchor(race, &sides[0].items[i].reading,
+                       sides[0].items[i].dirt != 0);
 }
 
 /* -- one configuration ---------------------------------------------------- */
@@ -226,7 +286,7 @@ static bool may_be_best(const struct xl_heat *heat)
     struct xl_reading reading;
     double share = xl_heat_reading(heat, &reading);
     double gain = xl_reading_gain(race->rules.objective, &reading);
-    return gain * (1.0 + ONE_SIDED * share) > race->best * (1.0 + EFFECT);
+    return gain * (1.0 + ONE_SIDED * share) > race->best;
 }
 
 /* Laps that count towards what is wanted: the disturbed ones too once their

@@ -30,9 +30,10 @@
 #include "tuner/sweep/lap.h"
 
 enum {
-    XL_RACE_ANCHORS = 8, /* that say where the machine is now */
-    XL_RACE_NOISE = 256, /* laps that say what noise is like */
-    XL_RACE_MIDDLE = 64  /* laps that a middle is of */
+    XL_RACE_ANCHORS = 32, /* that say where the machine is now, at most */
+    XL_RACE_WINDOWS = 5,  /* how many of them: 2, 4, 8, 16 or 32 */
+    XL_RACE_NOISE = 256,  /* laps that say what noise is like */
+    XL_RACE_MIDDLE = 64   /* laps that a middle is of */
 };
 
 struct xl_race_rules {
@@ -46,7 +47,9 @@ struct xl_race {
     struct xl_reading level; /* of the anchor at the start */
     /* private */
     double anchors[XL_METRIC_COUNT][XL_RACE_ANCHORS]; /* rings */
-    size_t n_anchors;
+    double middles[XL_METRIC_COUNT][XL_RACE_WINDOWS]; /* of the last so many */
+    double missed[XL_METRIC_COUNT][XL_RACE_WINDOWS];  /* by them, on average */
+    size_t n_anchors, n_dirty;   /* quiet ones; disturbed ones since the last */
     double noise[XL_RACE_NOISE]; /* ring: gain of a lap / middle of its trial */
     size_t n_noise;
     double spread;           /* standard deviation of noise; NaN = unknown */
@@ -73,8 +76,13 @@ void xl_race_init(struct xl_race *race, const struct xl_race_rules *rules);
  * of the anchor against itself. */
 void xl_race_grade(struct xl_race *race, const struct xl_laps *sides, size_t n);
 
-/* The anchor, measured again. */
-void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading);
+/* The anchor, measured again. A disturbed one counts only when three others
+ * before it were disturbed too. */
+void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading,
+                    bool is_disturbed);
+
+/* How many readings of the anchor say where the machine is; at least 1. */
+double xl_race_anchors(const struct xl_race *race);
 
 /* The most laps a configuration may come to. */
 size_t xl_race_most(const struct xl_race *race);
