@@ -11,11 +11,11 @@
 #include "kernel/base/json.h"
 #include "tuner/measure/evaluator.h"
 #include "tuner/profile/home.h"
-#include "tuner/simulate/cmd_score.h"
-#include "tuner/simulate/simulate.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/cmd_sweep_print.h"
+#include "tuner/sweep/cmd_sweep_replay.h"
 #include "tuner/sweep/finish.h"
+#include "tuner/sweep/insight_file.h"
 #include "tuner/sweep/rounds.h"
 #include "tuner/sweep/setup.h"
 
@@ -334,6 +334,25 @@ static struct xl_race_rules race_rules(const struct job *job)
     };
 }
 
+/* Writes what the search has learnt and says it. */
+static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
+{
+    struct xl_insight_source source = {
+        .run_dir = job->run_dir,
+        .store = job->store,
+        .space = job->setup.space,
+        .objective = job->setup.objective,
+        .seed = (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_SEED),
+    };
+    struct xl_buf words;
+    xl_buf_init(&words, 0);
+    enum xl_status rc = xl_insight_file(&source, &words, err);
+    if (rc == XL_OK && !job->ctx->json && words.len)
+        fputs(words.data, stdout);
+    xl_buf_release(&words);
+    return rc;
+}
+
 static enum xl_status run_job(struct job *job, struct xl_err *err)
 {
     double budget_s =
@@ -398,7 +417,42 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         xl_sweep_print_json(&report);
     else
         xl_sweep_print(&report);
+    XL_TRY(tell_insight(job, err));
     return end_status(job, &verdicts, err);
+}
+
+static void close_job(struct job *job)
+{
+    xl_evaluator_free(job->evaluator);
+    xl_store_close(job->store);
+    xl_setup_release(&job->setup);
+    xl_opts_release(&job->words);
+    xl_free(job->word_list);
+    cJSON_Delete(job->meta);
+    xl_free(job->run_dir);
+}
+
+/* insight.json of a run that is there, anew. */
+static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
+                                  struct xl_err *err)
+{
+    struct job job = { .ctx = ctx };
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    enum xl_status rc = open_resumed(&job, run, err);
+    if (rc == XL_OK)
+        rc = open_store(&job, err);
+    if (rc == XL_OK)
+        rc = tell_insight(&job, err);
+    char *path = rc == XL_OK && ctx->json
+                     ? xl_rundir_file(job.run_dir, XL_INSIGHT_FILE)
+                     : NULL;
+    if (path && (rc = xl_io_read(path, &text, err)) == XL_OK)
+        fputs(text.data, stdout);
+    xl_free(path);
+    xl_buf_release(&text);
+    close_job(&job);
+    return rc;
 }
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -418,13 +472,7 @@ static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
                     (unsigned long long)xl_strategy_budget(job.setup.strategy));
         rc = run_job(&job, err);
     }
-    xl_evaluator_free(job.evaluator);
-    xl_store_close(job.store);
-    xl_setup_release(&job.setup);
-    xl_opts_release(&job.words);
-    xl_free(job.word_list);
-    cJSON_Delete(job.meta);
-    xl_free(job.run_dir);
+    close_job(&job);
     return rc;
 }
 
@@ -451,75 +499,13 @@ static enum xl_status dry_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     return rc;
 }
 
-/* -- replay --------------------------------------------------------------- */
-
-static enum xl_status print_event(void *ctx,
-                                  const struct xl_simulate_event *event,
-                                  struct xl_err *err)
-{
-    struct xl_buf *line = ctx;
-    xl_buf_clear(line);
-    xl_simulate_line(event, line);
-    XL_TRY(xl_buf_check(line, "a line", err));
-    fputs(line->data, stdout);
-    return XL_OK;
-}
-
-static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
-                               struct xl_err *err)
-{
-    const struct xl_opts *o = &ctx->opts;
-    bool sized = xl_opt_given(o, XL_GROUP_OWN, XL_SWEEP_POPULATION);
-    struct xl_simulate_options options = {
-        .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
-        .trials = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_TRIALS),
-        .seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
-        .population =
-            sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
-                  : 0,
-    };
-    struct xl_table *table;
-    struct xl_buf line;
-    XL_TRY(xl_table_load(&table, path, err));
-    xl_buf_init(&line, 0);
-    enum xl_status rc =
-        xl_simulate_run(table, &options, print_event, &line, err);
-    xl_buf_release(&line);
-    xl_table_free(table);
-    return rc;
-}
-
-static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
-{
-    const struct xl_opts *o = &ctx->opts;
-    const struct xl_opt_value *tables =
-        &o->values[XL_GROUP_OWN][XL_SWEEP_SIMULATE];
-    bool sized = xl_opt_given(o, XL_GROUP_OWN, XL_SWEEP_POPULATION);
-    struct xl_score_options options = {
-        .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
-        .seeds = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEEDS),
-        .within = xl_opt_real(o, XL_GROUP_OWN, XL_SWEEP_WITHIN) / 100,
-        .trials = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_TRIALS),
-        .first_seed = (uint64_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEED),
-        .population =
-            sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
-                  : 0,
-    };
-    if (!tables->n_texts)
-        return xl_fail(err, XL_EUSAGE,
-                       "--score needs a table; name it with --simulate");
-    return xl_cmd_simulate_score(ctx, tables->texts, tables->n_texts, &options,
-                                 err);
-}
-
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    const char *table =
-        xl_opt_text(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_SIMULATE);
-    if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_SCORE))
-        return score(ctx, err);
-    if (table)
-        return simulate(ctx, table, err);
+    if (xl_cmd_sweep_replays(ctx))
+        return xl_cmd_sweep_replay(ctx, err);
+    const char *seen = xl_opt_text(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_INSIGHT);
+    if (seen)
+        return run_insight(ctx, seen, err);
     if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, XL_SWEEP_DRY_RUN))
         return dry_run(ctx, err);
     return run_sweep(ctx, err);
