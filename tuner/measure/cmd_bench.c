@@ -20,6 +20,7 @@
 #include "tuner/measure/bench_report.h"
 #include "tuner/measure/host.h"
 #include "tuner/measure/value_list.h"
+#include "tuner/sweep/cmd_overhead.h"
 
 enum {
     MOST_TOKENS = 1 << 24,
@@ -460,15 +461,29 @@ static enum xl_status run_model(struct xl_cmd_ctx *ctx, struct xl_err *err)
     return rc;
 }
 
+static enum xl_status run_store(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    int64_t large = 1000000;
+    bool is_number =
+        ctx->opts.n_args < 2 || xl_parse_int(ctx->opts.args[1], &large);
+    if (!is_number || large < 0 || ctx->opts.n_args > 2)
+        return xl_fail(err, XL_EUSAGE,
+                       "bench store takes the number of trials of a large "
+                       "store, 0 for none");
+    return xl_cmd_overhead(ctx, (size_t)large, err);
+}
+
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     if (ctx->opts.n_args == 0)
         return run_model(ctx, err);
     if (strcmp(ctx->opts.args[0], "kernel") == 0)
         return xl_bench_kernel(ctx, err);
+    if (strcmp(ctx->opts.args[0], "store") == 0)
+        return run_store(ctx, err);
     return xl_fail(err, XL_EUSAGE,
-                   "'%s' is nothing bench measures; it takes options, or "
-                   "'kernel NAME'",
+                   "'%s' is nothing bench measures; it takes options, "
+                   "'kernel NAME' or 'store [TRIALS]'",
                    ctx->opts.args[0]);
 }
 
@@ -478,7 +493,8 @@ const struct xl_cmd xl_cmd_bench = {
     .name = "bench",
     .summary = "measures configurations against this machine's limits",
     .usage = "[-p N[,N...]] [-n N[,N...]] [--vs A[,B]] [OPTIONS]\n"
-             "       xltune bench kernel NAME [--shape AxBxC] [OPTIONS]",
+             "       xltune bench kernel NAME [--shape AxBxC] [OPTIONS]\n"
+             "       xltune bench store [TRIALS] [--json]",
     .example = "xltune bench -p 128,512 -n 64 --chunk-size 32,64 -o md",
     .details =
         "Medians with 95 % intervals over repetitions after a warm-up. A "
@@ -489,7 +505,10 @@ const struct xl_cmd xl_cmd_bench = {
         "kept, counted and repeated.\n\nKernels that bench measures by "
         "themselves, with --shape:"
 #include "tuner/measure/micro.def"
-    ,
+        "\n\nbench store measures what trials cost apart from measuring: "
+        "searches over the\nstore with trials that take no time, several "
+        "processes on one store, and what a\nstore of TRIALS (1000000 when "
+        "left out, 0 = none) answers.",
     .rows = rows,
     .n_rows = XL_BENCH_OPTS,
     .takes_model = true,
