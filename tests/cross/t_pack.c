@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/cpu.h"
 #include "kernel/base/rng.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/gemm_int.h"
+#include "kernel/gemm/pack_int.h"
 #include "tests/harness/test.h"
 
 enum {
@@ -300,6 +302,71 @@ done:
 }
 
 /* Weights that packing has no freedom with come back exactly. */
+/* Every variant that this processor runs gives the bits of the plain one. */
+static const struct {
+    xl_pack_fn *fn;
+    enum xl_isa isa;
+} variants[] = {
+#ifdef XL_X86_VARIANTS
+    { xl_pack_avx2, XL_ISA_AVX2 },
+    { xl_pack_avx512, XL_ISA_AVX512VL },
+#endif
+    { xl_pack_run, XL_ISA_COUNT }, /* the one that is chosen */
+};
+
+static void check_variants(struct xl_test *t, enum xl_pack_kind kind,
+                           const float *w, size_t out, size_t in)
+{
+    struct xl_pack_sizes sizes;
+    XL_CHECK(t, xl_pack_sizes(&sizes, kind, out, in));
+    unsigned char *data = xl_alloc(2 * sizes.data_bytes);
+    uint16_t *scales = xl_alloc(2 * sizes.scale_bytes);
+    struct xl_pack_report want = { 0 };
+    struct xl_pack_job job = { .kind = kind, .out = out, .in = in, .rows = w };
+    job.dtype = XL_FP32;
+    job.data = data;
+    job.scales = sizes.scale_bytes ? scales : NULL;
+    xl_pack_plain(&job, 0, xl_pack_panels(out), &want);
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+        struct xl_pack_report got = { 0 };
+        if (variants[v].isa < XL_ISA_COUNT && !xl_cpu_has(variants[v].isa))
+            continue;
+        job.data = data + sizes.data_bytes;
+        if (job.scales)
+            job.scales = scales + sizes.scale_bytes / 2;
+        memset(job.data, 0x55, sizes.data_bytes);
+        variants[v].fn(&job, 0, xl_pack_panels(out), &got);
+        xl_test_check(t,
+                      memcmp(data, job.data, sizes.data_bytes) == 0 &&
+                          (!job.scales || memcmp(scales, job.scales,
+                                                 sizes.scale_bytes) == 0) &&
+                          memcmp(&want, &got, sizeof got) == 0,
+                      __FILE__, __LINE__,
+                      "variant %zu packs %zu x %zu %s otherwise", v, out, in,
+                      xl_pack_name(kind));
+    }
+    xl_free(data);
+    xl_free(scales);
+}
+
+static void variants_agree(struct xl_test *t)
+{
+    static const size_t shapes[][2] = {
+        { 1, 1 }, { 15, 31 }, { 16, 32 }, { 33, 67 }, { 128, 512 },
+    };
+    struct operands o;
+    if (!XL_CHECK(t, make_operands(&o)))
+        return;
+    o.w[3] = 0x1p-130f; /* below the normal numbers */
+    for (size_t i = 512; i < 1100; i++)
+        o.w[i] = 0; /* groups without a scale */
+    for (size_t k = 0; k < XL_PACK_COUNT; k++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            check_variants(t, (enum xl_pack_kind)k, o.w, shapes[s][0],
+                           shapes[s][1]);
+    free_operands(&o);
+}
+
 static void packs_edges(struct xl_test *t)
 {
     static const float rows[3] = { 0, -127, 1e-12f };
@@ -455,6 +522,7 @@ static void faults_are_seen(struct xl_test *t)
 const struct xl_test_case xl_suite_pack[] = {
     { "packs", packs },
     { "packs edges", packs_edges },
+    { "pack variants agree", variants_agree },
     { "codes rest", codes_rest },
     { "packed engines agree", engines_agree },
     { "rows keep bits", rows_keep_bits },
