@@ -8,7 +8,13 @@
 
 extern const char xl_plot_text_style_gp[];
 extern const char xl_plot_text_again_gp[];
+extern const char xl_plot_text_compare_gp[];
 extern const char xl_plot_text_page_css[];
 extern const char xl_plot_text_page_js[];
+
+/* The gnuplot to use in out, or NULL when there shall be or is none. */
+enum xl_status xl_plot_program(const struct xl_plot_options *options, char *out,
+                               size_t room, const char **program,
+                               struct xl_err *err);
 
 #endif

@@ -26,7 +26,7 @@ static const cJSON *member(const cJSON *object, const char *key)
 
 /* -- head and what was asked ---------------------------------------------- */
 
-static void write_head(const struct xl_record *record, struct xl_buf *out)
+void xl_report_head(const char *title, const char *subtitle, struct xl_buf *out)
 {
     xl_buf_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
                      "<meta charset=\"utf-8\">\n"
@@ -37,14 +37,19 @@ static void write_head(const struct xl_record *record, struct xl_buf *out)
                      "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
                      "<meta name=\"color-scheme\" content=\"light dark\">\n"
                      "<link rel=\"icon\" href=\"data:,\">\n<title>");
-    xl_html_text(out, record->name);
+    xl_html_text(out, title);
     xl_buf_text(out, " \xc2\xb7 xltune report</title>\n<style>\n");
     xl_buf_text(out, xl_plot_text_page_css);
     xl_buf_text(out, "</style>\n</head>\n<body>\n<h1>");
-    xl_html_text(out, record->name);
+    xl_html_text(out, title);
     xl_buf_text(out, "</h1>\n<p class=\"soft\">");
-    xl_html_text(out, record->subtitle);
+    xl_html_text(out, subtitle);
     xl_buf_text(out, "</p>\n");
+}
+
+static void write_head(const struct xl_record *record, struct xl_buf *out)
+{
+    xl_report_head(record->name, record->subtitle, out);
     if (cJSON_IsTrue(member(record->meta, "synthetic")))
         xl_buf_text(out, "<p class=\"banner\">Synthetic data: these numbers "
                          "were made up, not measured.</p>\n");
@@ -170,8 +175,8 @@ static void write_data_uri(const struct xl_report_image *image,
     xl_html_base64(out, image->bytes, image->n);
 }
 
-static void write_picture(const struct xl_report_picture *picture,
-                          struct xl_buf *out)
+void xl_report_picture(const struct xl_report_picture *picture,
+                       struct xl_buf *out)
 {
     const struct xl_plot_row *row = picture->row;
     xl_buf_printf(out, "<figure id=\"%s\">\n", row->stem);
@@ -215,7 +220,7 @@ static void write_pictures(const struct xl_report *report, struct xl_buf *out)
 {
     xl_buf_text(out, "<h2 id=\"pictures\">Pictures</h2>\n");
     for (size_t i = 0; i < report->n_pictures; i++)
-        write_picture(&report->pictures[i], out);
+        xl_report_picture(&report->pictures[i], out);
     write_left_out(report, out);
 }
 
@@ -423,6 +428,13 @@ static void write_files(const struct xl_record *record, struct xl_buf *out)
     }
 }
 
+void xl_report_end(struct xl_buf *out)
+{
+    xl_buf_text(out, "<script>\n");
+    xl_buf_text(out, xl_plot_text_page_js);
+    xl_buf_text(out, "</script>\n</body>\n</html>\n");
+}
+
 void xl_report_write(const struct xl_report *report, struct xl_buf *out)
 {
     const struct xl_record *record = report->record;
@@ -439,7 +451,5 @@ void xl_report_write(const struct xl_report *report, struct xl_buf *out)
     xl_report_trials(record, out);
     xl_report_ratings(record, out);
     write_files(record, out);
-    xl_buf_text(out, "<script>\n");
-    xl_buf_text(out, xl_plot_text_page_js);
-    xl_buf_text(out, "</script>\n</body>\n</html>\n");
+    xl_report_end(out);
 }

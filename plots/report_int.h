@@ -6,6 +6,15 @@
 
 #include "plots/report.h"
 
+/* From the first byte to below the title; and the end of the page. */
+void xl_report_head(const char *title, const char *subtitle,
+                    struct xl_buf *out);
+void xl_report_end(struct xl_buf *out);
+
+/* A figure with its caption. */
+void xl_report_picture(const struct xl_report_picture *picture,
+                       struct xl_buf *out);
+
 /* What won, by how much, with what proof. */
 void xl_report_verdict(const struct xl_report *report, struct xl_buf *out);
 

@@ -9,6 +9,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "plots/compare.h"
 #include "plots/gnuplot.h"
 #include "plots/html.h"
 #include "plots/plot.h"
@@ -273,6 +274,97 @@ static void few_samples_are_no_proof(struct xl_test *t)
     xl_buf_release(&text);
 }
 
+/* -- several runs --------------------------------------------------------- */
+
+/* Writes a run into the case's folder; returns its path in out. */
+static void make_run(struct xl_test *t, const char *name,
+                     const struct xl_run_fixture *fixture, char *out,
+                     size_t room)
+{
+    struct xl_err err = { 0 };
+    snprintf(out, room, "%s/%s", t->dir, name);
+    XL_CHECK_STATUS(t, xl_io_make_dirs(out, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_run_fixture_write(out, fixture, &err), XL_OK, &err);
+}
+
+static void runs_are_compared(struct xl_test *t)
+{
+    static const struct xl_run_fixture few = { .n_trials = 12 },
+                                       many = { .n_trials = 60 };
+    char a[512], b[512], out[512];
+    const char *dirs[] = { a, b };
+    struct xl_err err = { 0 };
+    struct xl_plot_result result;
+    struct xl_buf text;
+    make_run(t, "a<b>`touch PWNED`", &few, a, sizeof a);
+    make_run(t, "b", &many, b, sizeof b);
+    snprintf(out, sizeof out, "%s/out", t->dir);
+    for (int no_gnuplot = has_gnuplot() ? 0 : 1; no_gnuplot < 2; no_gnuplot++) {
+        struct xl_compare_options options = {
+            .dirs = dirs, .n = 2, .out = out, .plot.no_gnuplot = no_gnuplot
+        };
+        XL_CHECK_STATUS(t, xl_compare_runs(&options, &result, &err), XL_OK,
+                        &err);
+        XL_CHECK_EQ(t, result.n_trials, 72);
+        XL_CHECK_EQ(t, result.n_files, no_gnuplot ? 1 : 1 + 3 * 4);
+        xl_plot_result_release(&result);
+        xl_case_read(t, "out/report.html", &text);
+        XL_CHECK_EQ(t, count_of(text.data, "<figure"), no_gnuplot ? 0 : 3);
+        XL_CHECK_EQ(t, count_of(text.data, "<b>`touch"), 0);
+        XL_CHECK(t, strstr(text.data, "<th>a&lt;b&gt;`touch PWNED`</th>"));
+        XL_CHECK(t, strstr(text.data, "<td>60: ") != NULL);
+        XL_CHECK(t, strstr(text.data, "The runs differ in") == NULL);
+        xl_buf_release(&text);
+    }
+    XL_CHECK(t, !xl_case_has(t, "PWNED") && !xl_case_has(t, "out/PWNED"));
+}
+
+/* Speeds of different prompts must not look as if they compared. */
+static void runs_that_differ_are_told(struct xl_test *t)
+{
+    static const struct xl_run_fixture few = { .n_trials = 12 };
+    char a[512], b[512], out[512];
+    const char *dirs[] = { a, b };
+    struct xl_err err = { 0 };
+    struct xl_plot_result result;
+    struct xl_buf text;
+    make_run(t, "a", &few, a, sizeof a);
+    make_run(t, "b", &few, b, sizeof b);
+    snprintf(out, sizeof out, "%s/out", t->dir);
+    xl_case_text(t, "b/run_meta.json",
+                 "{\"objective\":\"prefill\",\"prompt_tokens\":7}");
+    struct xl_compare_options options = {
+        .dirs = dirs, .n = 2, .out = out, .plot.no_gnuplot = true
+    };
+    XL_CHECK_STATUS(t, xl_compare_runs(&options, &result, &err), XL_OK, &err);
+    xl_plot_result_release(&result);
+    xl_case_read(t, "out/report.html", &text);
+    XL_CHECK(t, strstr(text.data, "The runs differ in") != NULL);
+    XL_CHECK(t, strstr(text.data, "prompt tokens, ") != NULL);
+    XL_CHECK(t, strstr(text.data, "different objectives") != NULL);
+    xl_buf_release(&text);
+    options.n = 1;
+    XL_CHECK_STATUS(t, xl_compare_runs(&options, &result, &err), XL_EUSAGE,
+                    &err);
+}
+
+/* A page that nobody can open helps nobody. */
+static void large_tables_are_cut_and_told(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    xl_case_run(t, &(struct xl_run_fixture){ .n_trials = 1300 });
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "The best 1000 of 1300 trials") != NULL);
+    XL_CHECK(t, strstr(text.data, "The other 300 stand in") != NULL);
+    const char *body = strstr(text.data, "id=\"trials\"");
+    XL_CHECK(t, body && count_of(body, "<tr class=\"") == 1000);
+    XL_CHECK(t, body && strstr(body, "accepted, winner") != NULL);
+    XL_CHECK(t, body && strstr(body, "accepted, default") != NULL);
+    xl_buf_release(&text);
+}
+
 static void text_is_escaped(struct xl_test *t)
 {
     struct xl_buf out;
@@ -414,6 +506,9 @@ const struct xl_test_case xl_suite_report[] = {
     { "report_stands_alone", report_stands_alone },
     { "report_admits_what_is_missing", report_admits_what_is_missing },
     { "few_samples_are_no_proof", few_samples_are_no_proof },
+    { "runs_are_compared", runs_are_compared },
+    { "runs_that_differ_are_told", runs_that_differ_are_told },
+    { "large_tables_are_cut_and_told", large_tables_are_cut_and_told },
     { "text_is_escaped", text_is_escaped },
     { "base64_is_right", base64_is_right },
     { "svg_stands_in_for_gnuplot", svg_stands_in_for_gnuplot },
