@@ -18,7 +18,7 @@ static void advise(const void *block, size_t nbytes, size_t page, int advice)
         (void)madvise((void *)begin, end - begin, advice);
 }
 
-void xl_pages_huge(void *block, size_t nbytes)
+void xl_pages_huge(const void *block, size_t nbytes)
 {
 #ifdef MADV_HUGEPAGE
     advise(block, nbytes, (size_t)1 << 21, MADV_HUGEPAGE);

@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 /* Huge pages, please, for memory that is about to be written for the first
- * time: reading weights is some 10 % faster. */
-void xl_pages_huge(void *block, size_t nbytes);
+ * time, or for a map that is about to be read: reading weights is some 10 %
+ * faster. */
+void xl_pages_huge(const void *block, size_t nbytes);
 
 /* Part of a file mapped by xl_map_open is not needed for now: its pages leave
  * this process and come back from the file when they are read. Never for

@@ -12,6 +12,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/opt.h"
+#include "kernel/base/pages.h"
 #include "kernel/model/packfile_int.h"
 #include "kernel/model/safetensors_int.h"
 
@@ -191,6 +192,7 @@ enum xl_status xl_packfile_open(struct xl_packfile **out,
     }
     file->files = files;
     file->facts = facts;
+    xl_pages_huge(files->shards[0].map.data, files->shards[0].map.size);
     enum xl_status rc = read_all(file, err);
     if (rc != XL_OK) {
         xl_packfile_close(file);

@@ -10,11 +10,13 @@
 #include "kernel/model/weights.h"
 #include "kernel/param/param.h"
 #include "kernel/run/inspect_int.h"
+#include "kernel/run/packed_report.h"
 #include "kernel/run/session.h"
 
 enum {
     OPT_TENSORS,
     OPT_WIRING,
+    OPT_VERIFY,
     OPT_COUNT
 };
 
@@ -25,6 +27,9 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_WIRING] = { .name = "wiring",
                      .kind = XL_OPT_BOOL,
                      .help = "draw how a block is put together" },
+    [OPT_VERIFY] = { .name = "verify",
+                     .kind = XL_OPT_BOOL,
+                     .help = "read a packed checkpoint whole and check it" },
 };
 
 /* Binding shows that the tensors fit; the roles are not kept. */
@@ -43,6 +48,19 @@ static enum xl_status bind(struct xl_inspection *it, struct xl_err *err)
     return rc;
 }
 
+/* Every matrix against its hash. */
+static enum xl_status verify(const struct xl_inspection *it, struct xl_err *err)
+{
+    if (!it->packed)
+        return xl_fail(err, XL_EUSAGE,
+                       "'%s' is not packed: it has no hashes to verify",
+                       it->dir);
+    for (size_t i = 0; i < xl_packfile_count(it->packed); i++)
+        XL_TRY(
+            xl_packfile_verify(it->packed, xl_packfile_at(it->packed, i), err));
+    return XL_OK;
+}
+
 static enum xl_status look(struct xl_inspection *it,
                            const struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
@@ -51,6 +69,10 @@ static enum xl_status look(struct xl_inspection *it,
     XL_TRY(xl_config_load(&it->config, it->dir, err));
     XL_TRY(xl_safetensors_open(&it->files, it->dir, err));
     XL_TRY(bind(it, err));
+    if (it->config.is_packed)
+        XL_TRY(xl_packfile_open(&it->packed, it->files, err));
+    if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_VERIFY))
+        XL_TRY(verify(it, err));
     XL_TRY(xl_cost_of(&it->cost, &it->config, err));
     XL_TRY(ctx->services->resolve(&ctx->opts, &it->config, 0, &params, err));
     it->chunk = (size_t)params.value[XL_PARAM_CHUNK_SIZE];
@@ -184,6 +206,8 @@ static void print_json(const struct xl_inspection *it, bool tensors,
         if (it->by_dtype[i])
             add_count(types, xl_dtype_name((enum xl_dtype)i), it->by_dtype[i]);
     add_cost(root, it);
+    if (it->packed)
+        cJSON_AddItemToObject(root, "packed", xl_packed_json(it->packed));
     if (tensors)
         add_tensors(root, it->files);
     xl_json_print(root, false, out);
@@ -204,6 +228,8 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         print_json(&it, tensors, &out);
     } else {
         xl_inspect_text(&it, &out);
+        if (it.packed)
+            xl_packed_text(it.packed, tensors, &out);
         if (xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_WIRING))
             xl_inspect_wiring(&it.config, &out);
         if (tensors)
@@ -213,6 +239,7 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     fputs(out.data, stdout);
 done:
     xl_buf_release(&out);
+    xl_packfile_close(it.packed);
     xl_safetensors_close(it.files);
     xl_free(it.dir);
     return rc;
@@ -221,10 +248,13 @@ done:
 const struct xl_cmd xl_cmd_inspect = {
     .name = "inspect",
     .summary = "what a checkpoint holds: configuration, tensors, costs",
-    .usage = "[--model DIR] [--tensors] [--wiring]",
+    .usage = "[--model DIR] [--tensors] [--wiring] [--verify]",
     .example = "xltune inspect --model models/demo --wiring",
     .details = "Checks the whole checkpoint as a run would. Costs follow "
-               "from the sizes: a\nmultiply and an add are two operations.",
+               "from the sizes: a\nmultiply and an add are two operations. Of "
+               "a packed "
+               "checkpoint it prints what packing\nlost, matrix by matrix with "
+               "--tensors.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

@@ -6,6 +6,7 @@
 
 #include "kernel/base/buf.h"
 #include "kernel/model/config.h"
+#include "kernel/model/packfile.h"
 #include "kernel/model/safetensors.h"
 #include "kernel/run/cost.h"
 
@@ -13,6 +14,7 @@ struct xl_inspection {
     char *dir;
     struct xl_config config;
     struct xl_safetensors *files;
+    struct xl_packfile *packed; /* of a packed checkpoint, or NULL */
     struct xl_cost cost;
     size_t by_dtype[XL_DTYPE_COUNT]; /* tensors of each type */
     size_t chunk, block; /* chunk_size and prefill_block in effect */
