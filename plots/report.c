@@ -179,7 +179,7 @@ void xl_report_picture(const struct xl_report_picture *picture,
                        struct xl_buf *out)
 {
     const struct xl_plot_row *row = picture->row;
-    xl_buf_printf(out, "<figure id=\"%s\">\n", row->stem);
+    xl_buf_printf(out, "<figure id=\"picture_%s\">\n", row->stem);
     if (picture->svg) {
         xl_buf_text(out, picture->svg);
     } else {

@@ -67,6 +67,8 @@ export TSAN_OPTIONS=halt_on_error=1
 
 install_packages clang libclang-rt-14-dev sqlite3 zsh fish groff-base \
     g++ dpkg-dev binutils
+(install_packages chromium) ||
+    say "no chromium to be had: the report is not shown in a browser"
 cd "$root"
 
 for lint in tests/lint/*.sh; do
