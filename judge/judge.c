@@ -39,7 +39,7 @@ struct xl_judge {
     const struct xl_config *config; /* of the reference */
     struct xl_model *model;
     struct xl_judge_options options;
-    size_t vocab, most_piece;
+    size_t vocab, most_piece, tries;
     struct xl_reference *reference;
     struct xl_drift *drift;
     size_t n_looks, looks[MOST_LOOKS]; /* ends, ascending */
@@ -183,6 +183,7 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
     judge->vocab = judge->config->vocab;
     if (options)
         judge->options = *options;
+    judge->tries = judge->options.tries ? judge->options.tries : 1;
     XL_TRY_DONE(rc, copy_text(judge, text, err));
     plan_looks(judge);
     set_most_piece(judge);
@@ -379,7 +380,7 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
         .block = judge->options.block,
         .token_bytes = judge->token_bytes,
         .rows = t->at,
-        .level = xl_interval_level(judge->n_looks),
+        .level = xl_interval_level(judge->n_looks * judge->tries),
     };
     XL_TRY(xl_drift_scores(judge->drift, &options, out->scores, err));
     if (t->steps)
@@ -468,32 +469,24 @@ enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
     return xl_judge_subject(judge, &subject, tier, out, err);
 }
 
-static enum xl_status judge_params(struct xl_judge *judge,
-                                   const struct xl_params *candidate,
-                                   size_t n_looks, struct xl_judgement *out,
-                                   struct xl_err *err)
-{
-    struct xl_plan *plan;
-    XL_TRY(xl_plan_make(&plan, judge->model, candidate, err));
-    struct xl_subject subject = xl_subject_of_plan(plan, judge->config);
-    enum xl_status rc =
-        judge_looks(judge, &subject, xl_tier_of(candidate), n_looks, out, err);
-    xl_plan_free(plan);
-    return rc;
-}
-
 enum xl_status xl_judge_config(struct xl_judge *judge,
                                const struct xl_params *candidate,
                                struct xl_judgement *out, struct xl_err *err)
 {
-    return judge_params(judge, candidate, judge->n_looks, out, err);
+    struct xl_plan *plan;
+    XL_TRY(xl_plan_make(&plan, judge->model, candidate, err));
+    enum xl_status rc =
+        xl_judge_plan(judge, plan, xl_tier_of(candidate), out, err);
+    xl_plan_free(plan);
+    return rc;
 }
 
 enum xl_status xl_judge_screen(struct xl_judge *judge,
-                               const struct xl_params *candidate,
-                               struct xl_judgement *out, struct xl_err *err)
+                               const struct xl_subject *subject,
+                               enum xl_tier tier, struct xl_judgement *out,
+                               struct xl_err *err)
 {
-    XL_TRY(judge_params(judge, candidate, 1, out, err));
+    XL_TRY(judge_looks(judge, subject, tier, 1, out, err));
     xl_ruling_hold(&out->ruling, out->n_tokens);
     out->is_screen = true;
     return XL_OK;

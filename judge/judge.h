@@ -66,8 +66,15 @@ enum xl_status xl_judge_text(struct xl_judge_text *text,
                              const char *bytes, size_t n, size_t max_tokens,
                              struct xl_err *err);
 
+/* So many tokens of prose (judge/prose.h), BOS in front; random ids for a
+ * vocabulary too small, or without tokenizer. */
+enum xl_status xl_judge_made(struct xl_judge_text *text,
+                             const struct xl_model *model,
+                             const struct xl_tokenizer *tokenizer,
+                             size_t tokens, uint64_t seed, struct xl_err *err);
+
 /* Makes a text at least that many tokens long: what is missing is prose of
- * that seed (judge/prose.h), or random ids behind random ids. */
+ * that seed, or random ids behind random ids. */
 enum xl_status xl_judge_extend(struct xl_judge_text *text,
                                const struct xl_model *model,
                                const struct xl_tokenizer *tokenizer,
@@ -89,6 +96,8 @@ struct xl_judge_options {
                            refuse; 0 = no such look */
     size_t full;        /* tokens before the first look that may pass; looks
                            follow at twice as many each; 0 = all */
+    size_t tries;       /* winners that the text may be asked about, which
+                           the bounds pay for; 0 = 1 */
     const char *folder; /* where the reference's logits are kept between
                            processes, or NULL */
 };
@@ -136,8 +145,9 @@ enum xl_status xl_judge_subject(struct xl_judge *judge,
 
 /* The first look alone: fails, or leaves it open. */
 enum xl_status xl_judge_screen(struct xl_judge *judge,
-                               const struct xl_params *candidate,
-                               struct xl_judgement *out, struct xl_err *err);
+                               const struct xl_subject *subject,
+                               enum xl_tier tier, struct xl_judgement *out,
+                               struct xl_err *err);
 
 /* Judges in the tier that the configuration's number formats promise. An
  * error means it could not be judged at all: it makes no plan. */

@@ -112,61 +112,7 @@ enum xl_status xl_judge_text(struct xl_judge_text *text,
     return rc;
 }
 
-static enum xl_status draw(struct xl_judge_text *text, size_t vocab,
-                           size_t max_tokens, struct xl_err *err)
-{
-    struct xl_rng rng;
-    enum xl_status rc = XL_OK;
-    *text = (struct xl_judge_text){ .is_random = true };
-    xl_rng_seed(&rng, RANDOM_SEED);
-    for (size_t i = 0; i < RANDOM_TOKENS && rc == XL_OK; i++)
-        rc = xl_ids_add(&text->ids, (int32_t)xl_rng_below(&rng, vocab), err);
-    cut(text, max_tokens);
-    set_hash(text);
-    if (rc != XL_OK)
-        xl_judge_text_release(text);
-    return rc;
-}
-
-static enum xl_status read_heldout(struct xl_buf *out, struct xl_err *err)
-{
-    char *path = xl_session_shipped(heldout_name);
-    if (!path)
-        return xl_fail(err, XL_ENOTFOUND,
-                       "the bundled text '%s' is not where "
-                       "it was installed",
-                       heldout_name);
-    enum xl_status rc = xl_io_read(path, out, err);
-    xl_free(path);
-    return rc;
-}
-
-enum xl_status xl_judge_heldout(struct xl_judge_text *text,
-                                const struct xl_model *model,
-                                const struct xl_tokenizer *tokenizer,
-                                size_t max_tokens, struct xl_err *err)
-{
-    struct xl_buf bytes;
-    size_t vocab = xl_model_config(model)->vocab;
-    struct xl_err unfit = { 0 };
-    *text = (struct xl_judge_text){ 0 };
-    if (!tokenizer)
-        return draw(text, vocab, max_tokens, err);
-    xl_buf_init(&bytes, MOST_TEXT);
-    enum xl_status rc = read_heldout(&bytes, err);
-    if (rc == XL_OK) {
-        rc = xl_judge_text(text, model, tokenizer, bytes.data, bytes.len,
-                           max_tokens, &unfit);
-        if (rc == XL_EUSAGE)
-            rc = draw(text, vocab, max_tokens, err);
-        else if (rc != XL_OK)
-            xl_fail(err, rc, "%s", unfit.message);
-    }
-    xl_buf_release(&bytes);
-    return rc;
-}
-
-/* -- longer texts ---------------------------------------------------------- */
+/* -- made texts ------------------------------------------------------------ */
 
 static enum xl_status add_random(struct xl_ids *ids, size_t vocab,
                                  size_t tokens, uint64_t seed,
@@ -228,5 +174,85 @@ enum xl_status xl_judge_extend(struct xl_judge_text *text,
     if (rc == XL_OK && text->token_bytes)
         rc = count_bytes(text, tokenizer, err);
     set_hash(text);
+    return rc;
+}
+
+static enum xl_status make(struct xl_judge_text *text,
+                           const struct xl_model *model,
+                           const struct xl_tokenizer *tokenizer, size_t tokens,
+                           uint64_t seed, struct xl_err *err)
+{
+    const struct xl_config *config = xl_model_config(model);
+    enum xl_status rc = XL_OK;
+    *text = (struct xl_judge_text){ .is_random = !tokenizer };
+    if (config->has_bos && tokenizer)
+        rc = xl_ids_add(&text->ids, (int32_t)config->bos, err);
+    if (rc == XL_OK)
+        rc = xl_judge_extend(text, model, tokenizer, tokens, seed, err);
+    if (rc == XL_OK && tokenizer && !text->token_bytes)
+        rc = count_bytes(text, tokenizer, err);
+    if (rc != XL_OK)
+        xl_judge_text_release(text);
+    return rc;
+}
+
+enum xl_status xl_judge_made(struct xl_judge_text *text,
+                             const struct xl_model *model,
+                             const struct xl_tokenizer *tokenizer,
+                             size_t tokens, uint64_t seed, struct xl_err *err)
+{
+    struct xl_err unfit = { 0 };
+    enum xl_status rc = make(text, model, tokenizer, tokens, seed, &unfit);
+    if (rc == XL_EUSAGE)
+        return make(text, model, NULL, tokens, seed, err);
+    return rc == XL_OK ? rc : xl_fail(err, rc, "%s", unfit.message);
+}
+
+static enum xl_status draw(struct xl_judge_text *text,
+                           const struct xl_model *model, size_t max_tokens,
+                           struct xl_err *err)
+{
+    bool is_short = max_tokens && max_tokens < RANDOM_TOKENS;
+    return xl_judge_made(text, model, NULL,
+                         is_short ? max_tokens : RANDOM_TOKENS, RANDOM_SEED,
+                         err);
+}
+
+/* -- the bundled text ------------------------------------------------------ */
+
+static enum xl_status read_heldout(struct xl_buf *out, struct xl_err *err)
+{
+    char *path = xl_session_shipped(heldout_name);
+    if (!path)
+        return xl_fail(err, XL_ENOTFOUND,
+                       "the bundled text '%s' is not where "
+                       "it was installed",
+                       heldout_name);
+    enum xl_status rc = xl_io_read(path, out, err);
+    xl_free(path);
+    return rc;
+}
+
+enum xl_status xl_judge_heldout(struct xl_judge_text *text,
+                                const struct xl_model *model,
+                                const struct xl_tokenizer *tokenizer,
+                                size_t max_tokens, struct xl_err *err)
+{
+    struct xl_buf bytes;
+    struct xl_err unfit = { 0 };
+    *text = (struct xl_judge_text){ 0 };
+    if (!tokenizer)
+        return draw(text, model, max_tokens, err);
+    xl_buf_init(&bytes, MOST_TEXT);
+    enum xl_status rc = read_heldout(&bytes, err);
+    if (rc == XL_OK) {
+        rc = xl_judge_text(text, model, tokenizer, bytes.data, bytes.len,
+                           max_tokens, &unfit);
+        if (rc == XL_EUSAGE)
+            rc = draw(text, model, max_tokens, err);
+        else if (rc != XL_OK)
+            xl_fail(err, rc, "%s", unfit.message);
+    }
+    xl_buf_release(&bytes);
     return rc;
 }

@@ -132,11 +132,13 @@ static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
 }
 
 static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
-                                 struct xl_run_end *end, struct xl_err *err)
+                                 enum xl_stage stage, struct xl_run_end *end,
+                                 struct xl_err *err)
 {
     const struct xl_fake *fake = ctx;
     bool damaged = params->value[XL_PARAM_CHUNK_SIZE] == fake->damaged_chunk;
-    (void)err;
+    if (fake->judge)
+        return fake->judge(fake->judge_ctx, params, stage, end, err);
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
     end->answer = cJSON_CreateObject();
     cJSON_AddStringToObject(end->answer, "verdict", damaged ? "fail" : "pass");

@@ -29,6 +29,11 @@ struct xl_fake {
     int64_t damaged_chunk; /* the judge refuses it; 0 = none */
     struct xl_params fast; /* for speeds that single one out */
     double gain;           /* of that one */
+    /* Instead of damaged_chunk; or NULL. */
+    enum xl_status (*judge)(void *ctx, const struct xl_params *params,
+                            enum xl_stage stage, struct xl_run_end *end,
+                            struct xl_err *err);
+    void *judge_ctx;
     /* private */
     struct xl_rng rng;
     double walk;

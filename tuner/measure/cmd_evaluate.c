@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "judge/judge.h"
+#include "judge/panel.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/cmd.h"
@@ -47,7 +47,8 @@ struct server {
     struct xl_ids prompt;
     struct xl_trial_load workload;
     size_t judge_tokens;
-    struct xl_judge *judge; /* made by the first judge request */
+    struct xl_panel *panel; /* made by the first judge request */
+    char *judge_folder;     /* of kept reference logits; heap or NULL */
     struct anchor {
         struct xl_plan *plan; /* kept from trial to trial; NULL = none yet */
         struct xl_params params;
@@ -290,17 +291,15 @@ done:
     return rc;
 }
 
-static enum xl_status make_judge(struct server *s, struct xl_err *err)
+static enum xl_status make_panel(struct server *s, struct xl_err *err)
 {
-    struct xl_judge_text text = { 0 };
-    if (s->judge)
+    if (s->panel)
         return XL_OK;
-    enum xl_status rc = xl_judge_heldout(
-        &text, s->session.model, s->session.tokenizer, s->judge_tokens, err);
-    if (rc == XL_OK)
-        rc = xl_judge_make(&s->judge, s->session.model, &text, NULL, err);
-    xl_judge_text_release(&text);
-    return rc;
+    s->judge_folder = xl_judge_folder();
+    struct xl_panel_options options = { .max_tokens = s->judge_tokens,
+                                        .folder = s->judge_folder };
+    return xl_panel_make(&s->panel, s->session.model, s->session.tokenizer,
+                         &options, err);
 }
 
 static enum xl_status op_judge(struct server *s, const cJSON *request,
@@ -308,9 +307,14 @@ static enum xl_status op_judge(struct server *s, const cJSON *request,
 {
     struct xl_params params;
     struct xl_judgement judgement;
+    const char *name = "";
     XL_TRY(read_params(request, "params", &params, err));
-    XL_TRY(make_judge(s, err));
-    XL_TRY(xl_judge_config(s->judge, &params, &judgement, err));
+    XL_TRY(xl_json_get_text(request, "stage", &name, err));
+    enum xl_stage stage = xl_stage_find(name);
+    if (stage == XL_STAGE_COUNT)
+        return xl_fail(err, XL_EUSAGE, "unknown stage '%s'", name);
+    XL_TRY(make_panel(s, err));
+    XL_TRY(xl_panel_config(s->panel, stage, &params, &judgement, err));
     cJSON *json = done_json();
     cJSON_AddItemToObject(json, "answer", xl_judgement_json(&judgement));
     answer(json);
@@ -419,7 +423,8 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         answer_error(rc, err);
     free(s.line);
     xl_plan_free(s.anchor.plan);
-    xl_judge_free(s.judge);
+    xl_panel_free(s.panel);
+    xl_free(s.judge_folder);
     xl_state_release(&s.state);
     xl_ids_release(&s.prompt);
     xl_session_close(&s.session);

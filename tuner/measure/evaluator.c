@@ -311,9 +311,12 @@ static enum xl_status measure(void *ctx, const struct xl_run_request *request,
 }
 
 static enum xl_status judge(void *ctx, const struct xl_params *params,
-                            struct xl_run_end *end, struct xl_err *err)
+                            enum xl_stage stage, struct xl_run_end *end,
+                            struct xl_err *err)
 {
-    return run_request(ctx, request_json("judge", params), NULL, end, err);
+    cJSON *json = request_json("judge", params);
+    cJSON_AddStringToObject(json, "stage", xl_stage_name(stage));
+    return run_request(ctx, json, NULL, end, err);
 }
 
 static enum xl_status output(void *ctx, const struct xl_params *params,

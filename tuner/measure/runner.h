@@ -16,6 +16,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "judge/stage.h"
 #include "kernel/base/err.h"
 #include "kernel/param/param.h"
 
@@ -92,7 +93,8 @@ struct xl_runner {
                               struct xl_run_end *end, struct xl_err *err);
     /* Judges a configuration: end->answer is xl_judgement_json's object. */
     enum xl_status (*judge)(void *ctx, const struct xl_params *params,
-                            struct xl_run_end *end, struct xl_err *err);
+                            enum xl_stage stage, struct xl_run_end *end,
+                            struct xl_err *err);
     /* Greedy continuation: end->answer is {"ids": [...], "text": "..."}. */
     enum xl_status (*output)(void *ctx, const struct xl_params *params,
                              struct xl_run_end *end, struct xl_err *err);

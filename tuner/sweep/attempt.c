@@ -355,13 +355,42 @@ static enum xl_status run_reps(struct attempt *a,
     return XL_OK;
 }
 
+/* Would it lead the search? What ties with the leader is asked at the end. */
+static bool would_lead(const struct attempt *a,
+                       const struct xl_sweep_news *news)
+{
+    struct xl_sweep_news now = *news;
+    if (xl_heat_call(&a->heat) == XL_RACE_DROP)
+        return false;
+    return sum_up(&a->heat, &now, NULL) != XL_OK || !(now.value <= news->best);
+}
+
+/* The screen, the repetitions, and the whole judge for what would lead: a
+ * configuration that is fast because it is wrong must not drop the others. */
+static enum xl_status run_gated(struct attempt *a,
+                                const struct xl_params *params,
+                                const struct xl_sweep_news *news,
+                                struct xl_run_end *end)
+{
+    int64_t trial = a->claim.trial;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
+    XL_TRY(
+        xl_sweep_gate(a->sweep, trial, params, XL_STAGE_SCREEN, end, a->err));
+    if (end->outcome == XL_RUN_OK)
+        XL_TRY(run_reps(a, params, end));
+    if (end->outcome == XL_RUN_OK && would_lead(a, news))
+        XL_TRY(
+            xl_sweep_gate(a->sweep, trial, params, XL_STAGE_FULL, end, a->err));
+    return XL_OK;
+}
+
 static enum xl_status run_claimed(struct attempt *a,
                                   const struct xl_params *params,
                                   struct xl_sweep_news *news, char *reason)
 {
     const struct xl_sweep *sweep = a->sweep;
     struct xl_run_end end;
-    enum xl_status rc = run_reps(a, params, &end);
+    enum xl_status rc = run_gated(a, params, news, &end);
     if (rc != XL_OK || end.outcome == XL_RUN_STOPPED) {
         xl_store_release(sweep->store, &a->claim, NULL);
         return rc != XL_OK ? rc : XL_EINTERRUPTED;
@@ -404,7 +433,10 @@ enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
         rc = sum_up(&heat, news, err);
     news->from_store = true;
     news->is_dropped = ref->state == XL_TRIAL_PRUNED;
-    news->outcome = is_ok ? XL_RUN_OK : XL_RUN_FAILED;
+    news->outcome = is_ok                            ? XL_RUN_OK
+                    : ref->state == XL_TRIAL_WRONG   ? XL_RUN_WRONG
+                    : ref->state == XL_TRIAL_INVALID ? XL_RUN_INVALID
+                                                     : XL_RUN_FAILED;
     if (rc == XL_OK)
         xl_race_close(sweep->race, &heat, ref->state == XL_TRIAL_OK);
     xl_heat_release(&heat);

@@ -24,6 +24,17 @@ enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
                                  struct xl_sweep_news *news,
                                  struct xl_err *err);
 
+/* Begins the reason of a trial that a judge refused. */
+#define XL_REFUSED "the judge says "
+
+/* Puts a configuration before the judge of a stage. Refused (by the screen:
+ * failed; later: not passed), it has the outcome WRONG and a verdict in the
+ * store; else *end stays as it is. */
+enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
+                             const struct xl_params *params,
+                             enum xl_stage stage, struct xl_run_end *end,
+                             struct xl_err *err);
+
 /* Is the sweep to end? *end says why. */
 bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end);
 

@@ -14,6 +14,7 @@
 #include "kernel/base/json.h"
 #include "tuner/store/export.h"
 #include "tuner/store/query.h"
+#include "tuner/sweep/attempt.h"
 #include "tuner/sweep/finish_int.h"
 #include "tuner/sweep/rounds.h"
 
@@ -43,9 +44,12 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
                                     struct xl_err *err)
 {
     struct contenders *c = ctx;
+    bool refused = row->state == XL_TRIAL_WRONG && row->reason &&
+                   strncmp(row->reason, XL_REFUSED, strlen(XL_REFUSED)) == 0;
     bool is_dropped = row->state == XL_TRIAL_PRUNED;
-    if ((row->state != XL_TRIAL_OK && !is_dropped) || !row->has_result ||
-        !row->result.has_value) {
+    bool measured = (row->state == XL_TRIAL_OK || is_dropped) &&
+                    row->has_result && row->result.has_value;
+    if (!measured && !refused) {
         c->failed +=
             row->state != XL_TRIAL_QUEUED && row->state != XL_TRIAL_RUNNING;
         return XL_OK;
@@ -61,10 +65,13 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
         c->room = room;
     }
     struct xl_contender *item = &c->items[c->n];
-    *item = (struct xl_contender){ .trial = row->id,
-                                   .value = row->result.value,
-                                   .n_samples = (size_t)row->n_samples,
-                                   .is_dropped = is_dropped };
+    *item = (struct xl_contender){
+        .trial = row->id,
+        .value = refused ? -HUGE_VAL : row->result.value,
+        .n_samples = (size_t)row->n_samples,
+        .refused = refused,
+        .is_dropped = is_dropped,
+    };
     c->dropped += is_dropped;
     XL_TRY(xl_sweep_params(row->cfg, &item->params, err));
     c->n++;
@@ -100,17 +107,44 @@ static struct xl_contender *find(struct contenders *c,
     return NULL;
 }
 
-static enum xl_status judge_all(const struct xl_finish *finish,
-                                struct contenders *c, struct xl_verdicts *v,
-                                struct xl_err *err)
+/* The whole judge for all that could win, best first: until one has passed,
+ * what may yet be better than it, and the defaults. */
+static enum xl_status judge_contenders(const struct xl_finish *finish,
+                                       struct contenders *c,
+                                       struct xl_verdicts *v,
+                                       struct xl_err *err)
 {
+    const struct xl_contender *best = NULL;
+    const atomic_int *stop = finish->sweep->stop;
+    double least = 1.0 - xl_finish_reach(finish->sweep->race);
     for (size_t i = 0; i < c->n; i++) {
-        const atomic_int *stop = finish->sweep->stop;
+        struct xl_contender *item = &c->items[i];
+        bool is_base = same_values(&item->params, finish->base);
+        bool could_win =
+            !item->is_dropped &&
+            (!best || !(xl_objective_ratio(item->value, best->value) < least));
         if (stop && atomic_load(stop))
             return XL_EINTERRUPTED;
-        XL_TRY(xl_finish_judge(finish, &c->items[i], err));
-        v->n_passed += c->items[i].passed;
-        v->n_refused += !c->items[i].passed;
+        if (!item->refused && !item->is_judged && (could_win || is_base)) {
+            XL_TRY(xl_finish_judge(finish, item, err));
+            v->n_passed += item->passed;
+            v->n_refused += !item->passed;
+        }
+        if (!best && item->passed && !item->is_dropped)
+            best = item;
+    }
+    return XL_OK;
+}
+
+static enum xl_status write_outputs(const struct xl_finish *finish,
+                                    const struct contenders *c,
+                                    struct xl_err *err)
+{
+    const atomic_int *stop = finish->sweep->stop;
+    for (size_t i = 0; i < c->n; i++) {
+        if (stop && atomic_load(stop))
+            return XL_EINTERRUPTED;
+        XL_TRY(xl_finish_output(finish, &c->items[i], err));
     }
     return XL_OK;
 }
@@ -251,16 +285,53 @@ static enum xl_status note_event(const struct xl_finish *finish,
     return xl_store_event(finish->sweep->store, &event, err);
 }
 
+/* Puts a contender that would win before the holdout text. */
+static enum xl_status hold_out(const struct xl_finish *finish,
+                               struct xl_contender *item, struct xl_verdicts *v,
+                               struct xl_err *err)
+{
+    if (!item || !item->passed || item->is_held_out)
+        return XL_OK;
+    v->n_held_out++;
+    XL_TRY(xl_finish_holdout(finish, item, err));
+    v->n_passed -= !item->passed;
+    v->n_refused += !item->passed;
+    return XL_OK;
+}
+
+/* The nominee that the holdout text bears out, or NULL. What was dropped
+ * comes back once one is refused that may have beaten it. */
+static enum xl_status elect(const struct xl_finish *finish,
+                            struct contenders *c, struct xl_verdicts *v,
+                            struct xl_contender **winner, struct xl_err *err)
+{
+    for (;;) {
+        v->n_tied = 0;
+        XL_TRY(judge_contenders(finish, c, v, err));
+        XL_TRY(xl_finish_nominate(finish, c->items, c->n, winner, v, err));
+        if (*winner && !(*winner)->is_held_out &&
+            v->n_held_out == XL_HOLDOUT_TRIES)
+            *winner = NULL;
+        XL_TRY(hold_out(finish, *winner, v, err));
+        if (!*winner || (*winner)->passed)
+            return XL_OK;
+        for (size_t i = 0; i < c->n; i++)
+            c->items[i].is_dropped = false;
+    }
+}
+
 static enum xl_status choose(const struct xl_finish *finish,
                              struct contenders *c, struct xl_verdicts *v,
                              struct xl_err *err)
 {
     struct xl_contender *winner;
-    XL_TRY(xl_finish_nominate(finish, c->items, c->n, &winner, v, err));
+    XL_TRY(elect(finish, c, v, &winner, err));
     if (!winner) {
-        say(v, "no configuration passed the judge");
+        say(v, v->n_held_out ? "no configuration passed on the holdout text"
+                             : "no configuration passed the judge");
         return XL_OK;
     }
+    XL_TRY(hold_out(finish, find(c, finish->base), v, err));
     XL_TRY(contest(finish, c, &winner, v, err));
     v->winner = winner->trial;
     v->params = winner->params;
@@ -285,11 +356,13 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
         qsort(c.items, c.n, sizeof *c.items, better_first);
-        v->n_ok = c.n;
+        for (size_t i = 0; i < c.n; i++)
+            v->n_refused += c.items[i].refused;
+        v->n_ok = c.n - v->n_refused;
         v->n_dropped = c.dropped;
         v->n_failed = c.failed;
-        talk(finish, "judging %zu configurations", c.n);
-        rc = judge_all(finish, &c, v, err);
+        talk(finish, "judging the best of %zu configurations", c.n);
+        rc = write_outputs(finish, &c, err);
     }
     if (rc == XL_OK)
         rc = choose(finish, &c, v, err);

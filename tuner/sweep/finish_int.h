@@ -12,10 +12,17 @@ struct xl_contender {
     double value;
     size_t n_samples;
     struct xl_params params;
-    bool is_dropped; /* by the race: judged, but out of the contest */
-    bool passed;
-    cJSON *judgement; /* NULL = could not be judged */
+    bool refused;     /* in the search */
+    bool is_dropped;  /* by the race: out of the contest */
+    bool is_judged;   /* by the whole judge */
+    bool passed;      /* all it was asked so far, the screen not counted */
+    bool is_held_out; /* asked on the holdout text */
+    cJSON *judgement; /* of the whole judge, with "holdout" in it once asked;
+                         NULL = could not be judged */
 };
+
+/* How far behind the best value one may lie that yet may be better. */
+double xl_finish_reach(const struct xl_race *race);
 
 /* The one that is to meet the defaults in the duel, of items[n], best value
  * first; NULL when none passed. Counts n_tied and n_played. */
@@ -24,10 +31,20 @@ enum xl_status xl_finish_nominate(const struct xl_finish *finish,
                                   struct xl_contender **nominee,
                                   struct xl_verdicts *v, struct xl_err *err);
 
-/* Judges one configuration, saves its output, records its scores. */
+/* Asks the whole judge; records verdict and scores. */
 enum xl_status xl_finish_judge(const struct xl_finish *finish,
                                struct xl_contender *contender,
                                struct xl_err *err);
+
+/* The same on the holdout text, for what else would win. */
+enum xl_status xl_finish_holdout(const struct xl_finish *finish,
+                                 struct xl_contender *contender,
+                                 struct xl_err *err);
+
+/* Saves its continuation. */
+enum xl_status xl_finish_output(const struct xl_finish *finish,
+                                const struct xl_contender *contender,
+                                struct xl_err *err);
 
 /* Writes best.json, and publishes it when asked to. */
 enum xl_status xl_finish_best(const struct xl_finish *finish,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One configuration before the judge: its verdict and scores go to the store,
- * its continuation to RUN/outputs. A configuration that was judged by an
- * earlier start of this sweep keeps its verdict. */
+ * One configuration before the judges: its verdict and scores go to the
+ * store, its continuation to RUN/outputs. A configuration that was refused by
+ * an earlier start of this sweep stays refused. */
+#include <stdio.h>
 #include <string.h>
 
 #include "judge/outputs.h"
@@ -10,12 +11,22 @@
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tuner/store/query.h"
+#include "tuner/sweep/attempt.h"
 #include "tuner/sweep/finish_int.h"
 
 /* -- the verdict ---------------------------------------------------------- */
 
-static enum xl_status set_score(const struct xl_finish *finish, int64_t trial,
-                                const cJSON *item, struct xl_err *err)
+/* What one stage says of one trial. */
+struct hearing {
+    const struct xl_sweep *sweep;
+    int64_t trial;
+    enum xl_stage stage;
+    cJSON *judgement; /* NULL = could not be judged */
+    const char *verdict, *reason;
+};
+
+static enum xl_status set_score(const struct hearing *h, const cJSON *item,
+                                struct xl_err *err)
 {
     const cJSON *value = cJSON_IsObject(item)
                              ? cJSON_GetObjectItemCaseSensitive(item, "value")
@@ -29,47 +40,98 @@ static enum xl_status set_score(const struct xl_finish *finish, int64_t trial,
     } else {
         return XL_OK;
     }
-    return xl_store_set_score(finish->sweep->store, trial, &score, err);
+    return xl_store_set_score(h->sweep->store, h->trial, &score, err);
 }
 
-static enum xl_status record(const struct xl_finish *finish,
-                             const struct xl_contender *c, const char *verdict,
-                             const char *reason, struct xl_err *err)
+static bool is_verdict(const cJSON *item)
 {
-    struct xl_store *store = finish->sweep->store;
-    struct xl_store_score gate = { .name = "verdict",
-                                   .has_value = true,
-                                   .value = c->passed ? 1.0 : 0.0,
-                                   .detail = verdict };
-    struct xl_store_score why = { .name = "verdict_reason", .detail = reason };
+    return strcmp(item->string, "verdict") == 0;
+}
+
+/* The scores of a trial are those of the stages before the holdout, whose
+ * text all configurations share. */
+static enum xl_status set_scores(const struct hearing *h, struct xl_err *err)
+{
+    const struct xl_store_score stage = { .name = "verdict_stage",
+                                          .detail = xl_stage_name(h->stage) };
+    const struct xl_store_score why = { .name = "verdict_reason",
+                                        .detail = h->reason };
+    const struct xl_store_score gate = {
+        .name = "verdict",
+        .has_value = true,
+        .value = strcmp(h->verdict, "pass") == 0 ? 1.0 : 0.0,
+        .detail = h->verdict
+    };
+    bool has_scores = h->stage != XL_STAGE_HOLDOUT && h->judgement;
+    for (const cJSON *item = has_scores ? h->judgement->child : NULL; item;
+         item = item->next)
+        if (!is_verdict(item))
+            XL_TRY(set_score(h, item, err));
+    XL_TRY(xl_store_set_score(h->sweep->store, h->trial, &stage, err));
+    XL_TRY(xl_store_set_score(h->sweep->store, h->trial, &why, err));
+    return xl_store_set_score(h->sweep->store, h->trial, &gate, err);
+}
+
+static enum xl_status record(const struct hearing *h, struct xl_err *err)
+{
+    struct xl_store *store = h->sweep->store;
     XL_TRY(xl_store_begin(store, err));
-    enum xl_status rc = XL_OK;
-    for (const cJSON *item = c->judgement ? c->judgement->child : NULL;
-         item && rc == XL_OK; item = item->next)
-        if (strcmp(item->string, "verdict") != 0)
-            rc = set_score(finish, c->trial, item, err);
-    if (rc == XL_OK)
-        rc = xl_store_set_score(store, c->trial, &why, err);
-    if (rc == XL_OK)
-        rc = xl_store_set_score(store, c->trial, &gate, err);
+    enum xl_status rc = set_scores(h, err);
     enum xl_status end = xl_store_commit(store, rc == XL_OK ? err : NULL);
     return rc == XL_OK ? end : rc;
 }
 
-struct earlier {
-    bool found, passed;
-};
-
-static enum xl_status find_verdict(void *ctx, const struct xl_store_score *row,
+static enum xl_status find_refusal(void *ctx, const struct xl_store_score *row,
                                    struct xl_err *err)
 {
-    struct earlier *e = ctx;
+    bool *is_refused = ctx;
     (void)err;
-    if (strcmp(row->name, "verdict") == 0) {
-        e->found = true;
-        e->passed = row->has_value && row->value > 0.5;
-    }
+    if (strcmp(row->name, "verdict") == 0)
+        *is_refused = row->has_value && row->value < 0.5;
     return XL_OK;
+}
+
+/* Asks the judge. A configuration that cannot be judged has failed: *end,
+ * whose answer is the caller's, says why. */
+static enum xl_status hear(struct hearing *h, const struct xl_params *params,
+                           struct xl_run_end *end, struct xl_err *err)
+{
+    const struct xl_runner *runner = &h->sweep->runner;
+    XL_TRY(runner->judge(runner->ctx, params, h->stage, end, err));
+    h->verdict = "fail";
+    h->reason = end->reason;
+    h->judgement = end->answer;
+    if (end->outcome != XL_RUN_OK || !h->judgement)
+        return XL_OK;
+    xl_json_get_text(h->judgement, "verdict", &h->verdict, NULL);
+    xl_json_get_text(h->judgement, "reason", &h->reason, NULL);
+    cJSON_DeleteItemFromObjectCaseSensitive(h->judgement, "stage");
+    cJSON_AddStringToObject(h->judgement, "stage", xl_stage_name(h->stage));
+    return XL_OK;
+}
+
+enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
+                             const struct xl_params *params,
+                             enum xl_stage stage, struct xl_run_end *end,
+                             struct xl_err *err)
+{
+    struct hearing h = { .sweep = sweep, .trial = trial, .stage = stage };
+    struct xl_run_end heard;
+    XL_TRY(hear(&h, params, &heard, err));
+    bool refused = stage == XL_STAGE_SCREEN ? strcmp(h.verdict, "fail") == 0
+                                            : strcmp(h.verdict, "pass") != 0;
+    enum xl_status rc = XL_OK;
+    if (heard.outcome != XL_RUN_OK) {
+        end->outcome = heard.outcome;
+        memcpy(end->reason, heard.reason, sizeof end->reason);
+    } else if (refused) {
+        end->outcome = XL_RUN_WRONG;
+        snprintf(end->reason, sizeof end->reason, XL_REFUSED "%s: %.200s",
+                 h.verdict, h.reason ? h.reason : "");
+        rc = record(&h, err);
+    }
+    cJSON_Delete(heard.answer);
+    return rc;
 }
 
 /* -- the continuation ----------------------------------------------------- */
@@ -108,9 +170,9 @@ done:
     return rc;
 }
 
-static enum xl_status write_output(const struct xl_finish *finish,
-                                   const struct xl_contender *c,
-                                   struct xl_err *err)
+enum xl_status xl_finish_output(const struct xl_finish *finish,
+                                const struct xl_contender *c,
+                                struct xl_err *err)
 {
     const struct xl_runner *runner = &finish->sweep->runner;
     struct xl_run_end end;
@@ -124,29 +186,45 @@ static enum xl_status write_output(const struct xl_finish *finish,
     return rc;
 }
 
-/* -- both ----------------------------------------------------------------- */
+/* -- contenders ----------------------------------------------------------- */
 
 enum xl_status xl_finish_judge(const struct xl_finish *finish,
                                struct xl_contender *c, struct xl_err *err)
 {
-    const struct xl_runner *runner = &finish->sweep->runner;
-    struct earlier earlier = { 0 };
+    struct hearing h = { .sweep = finish->sweep,
+                         .trial = c->trial,
+                         .stage = XL_STAGE_FULL };
     struct xl_run_end end;
-    const char *verdict = "fail", *reason = NULL;
-    XL_TRY(xl_query_scores(finish->sweep->store, c->trial, find_verdict,
-                           &earlier, err));
-    if (earlier.found && !earlier.passed)
+    bool is_refused = false;
+    c->is_judged = true;
+    XL_TRY(xl_query_scores(finish->sweep->store, c->trial, find_refusal,
+                           &is_refused, err));
+    if (is_refused)
         return XL_OK;
-    XL_TRY(runner->judge(runner->ctx, &c->params, &end, err));
+    XL_TRY(hear(&h, &c->params, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
         return XL_EINTERRUPTED;
-    c->judgement = end.answer;
-    if (end.outcome == XL_RUN_OK && c->judgement) {
-        xl_json_get_text(c->judgement, "verdict", &verdict, NULL);
-        xl_json_get_text(c->judgement, "reason", &reason, NULL);
-    }
-    c->passed = strcmp(verdict, "pass") == 0;
-    XL_TRY(record(finish, c, verdict,
-                  end.outcome == XL_RUN_OK ? reason : end.reason, err));
-    return write_output(finish, c, err);
+    c->judgement = h.judgement;
+    c->passed = strcmp(h.verdict, "pass") == 0;
+    return record(&h, err);
+}
+
+enum xl_status xl_finish_holdout(const struct xl_finish *finish,
+                                 struct xl_contender *c, struct xl_err *err)
+{
+    struct hearing h = { .sweep = finish->sweep,
+                         .trial = c->trial,
+                         .stage = XL_STAGE_HOLDOUT };
+    struct xl_run_end end;
+    XL_TRY(hear(&h, &c->params, &end, err));
+    if (end.outcome == XL_RUN_STOPPED)
+        return XL_EINTERRUPTED;
+    c->is_held_out = true;
+    c->passed = strcmp(h.verdict, "pass") == 0;
+    enum xl_status rc = record(&h, err);
+    if (h.judgement && c->judgement)
+        cJSON_AddItemToObject(c->judgement, "holdout", h.judgement);
+    else
+        cJSON_Delete(h.judgement);
+    return rc;
 }

@@ -213,21 +213,26 @@ static void set_prior(const struct playoff *p, struct entrant *e)
                      sqrt(1.0 / (double)e->who->n_samples + ROOT2 / anchors);
 }
 
+double xl_finish_reach(const struct xl_race *race)
+{
+    double repeats = (double)race->rules.repeats;
+    double reach = isfinite(race->spread) ? REACH * race->spread / sqrt(repeats)
+                                          : XL_DUEL_BAND;
+    return fmax(reach, XL_DUEL_BAND);
+}
+
 /* Those whose value may be that of the best but for noise. */
 static void choose_field(struct playoff *p, struct xl_contender *items,
                          size_t n)
 {
-    const struct xl_race *race = p->finish->sweep->race;
-    double repeats = (double)race->rules.repeats, best = (double)NAN;
-    double reach = isfinite(race->spread) ? REACH * race->spread / sqrt(repeats)
-                                          : XL_DUEL_BAND;
+    double least = 1.0 - xl_finish_reach(p->finish->sweep->race);
+    double best = (double)NAN;
     for (size_t i = 0; i < n && p->n < FIELD; i++) {
         if (!items[i].passed || items[i].is_dropped)
             continue;
         if (!isfinite(best))
             best = items[i].value;
-        if (xl_objective_ratio(items[i].value, best) <
-            1.0 - fmax(reach, XL_DUEL_BAND))
+        if (xl_objective_ratio(items[i].value, best) < least)
             break;
         if (!is_base(p->finish, &items[i]))
             p->field[p->n++].who = &items[i];

@@ -151,7 +151,7 @@ enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
 {
     const struct xl_ask ask = { .how = origin };
     const struct lineage nobody = { 0 };
-    struct xl_sweep_news news = { .value = (double)NAN };
+    struct xl_sweep_news news = { .value = (double)NAN, .best = (double)NAN };
     struct xl_store_ref ref;
     char reason[XL_RUN_REASON] = "";
     XL_TRY(propose(sweep, &nobody, &ask, params, &ref, err));
@@ -210,6 +210,7 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
         .params = &params,
         .reason = reason,
         .value = (double)NAN,
+        .best = *best,
     };
     sweep->to_params(sweep->params_ctx, ask->point, &params);
     XL_TRY(propose(sweep, lineage, ask, &params, &ref, err));

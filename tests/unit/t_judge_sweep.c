@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sweeps over a space where half the configurations are ten times as fast and
+ * each of those damages something. The machine is made up; the judges, their
+ * texts, gates and stages are the real ones, over a real model's plan. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge/panel.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/model/plan.h"
+#include "tests/unit/sweep_fixture.h"
+#include "tuner/profile/best.h"
+
+/* 144 configurations. Chunks of 12, 20, 28.. do damage. */
+static const char mixed_space[] =
+    "{\"params\": {\"chunk_size\":"
+    " [8, 12, 16, 20, 24, 28, 32, 36, 48, 52, 80, 84],"
+    " \"prefill_block\": [64, 256, 512, 1024],"
+    " \"tile_av\": [\"4x8\", \"8x8\", \"8x16\"]}}";
+
+enum damage {
+    HONEST,
+    NAN_LOGIT,
+    LATE_LOGITS,
+    NO_M,
+    DROPS_LATER, /* past what the screen reads */
+    NOISE_LATER, /* likewise, and small */
+    OTHER_TEXT,  /* only on a text that the search has not seen */
+    DAMAGES
+};
+
+enum {
+    SWEEPS = 100,
+    LATER = 700,
+    CHUNK_BEST = 32
+};
+
+static enum damage damage_of(const struct xl_params *params)
+{
+    static const struct {
+        int64_t chunk;
+        enum damage damage;
+    } damages[] = { { 12, NAN_LOGIT },   { 20, LATE_LOGITS },
+                    { 28, NO_M },        { 36, DROPS_LATER },
+                    { 52, NOISE_LATER }, { 84, NOISE_LATER } };
+    if (params->value[XL_PARAM_CHUNK_SIZE] == 84 &&
+        params->value[XL_PARAM_PREFILL_BLOCK] == 64)
+        return OTHER_TEXT;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++)
+        if (params->value[XL_PARAM_CHUNK_SIZE] == damages[i].chunk)
+            return damages[i].damage;
+    return HONEST;
+}
+
+/* -- the model ------------------------------------------------------------- */
+
+struct court {
+    struct xl_model *model;
+    struct xl_plan *plan;
+    struct xl_panel *panel;
+    size_t vocab;
+    enum damage damage; /* at work */
+    enum xl_stage stage;
+    struct xl_rng rng;
+    cJSON *said[DAMAGES][XL_STAGE_COUNT]; /* every judgement is made once */
+};
+
+static void spoil_row(struct court *c, size_t at, float *row, float *before)
+{
+    bool is_later = at >= LATER;
+    if (c->damage == NAN_LOGIT && at == 300)
+        row[c->vocab / 2] = NAN;
+    if (c->damage == DROPS_LATER && is_later && at % 64 < 16)
+        memset(row, 0, c->vocab * sizeof *row);
+    if (c->damage == LATE_LOGITS && before)
+        memcpy(row, before, c->vocab * sizeof *row);
+    bool is_noisy = (c->damage == NOISE_LATER && is_later) ||
+                    (c->damage == OTHER_TEXT && c->stage == XL_STAGE_HOLDOUT);
+    for (size_t i = 0; is_noisy && i < c->vocab; i++)
+        row[i] += 0.02f * (float)xl_rng_normal(&c->rng);
+}
+
+static void forward(void *ctx, struct xl_state *state,
+                    const struct xl_pass *pass)
+{
+    struct court *c = ctx;
+    size_t begin = (size_t)state->tokens;
+    for (size_t b = 0; c->damage == NO_M && b < state->blocks; b++)
+        if (xl_state_m(state, b))
+            memset(xl_state_m(state, b), 0, state->heads * sizeof(float));
+    xl_plan_forward(c->plan, state, pass);
+    for (size_t i = pass->n; i-- > 0;) {
+        float *row = pass->logits + i * c->vocab;
+        spoil_row(c, begin + i, row, i ? row - c->vocab : NULL);
+    }
+}
+
+static bool open_court(struct xl_test *t, struct court *c)
+{
+    struct xl_params params;
+    struct xl_err err = { 0 };
+    *c = (struct court){ .model = NULL };
+    xl_params_init(&params);
+    params.value[XL_PARAM_WORKERS] = 1;
+    params.value[XL_PARAM_PREFILL_BLOCK] = 64;
+    enum xl_status rc =
+        xl_model_open(&c->model, xl_test_data("models/tiny"), &err);
+    if (rc == XL_OK)
+        rc = xl_plan_make(&c->plan, c->model, &params, &err);
+    if (rc == XL_OK)
+        rc = xl_panel_make(&c->panel, c->model, NULL, NULL, &err);
+    if (rc == XL_OK)
+        c->vocab = xl_model_config(c->model)->vocab;
+    return XL_CHECK_STATUS(t, rc, XL_OK, &err);
+}
+
+static void close_court(struct court *c)
+{
+    for (size_t i = 0; i < DAMAGES * XL_STAGE_COUNT; i++)
+        cJSON_Delete(c->said[i / XL_STAGE_COUNT][i % XL_STAGE_COUNT]);
+    xl_panel_free(c->panel);
+    xl_plan_free(c->plan);
+    xl_model_close(c->model);
+}
+
+static enum xl_status judge(void *ctx, const struct xl_params *params,
+                            enum xl_stage stage, struct xl_run_end *end,
+                            struct xl_err *err)
+{
+    struct court *c = ctx;
+    struct xl_judgement judgement;
+    c->damage = damage_of(params);
+    c->stage = stage;
+    cJSON **said = &c->said[c->damage][stage];
+    if (!*said) {
+        struct xl_subject subject =
+            xl_subject_of_plan(c->plan, xl_model_config(c->model));
+        subject.ctx = c;
+        subject.forward = forward;
+        xl_rng_seed(&c->rng, 5);
+        XL_TRY(xl_panel_subject(c->panel, stage, &subject, XL_TIER_KERNEL,
+                                &judgement, err));
+        *said = xl_judgement_json(&judgement);
+    }
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .answer = cJSON_Duplicate(*said, true) };
+    return XL_OK;
+}
+
+static const char *verdict_of(struct xl_test *t, struct court *c, int64_t chunk,
+                              enum xl_stage stage)
+{
+    static char verdict[32];
+    const char *text = "";
+    struct xl_params params;
+    struct xl_run_end end = { .outcome = XL_RUN_FAILED };
+    struct xl_err err = { 0 };
+    xl_params_init(&params);
+    params.value[XL_PARAM_CHUNK_SIZE] = chunk;
+    params.value[XL_PARAM_PREFILL_BLOCK] = 64;
+    XL_CHECK_STATUS(t, judge(c, &params, stage, &end, &err), XL_OK, &err);
+    xl_json_get_text(end.answer, "verdict", &text, NULL);
+    snprintf(verdict, sizeof verdict, "%s", text);
+    cJSON_Delete(end.answer);
+    return verdict;
+}
+
+/* The stages do what the damages were chosen for. */
+static void each_stage_has_its_damage(struct xl_test *t)
+{
+    struct court c;
+    if (open_court(t, &c)) {
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 32, XL_STAGE_SCREEN),
+                      "inconclusive");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 32, XL_STAGE_FULL), "pass");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 32, XL_STAGE_HOLDOUT), "pass");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 12, XL_STAGE_SCREEN), "fail");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 20, XL_STAGE_SCREEN), "fail");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 28, XL_STAGE_SCREEN), "fail");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 36, XL_STAGE_SCREEN),
+                      "inconclusive");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 36, XL_STAGE_FULL), "fail");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 52, XL_STAGE_SCREEN),
+                      "inconclusive");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 52, XL_STAGE_FULL), "fail");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 84, XL_STAGE_FULL), "pass");
+        XL_CHECK_TEXT(t, verdict_of(t, &c, 84, XL_STAGE_HOLDOUT), "fail");
+    }
+    close_court(&c);
+}
+
+/* -- sweeps ---------------------------------------------------------------- */
+
+/* Ten times as fast where it does damage; else best at one chunk. */
+static double speed_of(const struct xl_fake *fake, const struct xl_params *p)
+{
+    double away =
+        log2((double)p->value[XL_PARAM_CHUNK_SIZE] / (double)CHUNK_BEST);
+    double block = log2((double)p->value[XL_PARAM_PREFILL_BLOCK] / 256.0);
+    double honest = 2000.0 / (1.0 + away * away) / (1.0 + 0.2 * fabs(block));
+    (void)fake;
+    return damage_of(p) == HONEST ? honest : 10.0 * honest;
+}
+
+/* best.json as other programs see it. */
+static void check_proof(struct xl_test *t, const struct xl_verdicts *v)
+{
+    char *path = xl_io_join(t->dir, "best.json");
+    cJSON *root = NULL;
+    const char *text = "", *verdict = "";
+    struct xl_err err = { 0 };
+    if (XL_CHECK_STATUS(t, xl_json_load(path, XL_JSON_LARGE, &root, &err),
+                        XL_OK, &err)) {
+        const cJSON *quality =
+            cJSON_GetObjectItemCaseSensitive(root, "quality");
+        const cJSON *holdout =
+            cJSON_GetObjectItemCaseSensitive(quality, "holdout");
+        XL_CHECK(t, cJSON_IsArray(
+                        cJSON_GetObjectItemCaseSensitive(quality, "gates")));
+        XL_CHECK_TEXT(t, v->tier, "kernel");
+        xl_json_get_text(quality, "text_hash", &text, NULL);
+        xl_json_get_text(quality, "verdict", &verdict, NULL);
+        XL_CHECK_TEXT(t, verdict, "pass");
+        verdict = "";
+        xl_json_get_text(holdout, "verdict", &verdict, NULL);
+        XL_CHECK_TEXT(t, verdict, "pass");
+        const char *other = "";
+        xl_json_get_text(holdout, "text_hash", &other, NULL);
+        XL_CHECK(t, strlen(text) == 32 && strlen(other) == 32 &&
+                        strcmp(text, other) != 0);
+        cJSON_Delete(root);
+    }
+    free(path);
+}
+
+static void sweep_once(struct xl_sweep_bench *b, uint64_t seed, size_t found[2])
+{
+    struct xl_sweep_start s;
+    struct xl_verdicts v = { 0 };
+    char file[32];
+    snprintf(file, sizeof file, "%d.db", (int)seed);
+    struct xl_sweep_plan plan = { .file = file,
+                                  .mode = seed % 2 ? "tpe" : "ga",
+                                  .budget = 100,
+                                  .repeats = 4,
+                                  .most = 12,
+                                  .anchor_every = 4,
+                                  .seed = seed,
+                                  .in_memory = true };
+    b->fake.seed = seed;
+    b->fake.noise = 0.02;
+    if (xl_sweep_start_open(b, &s, &plan) && xl_sweep_start_grade(b, &s, 16)) {
+        xl_sweep_start_search(b, &s);
+        xl_sweep_start_finish(b, &s, 0, &v);
+        XL_CHECK(b->t, v.winner > 0 && v.n_refused > 0);
+        found[0] += damage_of(&v.params) != HONEST;
+        found[1] += v.params.value[XL_PARAM_CHUNK_SIZE] == CHUNK_BEST &&
+                    v.params.value[XL_PARAM_PREFILL_BLOCK] == 256;
+        check_proof(b->t, &v);
+    }
+    xl_sweep_start_close(&s);
+}
+
+/* Tiles make no difference to these speeds, so any of them is the best. */
+static void damage_never_wins_and_the_best_honest_one_does(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct court c;
+    size_t found[2] = { 0, 0 };
+    size_t n = getenv("XL_TEST_SMALL") ? SWEEPS / 5 : SWEEPS;
+    if (open_court(t, &c) && xl_sweep_bench_open(&b, t, mixed_space, NULL)) {
+        b.fake.speed = speed_of;
+        b.fake.judge = judge;
+        b.fake.judge_ctx = &c;
+        for (uint64_t seed = 1; seed <= n; seed++)
+            sweep_once(&b, seed, found);
+        XL_CHECK_EQ(t, found[0], 0);
+        xl_test_check(t, found[1] * 100 >= n * 95, __FILE__, __LINE__,
+                      "the best honest one in %zu of %zu", found[1], n);
+        xl_sweep_bench_close(&b);
+    }
+    close_court(&c);
+}
+
+const struct xl_test_case xl_suite_judge_sweep[] = {
+    { "each_stage_has_its_damage", each_stage_has_its_damage },
+    { "damage_never_wins_and_the_best_honest_one_does",
+      damage_never_wins_and_the_best_honest_one_does },
+    { 0 },
+};
