@@ -6,9 +6,12 @@
  * Every line is read from memory once for all rows, widened in registers and
  * used up. Several panels go side by side: their sums are independent chains,
  * and their streams keep more misses in flight than one would. Rows beyond a
- * register block find the panels in the second-level cache. Each output is one
- * sum over k in order, by group for integer kinds (group sum times scale), so
- * its bits depend neither on the columns asked for nor on the rows beside it.
+ * register block find the panels in the second-level cache. (Asking for lines
+ * ahead gained nothing for eight rows and cost one row 5 %, on Zen 5.)
+ *
+ * Each output is one sum over k in order, by group for integer kinds (group
+ * sum times scale), so its bits depend neither on the columns asked for nor on
+ * the rows beside it.
  *
  * The includer defines before:
  *

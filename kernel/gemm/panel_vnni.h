@@ -20,11 +20,12 @@
  *
  * Each output adds its groups in order, whatever rows and columns stand beside
  * it. Rows go VNNI_BLOCK at a time through the panels, so that many rows find
- * a panel in the second-level cache. Lines are asked for VNNI_AHEAD bytes
- * before their use: with eight rows the products of a line take as long as its
- * way from memory, and without it they did not overlap (1.7 times one row on
- * Zen 5, 1.1 with it). Quantising x costs a rounding of 0.5 % of
- * its group's spread, root mean square; int8 weights cost 0.6 %, int4 7 %.
+ * a panel in the second-level cache. From VNNI_SLOW rows on lines are asked for
+ * ahead: with eight rows the products of a line take as long as its way from
+ * memory, and without it they did not overlap (1.7 times one row on Zen 5, 1.1
+ * with it); one row or two lose up to 10 % by asking. Quantising x costs a
+ * rounding of 0.5 % of its group's spread, root mean square; int8 weights cost
+ * 0.6 %, int4 7 %.
  *
  * The includer defines before:
  *
@@ -49,6 +50,7 @@
 enum {
     VNNI_ROWS = 64,    /* quantised at once */
     VNNI_PANELS = 4,   /* side by side at most */
+    VNNI_SLOW = 4,     /* rows from which on lines are asked for */
     VNNI_AHEAD = 4096, /* bytes of a panel */
     VNNI_QUADS = XL_PACK_GROUP / 4,
     VNNI_WORDS = VNNI_QUADS + 2 /* of a row's group */
@@ -189,6 +191,21 @@ XL_INLINE void vnni_group(struct ints *part, const unsigned char *const *lines,
         }
 }
 
+/* Asks for the lines that come VNNI_AHEAD bytes after group g of each of
+ * `panels` panels; past their end, for those of the panels after them. */
+XL_INLINE void vnni_ahead(const struct xl_packed *w, size_t panel,
+                          size_t panels, size_t g, size_t line_bytes)
+{
+    size_t groups = xl_pack_groups(w->in), at = g + VNNI_AHEAD / line_bytes;
+    const char *from = w->data;
+    from += (panel * groups + at) * line_bytes;
+    if (at >= groups)
+        from += (panels - 1) * groups * line_bytes;
+    for (size_t p = 0; p < panels; p++, from += groups * line_bytes)
+        for (size_t i = 0; i < line_bytes; i += XL_PACK_LINE)
+            __builtin_prefetch(from + i);
+}
+
 XL_INLINE void vnni_panels(const struct block *b, size_t panel,
                            enum xl_pack_kind kind, size_t rows, size_t panels)
 {
@@ -207,9 +224,8 @@ XL_INLINE void vnni_panels(const struct block *b, size_t panel,
     for (size_t i = 0; i < rows * panels; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++, x += rows * VNNI_WORDS) {
-        for (size_t p = 0; p < panels; p++)
-            for (size_t at = 0; at < line_bytes; at += XL_PACK_LINE)
-                __builtin_prefetch(lines[p] + VNNI_AHEAD + at);
+        if (rows >= VNNI_SLOW)
+            vnni_ahead(w, panel, panels, g, line_bytes);
         vnni_group(part, lines, x, kind, rows, panels);
         for (size_t p = 0; p < panels; p++) {
             size_t at = ((panel + p) * groups + g) * XL_PACK_LANES;

@@ -4,8 +4,10 @@
  * limits). Many rows: fp32 at 90 % of the FMA peak in avx512, 49 % in
  * openblas; bf16 dot products give twice that peak where a processor has
  * them. One row: avx512 reads fp32 and bf16 at 99 % of a plain read and keeps
- * x in fp32. Integer kinds reach 90 % of it in vnni and 70 to 85 % widened in
- * avx512bf16; rounding the row to int8 moved avg_logprob by 0.0007 nats. */
+ * x in fp32; avx512bf16 is level with it there and takes two thirds of its
+ * time for eight rows or more. Integer kinds reach 90 % of it in vnni and 70 to
+ * 85 % widened in avx512bf16; rounding the row to int8 moved avg_logprob by
+ * 0.0007 nats. */
 #include "kernel/model/engine.h"
 
 #include "kernel/base/buf.h"
@@ -27,8 +29,8 @@ static const enum xl_gemm_id many[][CHOICES] = {
 static const enum xl_gemm_id few[][CHOICES] = {
     [XL_PACK_FP32] = { XL_GEMM_AVX512, XL_GEMM_VECTOR, XL_GEMM_NAIVE,
                        XL_GEMM_NAIVE, XL_GEMM_NAIVE },
-    [XL_PACK_BF16] = { XL_GEMM_AVX512, XL_GEMM_AVX2, XL_GEMM_VECTOR,
-                       XL_GEMM_NAIVE, XL_GEMM_NAIVE },
+    [XL_PACK_BF16] = { XL_GEMM_AVX512BF16, XL_GEMM_AVX512, XL_GEMM_AVX2,
+                       XL_GEMM_VECTOR, XL_GEMM_NAIVE },
     [XL_PACK_INT8] = { XL_GEMM_VNNI, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
                        XL_GEMM_AVX2, XL_GEMM_NAIVE },
     [XL_PACK_INT4] = { XL_GEMM_VNNI, XL_GEMM_AVX512BF16, XL_GEMM_AVX512,
