@@ -48,13 +48,14 @@ void xl_stored_force(const struct xl_config *config, struct xl_params *params)
     params->value[XL_PARAM_HEAD_DTYPE] = stored_head(config);
 }
 
-static enum xl_status refuse(const char *what, enum xl_pack_kind has,
-                             enum xl_pack_kind wanted, struct xl_err *err)
+static enum xl_status refuse(const char *what, const char *flag,
+                             enum xl_pack_kind has, enum xl_pack_kind wanted,
+                             struct xl_err *err)
 {
     return xl_fail(err, XL_EUSAGE,
-                   "the checkpoint is packed with %s as %s, not %s; leave it "
-                   "so, or pack the original with 'xltune pack --%s-dtype %s'",
-                   what, xl_pack_name(has), xl_pack_name(wanted), what,
+                   "the checkpoint is packed with its %s as %s, not %s; leave "
+                   "it so, or pack the original with 'xltune pack --%s %s'",
+                   what, xl_pack_name(has), xl_pack_name(wanted), flag,
                    xl_pack_name(wanted));
 }
 
@@ -71,8 +72,9 @@ enum xl_status xl_stored_check(const struct xl_config *config,
     int64_t choice = p.value[XL_PARAM_HEAD_DTYPE];
     enum xl_pack_kind head = choice ? (enum xl_pack_kind)(choice - 1) : weights;
     if (weights != config->packed_weights)
-        return refuse("weight", config->packed_weights, weights, err);
+        return refuse("weights", "weight-dtype", config->packed_weights,
+                      weights, err);
     if (head != config->packed_head)
-        return refuse("head", config->packed_head, head, err);
+        return refuse("head", "head-dtype", config->packed_head, head, err);
     return XL_OK;
 }

@@ -180,7 +180,8 @@ static void kinds_come_from_the_checkpoint(struct xl_test *t)
     params.value[XL_PARAM_WEIGHT_DTYPE] = XL_PACK_INT8;
     params.origin[XL_PARAM_WEIGHT_DTYPE].layer = XL_LAYER_FLAG;
     XL_CHECK_STATUS(t, run(model, &params, &out, &err), XL_EUSAGE, &err);
-    XL_CHECK(t, strstr(err.message, "packed with weight as int4, not int8"));
+    XL_CHECK(t,
+             strstr(err.message, "packed with its weights as int4, not int8"));
     params.value[XL_PARAM_WEIGHT_DTYPE] = XL_PACK_INT4;
     XL_CHECK_STATUS(t, run(model, &params, &out, &err), XL_OK, &err);
     /* A profile that nobody named does not argue with the checkpoint. */
