@@ -169,6 +169,58 @@ static void genetic_search_learns(struct xl_test *t)
     xl_space_free(space);
 }
 
+/* Uphill leads into the half of the space where nothing runs; the other half
+ * has enough ripples to go on with. */
+static struct xl_outcome cliff(const struct xl_space *space,
+                               const uint32_t *point)
+{
+    struct xl_outcome outcome = xl_test_ripples(space, point);
+    uint64_t mixed = xl_space_code(space, point) * 0x9e3779b97f4a7c15u;
+    outcome.values[0] += 2 * (double)point[0] / xl_space_dim(space, 0)->n;
+    outcome.values[0] += (double)(mixed >> 60) / 16;
+    if (2 * point[0] >= xl_space_dim(space, 0)->n)
+        outcome.status = XL_OUTCOME_FAILED;
+    return outcome;
+}
+
+/* Share of failures in the second half of searches. */
+static double late_failures(const struct xl_strategy_kind *kind,
+                            const struct xl_space *space)
+{
+    static struct xl_test_trace trace;
+    size_t failed = 0, n = 0;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        xl_test_run(&(struct xl_test_plan){ .kind = kind,
+                                            .space = space,
+                                            .f = cliff,
+                                            .budget = 160,
+                                            .open = 2,
+                                            .seed = seed },
+                    &trace);
+        for (size_t i = trace.n / 2; i < trace.n; i++, n++) {
+            uint32_t point[XL_SPACE_DIMS];
+            xl_space_decode(space, trace.codes[i], point);
+            failed += cliff(space, point).status != XL_OUTCOME_OK;
+        }
+    }
+    return (double)failed / (double)n;
+}
+
+static void failures_are_learnt_from(struct xl_test *t)
+{
+    struct xl_space *space = xl_test_space(t, 16);
+    for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+        const struct xl_strategy_kind *kind = xl_strategy_kind_at(i);
+        bool learns_at_all =
+            strcmp(kind->name, "random") != 0 && strcmp(kind->name, "grid");
+        double share = late_failures(kind, space);
+        xl_test_check(t, (share < 0.42) == learns_at_all, __FILE__, __LINE__,
+                      "%s: %.2f of the later proposals fail", kind->name,
+                      share);
+    }
+    xl_space_free(space);
+}
+
 static bool same_traces(const struct xl_test_plan *a,
                         const struct xl_test_plan *b)
 {
@@ -496,6 +548,7 @@ const struct xl_test_case xl_suite_strategy[] = {
     { "every strategy covers the space", every_strategy_covers_the_space },
     { "every strategy spends its budget", every_strategy_spends_its_budget },
     { "genetic search learns", genetic_search_learns },
+    { "failures are learnt from", failures_are_learnt_from },
     { "seeds fix the sequence", seeds_fix_the_sequence },
     { "replayed tells resume", replayed_tells_resume },
     { "random order is uniform", random_order_is_uniform },
