@@ -10,6 +10,8 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "tuner/store/rundir.h"
+#include "tuner/sweep/warm.h"
 
 #define PROMPT_SHIPPED "runs/prompts/demo.txt"
 #define PROMPT_KEPT    ((size_t)64 << 10)
@@ -192,6 +194,37 @@ static enum xl_status suggest_base(struct xl_setup *setup, struct xl_err *err)
     return xl_strategy_suggest(setup->strategy, point, err);
 }
 
+/* Runs named with --warm, each a group of hints. */
+static enum xl_status warm_up(struct xl_setup *setup, struct xl_err *err)
+{
+    const struct xl_opt_value *runs =
+        &setup->opts->values[XL_GROUP_OWN][XL_SWEEP_WARM];
+    if (runs->n_texts > XL_STRATEGY_GROUPS)
+        return xl_fail(err, XL_EUSAGE,
+                       "at most %d runs can be named with "
+                       "--warm",
+                       XL_STRATEGY_GROUPS);
+    for (size_t i = 0; i < runs->n_texts; i++) {
+        char *dir = NULL, *path = NULL;
+        struct xl_warm warm = {
+            .space = setup->space,
+            .objective = setup->objective,
+            .model_hash = xl_model_hash(setup->session.model),
+            .group = (uint32_t)i,
+        };
+        XL_TRY(xl_rundir_find(xl_setup_text(setup, XL_SWEEP_LOG_DIR),
+                              runs->texts[i], &dir, err));
+        warm.path = path = xl_rundir_file(dir, XL_RUNDIR_STORE);
+        enum xl_status rc =
+            path ? xl_warm_start(&warm, setup->strategy, err)
+                 : xl_fail(err, XL_ENOMEM, "no memory for a path");
+        xl_free(path);
+        xl_free(dir);
+        XL_TRY(rc);
+    }
+    return XL_OK;
+}
+
 static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
 {
     size_t population = (size_t)xl_setup_int(setup, XL_SWEEP_POPULATION);
@@ -207,7 +240,8 @@ static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
         options.budget = (size_t)xl_setup_int(setup, XL_SWEEP_TRIALS);
     XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
                             xl_param_space_space(setup->space), &options, err));
-    return suggest_base(setup, err);
+    XL_TRY(suggest_base(setup, err));
+    return warm_up(setup, err);
 }
 
 enum xl_status xl_setup_make(struct xl_setup *setup,
