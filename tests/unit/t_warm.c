@@ -14,6 +14,7 @@
 #include "tuner/space/table.h"
 #include "tuner/sweep/history.h"
 #include "tuner/sweep/insight_file.h"
+#include "tuner/sweep/pareto.h"
 
 enum {
     TRIALS = 40,
@@ -267,11 +268,51 @@ static void insight_is_written(struct xl_test *t)
     xl_buf_release(&words);
 }
 
+/* -- several objectives --------------------------------------------------- */
+
+static void fronts_cover_their_share(struct xl_test *t)
+{
+    static const struct {
+        double x, y;
+        enum xl_trial_state state;
+    } rows[] = {
+        { 0, 4, XL_TRIAL_OK },     { 2, 3, XL_TRIAL_OK },
+        { 1, 3, XL_TRIAL_OK }, /* beaten */
+        { 4, 0, XL_TRIAL_PRUNED }, { 9, 9, XL_TRIAL_FAILED },
+        { 2, 3, XL_TRIAL_OK }, /* the same again */
+    };
+    struct xl_history_row made[6];
+    struct xl_history history = { .n = 6, .rows = made };
+    struct xl_pareto pareto;
+    memset(made, 0, sizeof made);
+    for (size_t i = 0; i < 6; i++) {
+        made[i].state = rows[i].state;
+        made[i].values[0] = rows[i].x;
+        made[i].values[1] = rows[i].y;
+    }
+    XL_CHECK_EQ(t, xl_pareto_find(&pareto, &history, 2, NULL), XL_OK);
+    XL_CHECK_EQ(t, pareto.n, 3);
+    XL_CHECK(t,
+             pareto.rows[0] == 3 && pareto.rows[1] == 1 && pareto.rows[2] == 0);
+    XL_CHECK_NEAR(t, pareto.volume, 6.0 / 16, 1e-12);
+    xl_pareto_release(&pareto);
+    made[4].state = XL_TRIAL_OK; /* best in both */
+    XL_CHECK_EQ(t, xl_pareto_find(&pareto, &history, 2, NULL), XL_OK);
+    XL_CHECK_EQ(t, pareto.n, 1);
+    XL_CHECK_NEAR(t, pareto.volume, 1, 1e-12);
+    xl_pareto_release(&pareto);
+    history.n = 0;
+    XL_CHECK_EQ(t, xl_pareto_find(&pareto, &history, 2, NULL), XL_OK);
+    XL_CHECK(t, pareto.n == 0 && pareto.volume == 0);
+    xl_pareto_release(&pareto);
+}
+
 const struct xl_test_case xl_suite_warm[] = {
     { "history is what was measured", history_is_what_was_measured },
     { "stores outlive a space", stores_outlive_a_space },
     { "earlier runs shorten", earlier_runs_shorten },
     { "missing runs are told", missing_runs_are_told },
     { "insight is written", insight_is_written },
+    { "fronts cover their share", fronts_cover_their_share },
     { 0 },
 };

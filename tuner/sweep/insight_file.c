@@ -10,6 +10,7 @@
 #include "tuner/store/rundir.h"
 #include "tuner/strategy/insight.h"
 #include "tuner/sweep/history.h"
+#include "tuner/sweep/pareto.h"
 
 enum {
     WORDS = 3, /* tunables named in words */
@@ -22,6 +23,7 @@ static const double matters = 0.01;   /* a share below is not named in words */
 struct job {
     const struct xl_insight_source *source;
     struct xl_insight insight;
+    struct xl_history history;
     struct xl_insight_row *rows; /* [n] */
     size_t n;
     char advice[1100];
@@ -35,16 +37,15 @@ static enum xl_status take_rows(struct job *job, struct xl_err *err)
 {
     const struct xl_insight_source *source = job->source;
     const struct xl_space *space = xl_param_space_space(source->space);
-    struct xl_history history;
+    const struct xl_history *history = &job->history;
     uint32_t point[XL_SPACE_DIMS];
-    XL_TRY(xl_history_load(&history, source->store, source->objective, err));
-    job->rows = xl_alloc_zero(history.n + 1, sizeof *job->rows);
-    if (!job->rows) {
-        xl_history_release(&history);
-        return xl_fail(err, XL_ENOMEM, "no memory for %zu trials", history.n);
-    }
-    for (size_t i = 0; i < history.n; i++) {
-        const struct xl_history_row *row = &history.rows[i];
+    XL_TRY(
+        xl_history_load(&job->history, source->store, source->objective, err));
+    job->rows = xl_alloc_zero(history->n + 1, sizeof *job->rows);
+    if (!job->rows)
+        return xl_fail(err, XL_ENOMEM, "no memory for %zu trials", history->n);
+    for (size_t i = 0; i < history->n; i++) {
+        const struct xl_history_row *row = &history->rows[i];
         if (!xl_param_space_point(source->space, &row->params, point))
             continue;
         struct xl_insight_row *made = &job->rows[job->n++];
@@ -55,7 +56,6 @@ static enum xl_status take_rows(struct job *job, struct xl_err *err)
             isfinite(row->values[0]);
         made->outcome.status = is_ok ? XL_OUTCOME_OK : XL_OUTCOME_FAILED;
     }
-    xl_history_release(&history);
     return XL_OK;
 }
 
@@ -173,6 +173,45 @@ static cJSON *to_json(const struct job *job)
     return root;
 }
 
+/* -- the front ------------------------------------------------------------ */
+
+static void add_front_point(const struct job *job, cJSON *list,
+                            const struct xl_history_row *row)
+{
+    const struct xl_objective *objective = job->source->objective;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, o);
+    cJSON_AddNumberToObject(o, "trial", (double)row->trial);
+    cJSON_AddItemToObject(o, "params", xl_params_to_json(&row->params));
+    cJSON *values = cJSON_AddObjectToObject(o, "values");
+    for (size_t v = 0; v < xl_objective_count(objective); v++)
+        xl_json_add_real(values, xl_objective_item(objective, v),
+                         xl_objective_is_less(objective, v) ? -row->values[v]
+                                                            : row->values[v]);
+}
+
+/* Several objectives: the front, in the file and in words. */
+static enum xl_status add_front(const struct job *job, cJSON *root,
+                                struct xl_buf *words, struct xl_err *err)
+{
+    size_t n = xl_objective_count(job->source->objective);
+    struct xl_pareto pareto;
+    if (n < 2)
+        return XL_OK;
+    XL_TRY(xl_pareto_find(&pareto, &job->history, n, err));
+    cJSON *o = cJSON_AddObjectToObject(root, "front");
+    cJSON_AddNumberToObject(o, "hypervolume", pareto.volume);
+    cJSON *list = cJSON_AddArrayToObject(o, "points");
+    for (size_t i = 0; i < pareto.n; i++)
+        add_front_point(job, list, &job->history.rows[pareto.rows[i]]);
+    xl_buf_printf(words,
+                  "front    %zu configurations that no other beats in all; "
+                  "hypervolume %.0f %% of the box from worst to best\n",
+                  pareto.n, 100 * pareto.volume);
+    xl_pareto_release(&pareto);
+    return XL_OK;
+}
+
 /* -- words ---------------------------------------------------------------- */
 
 static void print_words(const struct job *job, struct xl_buf *out)
@@ -216,11 +255,11 @@ enum xl_status xl_insight_file(const struct xl_insight_source *source,
         goto done;
     }
     root = to_json(&job);
-    rc = root ? xl_json_save(path, root, err)
-              : xl_fail(err, XL_ENOMEM, "no memory for insight");
-    if (rc == XL_OK)
-        print_words(&job, words);
+    XL_TRY_DONE(rc, add_front(&job, root, words, err));
+    XL_TRY_DONE(rc, xl_json_save(path, root, err));
+    print_words(&job, words);
 done:
+    xl_history_release(&job.history);
     cJSON_Delete(root);
     xl_free(job.rows);
     xl_free(path);

@@ -7,7 +7,10 @@
  *      "importance":   [{"param", "share", "ci": [lo, hi]}],
  *      "interactions": [{"a", "b", "share", "ci"}],
  *      "predictions":  [{"params": {}, "value", "ci"}],
- *      "stop": {"expected_gain", "chance", "advice"}}
+ *      "stop": {"expected_gain", "chance", "advice"},
+ *      "front": {"hypervolume", "points": [{"trial", "params", "values"}]}}
+ *
+ * front: of several objectives only.
  */
 #ifndef XL_INSIGHT_FILE_H
 #define XL_INSIGHT_FILE_H
