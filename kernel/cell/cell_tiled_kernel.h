@@ -73,8 +73,9 @@ static inline size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static inline size_t count_scratch(size_t chunk, size_t dk)
+static size_t count_scratch(size_t chunk, size_t dk, size_t dv)
 {
+    (void)dv;
     size_t S = most(round_lanes(chunk), dk + TILE_MOST);
     return 4 * round_lanes(chunk) + round_lanes(chunk) +
            round_lanes(chunk * S) + (dk + chunk) * TILE_MOST +
@@ -292,10 +293,9 @@ static inline void check_tile(size_t rows, size_t columns)
     (void)columns;
 }
 
-static inline void output_chunk(const struct xl_mlstm_io *io, size_t len,
-                                const struct xl_mlstm_state *start,
-                                const struct xl_mlstm_tiles *tiles,
-                                float *scratch)
+static void output_chunk(const struct xl_mlstm_io *io, size_t len,
+                         const struct xl_mlstm_state *start,
+                         const struct xl_mlstm_tiles *tiles, float *scratch)
 {
     struct work work = carve_work(scratch, len, io->dk);
     check_tile(tiles->av_rows, tiles->av_columns);
@@ -371,10 +371,9 @@ static inline void state_tile(float *C, size_t stride, const struct product *p,
         }
 }
 
-static inline void advance_chunk(const struct xl_mlstm_io *io, size_t len,
-                                 const struct xl_mlstm_state *state,
-                                 const struct xl_mlstm_tiles *tiles,
-                                 float *scratch)
+static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
+                          const struct xl_mlstm_state *state,
+                          const struct xl_mlstm_tiles *tiles, float *scratch)
 {
     struct work work = carve_work(scratch, len, io->dk);
     size_t rows = tiles->atb_rows;
@@ -517,18 +516,37 @@ XL_INLINE void one_step(const struct xl_mlstm_io *io, size_t t,
     *state->m = m;
 }
 
-static inline void run_steps(const struct xl_mlstm_io *io, size_t len,
-                             const struct xl_mlstm_state *state)
+static void run_steps(const struct xl_mlstm_io *io, size_t len,
+                      const struct xl_mlstm_state *state, float *scratch)
 {
+    (void)scratch;
     for (size_t t = 0; t < len; t++)
         one_step(io, t, state, state->C, false);
 }
 
-static inline void run_step16(const struct xl_mlstm_io *io,
-                              const struct xl_mlstm_state16 *state)
+static void run_step16(const struct xl_mlstm_io *io,
+                       const struct xl_mlstm_state16 *state, float *scratch)
 {
     struct xl_mlstm_state rest = { .n = state->n, .m = state->m };
+    (void)scratch;
     one_step(io, 0, &rest, state->C, true);
 }
+
+/* -- the variant ---------------------------------------------------------- */
+
+/* clang-format off */
+#define XL_CELL_TILED_VARIANT                                                 \
+    {                                                                         \
+        .name = "tiled",                                                      \
+        .summary = "fp32 chunk products in register tiles of tile_av and "    \
+                   "tile_atb",                                                \
+        .why_not = xl_vec_why_not,                                            \
+        .scratch_floats = count_scratch,                                      \
+        .steps = run_steps,                                                   \
+        .step16 = run_step16,                                                 \
+        .chunk_output = output_chunk,                                         \
+        .chunk_state = advance_chunk,                                         \
+    }
+/* clang-format on */
 
 #endif

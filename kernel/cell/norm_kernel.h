@@ -113,8 +113,8 @@ static inline void scale(float *y, const float *x,
     }
 }
 
-static inline void run_rms(float *y, const float *x,
-                           const struct xl_norm_weights *weights, size_t n)
+static void run_rms(float *y, const float *x,
+                    const struct xl_norm_weights *weights, size_t n)
 {
     double mean = sum_squares(x, n) / (double)n;
     scale(y, x, weights, (float)(1.0 / sqrt(mean + (double)weights->eps)), n);
@@ -129,8 +129,8 @@ static inline void add_row(float *x, const float *z, size_t n)
     }
 }
 
-static inline void run_add_rms(float *y, float *x, const float *z,
-                               const struct xl_norm_weights *weights, size_t n)
+static void run_add_rms(float *y, float *x, const float *z,
+                        const struct xl_norm_weights *weights, size_t n)
 {
     add_row(x, z, n);
     if (weights->w)
@@ -170,9 +170,9 @@ static inline void centre_row(float *y, const float *x, size_t n, double centre)
         y[i] = (float)((double)x[i] - centre);
 }
 
-static inline void run_heads(float *y, const float *x,
-                             const struct xl_norm_weights *weights,
-                             size_t heads, size_t dv)
+static void run_heads(float *y, const float *x,
+                      const struct xl_norm_weights *weights, size_t heads,
+                      size_t dv)
 {
     for (size_t head = 0; head < heads; head++) {
         size_t at = head * dv;
@@ -187,6 +187,14 @@ static inline void run_heads(float *y, const float *x,
     }
 }
 
+static void run_add_heads(float *y, float *x, const float *z,
+                          const struct xl_norm_weights *weights, size_t heads,
+                          size_t dv)
+{
+    add_row(x, z, heads * dv);
+    run_heads(y, x, weights, heads, dv);
+}
+
 /* -- gates and caps ------------------------------------------------------- */
 
 /* 1 + exp(-x), the denominator of a sigmoid. */
@@ -197,7 +205,7 @@ XL_INLINE struct xl_vec one_plus_exp(struct xl_vec x)
     return xl_vec_add(e, xl_vec_set1(1));
 }
 
-static inline void run_sigmoid_gate(float *y, const float *o, size_t n)
+static void run_sigmoid_gate(float *y, const float *o, size_t n)
 {
     for (size_t i = 0; i < n; i += XL_LANES) {
         size_t len = part(n, i);
@@ -206,7 +214,7 @@ static inline void run_sigmoid_gate(float *y, const float *o, size_t n)
     }
 }
 
-static inline void run_swiglu(float *gate, const float *up, size_t n)
+static void run_swiglu(float *gate, const float *up, size_t n)
 {
     for (size_t i = 0; i < n; i += XL_LANES) {
         size_t len = part(n, i);
@@ -234,7 +242,7 @@ XL_INLINE struct xl_vec tanh_of(struct xl_vec x)
     return xl_vec_copysign(xl_vec_if_below(size, 0.625f, near, far), x);
 }
 
-static inline void run_soft_cap(float *x, size_t n, float cap)
+static void run_soft_cap(float *x, size_t n, float cap)
 {
     struct xl_vec factor = xl_vec_set1(cap);
     if (cap <= 0.0f)
@@ -286,7 +294,7 @@ static inline wide wide_exp(wide x)
     return (wide)scaled;
 }
 
-static inline float find_largest(const float *x, size_t n)
+static float find_largest(const float *x, size_t n)
 {
     float lanes[XL_LANES], most = -HUGE_VALF;
     struct xl_vec all = xl_vec_set1(most);
@@ -309,7 +317,7 @@ static inline bool has_nan(const float *x, size_t n)
     return false;
 }
 
-static inline double run_log_sum_exp(const float *x, size_t n)
+static double run_log_sum_exp(const float *x, size_t n)
 {
     double most = (double)find_largest(x, n);
     if (isinf(most))
@@ -325,5 +333,24 @@ static inline double run_log_sum_exp(const float *x, size_t n)
         sum += exp((double)x[i] - most);
     return most + log(sum);
 }
+
+/* -- the variant ---------------------------------------------------------- */
+
+/* clang-format off */
+#define XL_ROW_OPS(label)                  \
+    {                                      \
+        .name = label,                     \
+        .why_not = xl_vec_why_not,         \
+        .rms = run_rms,                    \
+        .add_rms = run_add_rms,            \
+        .heads = run_heads,                \
+        .add_heads = run_add_heads,        \
+        .soft_cap = run_soft_cap,          \
+        .sigmoid_gate = run_sigmoid_gate,  \
+        .swiglu = run_swiglu,              \
+        .log_sum_exp = run_log_sum_exp,    \
+        .largest = find_largest,           \
+    }
+/* clang-format on */
 
 #endif

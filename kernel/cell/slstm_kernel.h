@@ -153,8 +153,8 @@ static inline void sum_gates(const struct xl_slstm_io *io, const float *in,
     }
 }
 
-static inline void run_steps(const struct xl_slstm_io *io, size_t len,
-                             const struct xl_slstm_state *state, float *r)
+static void run_steps(const struct xl_slstm_io *io, size_t len,
+                      const struct xl_slstm_state *state, float *r)
 {
     memset(r, 0, xl_slstm_scratch_floats(io->dim) * sizeof *r);
     for (size_t t = 0; t < len; t++) {

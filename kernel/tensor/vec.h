@@ -9,16 +9,19 @@
  *     float sum = xl_vec_sum(acc);
  *
  * The compiler flags of the including file choose the implementation, so this
- * and vec_bf16.h are the places that ask for them by #if. Lane arithmetic and the order
- * of a sum are the same everywhere; only the plain variant rounds the product
- * of a multiply-add. Include it in files of a variant only.
+ * and vec_bf16.h are the places that ask for them by #if. Lane arithmetic and
+ * the order of a sum are the same everywhere; only the plain variant rounds the
+ * product of a multiply-add. Include it in files of a variant only.
  */
 #ifndef XL_VEC_H
 #define XL_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "kernel/base/cpu.h"
 
 enum {
     XL_LANES = 16
@@ -41,6 +44,19 @@ enum {
 #endif
 
 #include "kernel/tensor/vec_bf16.h"
+
+/* Why the including file's variant cannot run here; NULL when it can. */
+static inline const char *xl_vec_why_not(void)
+{
+#if defined(__AVX512F__)
+    return xl_cpu_has(XL_ISA_AVX512F) ? NULL : "the processor has no avx512f";
+#elif defined(__AVX2__) && defined(__FMA__)
+    bool usable = xl_cpu_has(XL_ISA_AVX2) && xl_cpu_has(XL_ISA_FMA);
+    return usable ? NULL : "the processor has no avx2 with fma";
+#else
+    return NULL;
+#endif
+}
 
 /* Sum of the lanes, always added in the same tree: 8 apart, 4, 2, 1. */
 XL_INLINE float xl_vec_sum(struct xl_vec a)
