@@ -30,15 +30,10 @@
 #include <stdint.h>
 
 #include "kernel/cell/cell_int.h"
+#include "kernel/cell/cell_step_kernel.h"
 #include "kernel/cell/cell_tile.h"
 #include "kernel/cell/mlstm.h"
-
-/* exp(-m), as far as fp32 goes. */
-static inline float denominator_bound(double m)
-{
-    const double lowest = -88;
-    return (float)exp(m < lowest ? -lowest : -m);
-}
+#include "kernel/tensor/vec_wide.h"
 
 static inline size_t round_lanes(size_t n)
 {
@@ -52,9 +47,11 @@ static inline size_t least(size_t a, size_t b)
 
 /* All that a chunk needs, carved from scratch. */
 struct work {
-    double *c, *M; /* [len], see above */
+    double *c, *M; /* [len], see above; zeros behind it, to whole vectors */
+    double *m;     /* [len] m_j */
     double total;  /* b_end */
     float *weight; /* [len] w_j, then w_j / denominator; or exp(..) of kb */
+    float *bound;  /* [len] exp(-m_j) */
     float *S;      /* [len][score_width]; or packed kb [dk / rows][len][rows] */
     float *state_panel, *value_panel; /* [dk][width], [len][width] */
     float *tile;                      /* [rows][width] */
@@ -77,7 +74,7 @@ static size_t count_scratch(size_t chunk, size_t dk, size_t dv)
 {
     (void)dv;
     size_t S = most(round_lanes(chunk), dk + TILE_MOST);
-    return 4 * round_lanes(chunk) + round_lanes(chunk) +
+    return 6 * round_lanes(chunk) + 2 * round_lanes(chunk) +
            round_lanes(chunk * S) + (dk + chunk) * TILE_MOST +
            TILE_MOST * TILE_MOST;
 }
@@ -88,7 +85,9 @@ static inline struct work carve_work(float *scratch, size_t len, size_t dk)
     assert((uintptr_t)scratch % sizeof(double) == 0);
     work.c = (double *)(void *)carve(&scratch, 2 * round_lanes(len));
     work.M = (double *)(void *)carve(&scratch, 2 * round_lanes(len));
+    work.m = (double *)(void *)carve(&scratch, 2 * round_lanes(len));
     work.weight = carve(&scratch, len);
+    work.bound = carve(&scratch, len);
     work.S = carve(&scratch, len * most(work.score_width, dk + TILE_MOST));
     work.state_panel = carve(&scratch, dk * TILE_MOST);
     work.value_panel = carve(&scratch, len * TILE_MOST);
@@ -96,30 +95,48 @@ static inline struct work carve_work(float *scratch, size_t len, size_t dk)
     return work;
 }
 
-/* Fills c, M and total. A NaN gate shows in c, and by it in every result. */
+/* M = the gates' logarithms, c = the input gates, of the chunk. */
+static inline void take_gates(const struct xl_mlstm_io *io, size_t len,
+                              const struct work *work)
+{
+    for (size_t t = 0; t < round_lanes(len); t++) {
+        bool is_in = t < len;
+        work->M[t] = is_in ? (double)io->fgate[t * io->gate_stride] : 0;
+        work->c[t] = is_in ? (double)io->igate[t * io->gate_stride] : 0;
+    }
+    for (size_t t = 0; t < len; t += XL_WIDE)
+        xl_wide_store(work->M + t,
+                      xl_wide_log_sigmoid(xl_wide_load(work->M + t)));
+}
+
+/* Fills c, M, m and total. A NaN gate shows in c, and by it in every result. */
 static inline void sum_gates(const struct xl_mlstm_io *io, size_t len, double m,
                              struct work *work)
 {
     double b = 0, top = m;
+    take_gates(io, len, work);
     for (size_t t = 0; t < len; t++) {
-        b += xl_log_sigmoid((double)io->fgate[t * io->gate_stride]);
-        work->c[t] = (double)io->igate[t * io->gate_stride] - b;
-        top = fmax(top, work->c[t]);
+        b += work->M[t];
+        work->c[t] -= b;
+        top = work->c[t] > top ? work->c[t] : top;
         work->M[t] = top;
+        work->m[t] = b + top;
     }
     work->total = b;
 }
 
-XL_INLINE float dot(const float *x, const float *y, size_t n)
+/* weight = scale exp(m - M), bound = exp(-m_j) as far as fp32 goes. */
+static inline void weigh_start(size_t len, double m, double scale,
+                               const struct work *work)
 {
-    struct xl_vec acc = xl_vec_zero();
-    size_t i = 0;
-    for (; i + XL_LANES <= n; i += XL_LANES)
-        acc = xl_vec_fma(xl_vec_load(x + i), xl_vec_load(y + i), acc);
-    if (i < n)
-        acc = xl_vec_fma(xl_vec_load_n(x + i, n - i),
-                         xl_vec_load_n(y + i, n - i), acc);
-    return xl_vec_sum(acc);
+    const xl_wide most = xl_wide_set1(88);
+    for (size_t t = 0; t < len; t += XL_WIDE) {
+        xl_wide w = xl_wide_exp(xl_wide_set1(m) - xl_wide_load(work->M + t));
+        xl_wide bound = -xl_wide_load(work->m + t);
+        bound = xl_wide_exp(xl_wide_choose(bound > most, most, bound));
+        xl_wide_store_f32(work->weight + t, w * xl_wide_set1(scale));
+        xl_wide_store_f32(work->bound + t, bound);
+    }
 }
 
 /* -- scores --------------------------------------------------------------- */
@@ -129,11 +146,12 @@ struct pairs {
     size_t j, i, rows, columns;
 };
 
-/* n <= 16 terms from element a on, added to all pairs. */
+/* n <= 16 terms from element a on, added to all pairs; the first of them begin
+ * the sums, which an array of zeros would force into memory. */
 XL_INLINE void dot_step(struct xl_vec *acc, const struct xl_mlstm_io *io,
-                        struct pairs p, size_t a, size_t n)
+                        struct pairs p, size_t a, size_t n, bool is_first)
 {
-    struct xl_vec q, k[XL_VEC_DOT_COLUMNS];
+    struct xl_vec q, k[XL_VEC_DOT_COLUMNS], zero = xl_vec_zero();
     for (size_t c = 0; c < p.columns; c++) {
         const float *from = io->k + (p.i + c) * io->k_stride + a;
         k[c] = n < XL_LANES ? xl_vec_load_n(from, n) : xl_vec_load(from);
@@ -143,7 +161,7 @@ XL_INLINE void dot_step(struct xl_vec *acc, const struct xl_mlstm_io *io,
         struct xl_vec *row = acc + r * p.columns;
         q = n < XL_LANES ? xl_vec_load_n(from, n) : xl_vec_load(from);
         for (size_t c = 0; c < p.columns; c++)
-            row[c] = xl_vec_fma(q, k[c], row[c]);
+            row[c] = xl_vec_fma(q, k[c], is_first ? zero : row[c]);
     }
 }
 
@@ -155,13 +173,20 @@ XL_INLINE void dot_block(const struct xl_mlstm_io *io, const struct work *work,
     };
     struct xl_vec acc[MOST], zero = xl_vec_zero();
     float sums[MOST + 4];
-    size_t count = p.rows * p.columns, a = 0;
-    for (size_t x = 0; x < count; x++)
-        acc[x] = zero;
+    size_t count = p.rows * p.columns, a = XL_LANES;
+    if (io->dk < XL_LANES)
+        dot_step(acc, io, p, 0, io->dk, true);
+    else
+        dot_step(acc, io, p, 0, XL_LANES, true);
     for (; a + XL_LANES <= io->dk; a += XL_LANES)
-        dot_step(acc, io, p, a, XL_LANES);
+        dot_step(acc, io, p, a, XL_LANES, false);
     if (a < io->dk)
-        dot_step(acc, io, p, a, io->dk - a);
+        dot_step(acc, io, p, a, io->dk - a, false);
+    if (p.rows == 4 && p.columns == 4) {
+        xl_vec_sum16(work->S + p.j * work->score_width + p.i, work->score_width,
+                     acc);
+        return;
+    }
     for (size_t x = 0; x < count; x += 4)
         xl_vec_sum4(sums + x, acc[x], x + 1 < count ? acc[x + 1] : zero,
                     x + 2 < count ? acc[x + 2] : zero,
@@ -199,21 +224,36 @@ static inline void dot_all(const struct xl_mlstm_io *io, size_t len,
     }
 }
 
+/* n <= 16 scores of row j from key i on, weighted. */
+XL_INLINE struct xl_vec weigh_scores(const struct work *work, size_t j,
+                                     size_t i, size_t n, float scale)
+{
+    float *row = work->S + j * work->score_width + i;
+    const double *c = work->c + i;
+    const xl_wide M = xl_wide_set1(work->M[j]);
+    struct xl_vec x =
+        xl_vec_from_wide(xl_wide_load(c) - M, xl_wide_load(c + XL_WIDE) - M);
+    struct xl_vec S = xl_vec_load(row);
+    if (n < XL_LANES) {
+        x = xl_vec_first(x, n);
+        S = xl_vec_first(S, n);
+    }
+    S = xl_vec_mul(xl_vec_mul(S, xl_vec_exp(x)), xl_vec_set1(scale));
+    xl_vec_store(row, S);
+    return S;
+}
+
 /* Row j of scores: S_ji = s (q_j . k_i) D_ji, zero beyond j. Its sum. */
 static inline float weigh_row(const struct work *work, size_t j, float scale)
 {
-    float *row = work->S + j * work->score_width, x[XL_LANES];
     struct xl_vec sum = xl_vec_zero();
-    for (size_t i = 0; i < work->score_width; i += XL_LANES) {
-        size_t n = i > j ? 0 : least(j + 1 - i, XL_LANES);
-        for (size_t l = 0; l < n; l++)
-            x[l] = (float)(work->c[i + l] - work->M[j]);
-        struct xl_vec D = xl_vec_exp(xl_vec_load_n(x, n));
-        struct xl_vec S = xl_vec_mul(xl_vec_load_n(row + i, n), D);
-        S = xl_vec_mul(S, xl_vec_set1(scale));
-        xl_vec_store(row + i, S);
-        sum = xl_vec_add(sum, S);
-    }
+    size_t i = 0;
+    for (; i + XL_LANES <= j + 1; i += XL_LANES)
+        sum = xl_vec_add(sum, weigh_scores(work, j, i, XL_LANES, scale));
+    if (i <= j)
+        sum = xl_vec_add(sum, weigh_scores(work, j, i, j + 1 - i, scale));
+    for (i = round_lanes(j + 1); i < work->score_width; i += XL_LANES)
+        xl_vec_store(work->S + j * work->score_width + i, xl_vec_zero());
     return xl_vec_sum(sum);
 }
 
@@ -229,15 +269,13 @@ static inline void weigh(const struct xl_mlstm_io *io, size_t len,
 {
     double scale = 1 / sqrt((double)io->dk), m = (double)*start->m;
     sum_gates(io, len, m, work);
+    weigh_start(len, m, scale, work);
     dot_all(io, len, work);
     for (size_t j = 0; j < len; j++) {
-        double igate = (double)io->igate[j * io->gate_stride];
-        double m_j = igate - work->c[j] + work->M[j];
-        float bound = denominator_bound(m_j);
-        float w = (float)(scale * exp(m - work->M[j]));
+        float w = work->weight[j];
         float d = w * dot(io->q + j * io->q_stride, start->n, io->dk);
         d += weigh_row(work, j, (float)scale);
-        float r = 1 / (fmaxf(fabsf(d), bound) + io->eps);
+        float r = 1 / (fmaxf(fabsf(d), work->bound[j]) + io->eps);
         work->weight[j] = w * r;
         scale_row(work->S + j * work->score_width, r, j + 1);
     }
@@ -319,10 +357,12 @@ static inline float weigh_state(const struct xl_mlstm_io *io, size_t len,
 {
     double before = (double)*state->m;
     sum_gates(io, len, before, work);
-    *state->m = (float)(work->total + work->M[len - 1]);
+    *state->m = (float)work->m[len - 1];
     double end = work->total - (double)*state->m;
-    for (size_t t = 0; t < len; t++)
-        work->weight[t] = (float)exp(work->c[t] + end);
+    for (size_t t = 0; t < len; t += XL_WIDE)
+        xl_wide_store_f32(
+            work->weight + t,
+            xl_wide_exp(xl_wide_load(work->c + t) + xl_wide_set1(end)));
     return (float)exp(before + end);
 }
 
@@ -396,140 +436,6 @@ static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
                        least(io->dk - a, rows), n);
         }
     }
-}
-
-/* -- steps ---------------------------------------------------------------- */
-
-/* Factors of one step. */
-struct factors {
-    float keep, take, scale;
-};
-
-/* Rows of C in one pass, with their factors. */
-struct pass {
-    const float *v;
-    float *h;
-    void *C;       /* of the first of the rows, fp32 or bf16 */
-    size_t stride; /* of C */
-    struct xl_vec keep, qa[4], ka[4];
-};
-
-/* n <= 16 values of C from place `at` on. */
-XL_INLINE struct xl_vec load_C(const struct pass *s, size_t at, size_t n,
-                               bool is_bf16)
-{
-    const uint16_t *half = (const uint16_t *)s->C + at;
-    const float *full = (const float *)s->C + at;
-    if (is_bf16)
-        return n < XL_LANES ? xl_vec_load_bf16_n(half, n)
-                            : xl_vec_load_bf16(half);
-    return n < XL_LANES ? xl_vec_load_n(full, n) : xl_vec_load(full);
-}
-
-XL_INLINE void store_C(const struct pass *s, size_t at, size_t n, bool is_bf16,
-                       struct xl_vec C)
-{
-    uint16_t *half = (uint16_t *)s->C + at;
-    float *full = (float *)s->C + at;
-    if (is_bf16 && n < XL_LANES)
-        xl_vec_store_bf16_n(half, C, n);
-    else if (is_bf16)
-        xl_vec_store_bf16(half, C);
-    else if (n < XL_LANES)
-        xl_vec_store_n(full, C, n);
-    else
-        xl_vec_store(full, C);
-}
-
-/* n <= 16 columns from x on: C = keep C + ka v, h += qa C. */
-XL_INLINE void step_columns(const struct pass *s, size_t rows, size_t x,
-                            size_t n, bool is_bf16)
-{
-    bool is_part = n < XL_LANES;
-    struct xl_vec sum = xl_vec_zero(), old;
-    struct xl_vec value =
-        is_part ? xl_vec_load_n(s->v + x, n) : xl_vec_load(s->v + x);
-    for (size_t r = 0; r < rows; r++) {
-        size_t at = r * s->stride + x;
-        old = load_C(s, at, n, is_bf16);
-        old = xl_vec_fma(s->ka[r], value, xl_vec_mul(old, s->keep));
-        store_C(s, at, n, is_bf16, old);
-        sum = xl_vec_fma(s->qa[r], old, sum);
-    }
-    if (is_part)
-        xl_vec_store_n(s->h + x, xl_vec_add(xl_vec_load_n(s->h + x, n), sum),
-                       n);
-    else
-        xl_vec_store(s->h + x, xl_vec_add(xl_vec_load(s->h + x), sum));
-}
-
-/* Rows a .. a + rows of C, all columns. */
-XL_INLINE void step_rows(const struct xl_mlstm_io *io, size_t t, void *C,
-                         size_t a, struct factors f, size_t rows, bool is_bf16)
-{
-    const float *q = io->q + t * io->q_stride + a;
-    const float *k = io->k + t * io->k_stride + a;
-    struct pass s = { .v = io->v + t * io->v_stride,
-                      .h = io->h + t * io->h_stride,
-                      .C = (char *)C + a * io->dv * (is_bf16 ? 2 : 4),
-                      .stride = io->dv,
-                      .keep = xl_vec_set1(f.keep) };
-    size_t x = 0;
-    for (size_t r = 0; r < rows; r++) {
-        s.qa[r] = xl_vec_set1(f.scale * q[r]);
-        s.ka[r] = xl_vec_set1(f.take * k[r]);
-    }
-    for (; x + XL_LANES <= io->dv; x += XL_LANES)
-        step_columns(&s, rows, x, XL_LANES, is_bf16);
-    if (x < io->dv)
-        step_columns(&s, rows, x, io->dv - x, is_bf16);
-}
-
-/* C is what the state points to, or its bf16. */
-XL_INLINE void one_step(const struct xl_mlstm_io *io, size_t t,
-                        const struct xl_mlstm_state *state, void *C,
-                        bool is_bf16)
-{
-    float *h = io->h + t * io->h_stride;
-    double lf = xl_log_sigmoid((double)io->fgate[t * io->gate_stride]);
-    double decay = lf + (double)*state->m;
-    double igate = (double)io->igate[t * io->gate_stride];
-    float m = (float)fmax(decay, igate);
-    struct factors f = { .keep = (float)exp(decay - (double)m),
-                         .take = (float)exp(igate - (double)m),
-                         .scale = (float)(1 / sqrt((double)io->dk)) };
-    for (size_t x = 0; x < io->dv; x++)
-        h[x] = 0;
-    for (size_t a = 0; a < io->dk; a++)
-        state->n[a] =
-            f.keep * state->n[a] + f.take * io->k[t * io->k_stride + a];
-    size_t a = 0;
-    for (; a + 4 <= io->dk; a += 4)
-        step_rows(io, t, C, a, f, 4, is_bf16);
-    for (; a < io->dk; a++)
-        step_rows(io, t, C, a, f, 1, is_bf16);
-    float d = f.scale * dot(io->q + t * io->q_stride, state->n, io->dk);
-    float bound = denominator_bound((double)m);
-    float r = 1 / (fmaxf(fabsf(d), bound) + io->eps);
-    for (size_t x = 0; x < io->dv; x++)
-        h[x] *= r;
-    *state->m = m;
-}
-
-static void run_steps(const struct xl_mlstm_io *io, size_t len,
-                      const struct xl_mlstm_state *state, float *scratch)
-{
-    (void)scratch;
-    for (size_t t = 0; t < len; t++)
-        one_step(io, t, state, state->C, false);
-}
-
-static void run_step16(const struct xl_mlstm_io *io,
-                       const struct xl_mlstm_state16 *state, float *scratch)
-{
-    struct xl_mlstm_state rest = { .n = state->n, .m = state->m };
-    (void)scratch;
-    one_step(io, 0, &rest, state->C, true);
 }
 
 /* -- the variant ---------------------------------------------------------- */

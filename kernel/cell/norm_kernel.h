@@ -24,39 +24,15 @@
 
 #include "kernel/cell/norm_int.h"
 #include "kernel/tensor/vec.h"
-
-enum {
-    WIDE = 8
-};
-
-typedef float narrow __attribute__((vector_size(WIDE * sizeof(float))));
-typedef double wide __attribute__((vector_size(WIDE * sizeof(double))));
-typedef int64_t bits __attribute__((vector_size(WIDE * sizeof(int64_t))));
-
-static inline wide wide_load(const float *from)
-{
-    narrow x;
-    memcpy(&x, from, sizeof x);
-    return __builtin_convertvector(x, wide);
-}
+#include "kernel/tensor/vec_wide.h"
 
 /* The first n of from, the others fill. */
-static inline wide wide_load_n(const float *from, size_t n, float fill)
+static inline xl_wide load_wide_n(const float *from, size_t n, float fill)
 {
-    float x[WIDE];
-    for (size_t i = 0; i < WIDE; i++)
+    float x[XL_WIDE];
+    for (size_t i = 0; i < XL_WIDE; i++)
         x[i] = i < n ? from[i] : fill;
-    return wide_load(x);
-}
-
-static inline wide wide_set1(double x)
-{
-    return (wide){ x, x, x, x, x, x, x, x };
-}
-
-static inline double wide_sum(wide x)
-{
-    return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));
+    return xl_wide_load_f32(x);
 }
 
 /* n <= 16 floats, the others 0. */
@@ -83,18 +59,19 @@ XL_INLINE size_t part(size_t n, size_t i)
 
 static inline double sum_squares(const float *x, size_t n)
 {
-    wide even = { 0 }, odd = { 0 };
+    xl_wide even = { 0 }, odd = { 0 };
     size_t i = 0;
-    for (; i + 2 * WIDE <= n; i += 2 * WIDE) {
-        wide a = wide_load(x + i), b = wide_load(x + i + WIDE);
+    for (; i + 2 * XL_WIDE <= n; i += 2 * XL_WIDE) {
+        xl_wide a = xl_wide_load_f32(x + i),
+                b = xl_wide_load_f32(x + i + XL_WIDE);
         even += a * a;
         odd += b * b;
     }
-    for (; i < n; i += WIDE) {
-        wide a = wide_load_n(x + i, n - i, 0);
+    for (; i < n; i += XL_WIDE) {
+        xl_wide a = load_wide_n(x + i, n - i, 0);
         even += a * a;
     }
-    return wide_sum(even + odd);
+    return xl_wide_sum(even + odd);
 }
 
 /* y = x r w + b */
@@ -143,10 +120,10 @@ static void run_add_rms(float *y, float *x, const float *z,
 static inline double sum_centred(const float *x, size_t n, double centre,
                                  int power)
 {
-    wide total = { 0 };
+    xl_wide total = { 0 };
     size_t i = 0;
-    for (; i + WIDE <= n; i += WIDE) {
-        wide d = wide_load(x + i) - wide_set1(centre);
+    for (; i + XL_WIDE <= n; i += XL_WIDE) {
+        xl_wide d = xl_wide_load_f32(x + i) - xl_wide_set1(centre);
         total += power == 1 ? d : d * d;
     }
     double rest = 0;
@@ -154,16 +131,16 @@ static inline double sum_centred(const float *x, size_t n, double centre,
         double d = (double)x[i] - centre;
         rest += power == 1 ? d : d * d;
     }
-    return wide_sum(total) + rest;
+    return xl_wide_sum(total) + rest;
 }
 
 /* y = x - centre, rounded once. */
 static inline void centre_row(float *y, const float *x, size_t n, double centre)
 {
     size_t i = 0;
-    for (; i + WIDE <= n; i += WIDE) {
-        narrow d = __builtin_convertvector(wide_load(x + i) - wide_set1(centre),
-                                           narrow);
+    for (; i + XL_WIDE <= n; i += XL_WIDE) {
+        xl_narrow d = __builtin_convertvector(
+            xl_wide_load_f32(x + i) - xl_wide_set1(centre), xl_narrow);
         memcpy(y + i, &d, sizeof d);
     }
     for (; i < n; i++)
@@ -256,44 +233,6 @@ static void run_soft_cap(float *x, size_t n, float cap)
 
 /* -- log of a softmax's sum ----------------------------------------------- */
 
-/* exp(x) for x <= 0: x = n ln 2 + r and the Taylor series up to r^12, whose
- * rest is 2e-16; below -700 it is exp(-700), which no sum from 1 on sees. A
- * NaN stays one. */
-static inline wide wide_exp(wide x)
-{
-    static const double c[] = {
-        1.0 / 479001600,
-        1.0 / 39916800,
-        1.0 / 3628800,
-        1.0 / 362880,
-        1.0 / 40320,
-        1.0 / 5040,
-        1.0 / 720,
-        1.0 / 120,
-        1.0 / 24,
-        1.0 / 6,
-        1.0 / 2,
-        1.0,
-        1.0,
-    };
-    const wide magic = wide_set1(0x1.8p52);
-    const wide log2e = wide_set1(1.44269504088896340736);
-    const wide high = wide_set1(0x1.62e42feep-1);
-    const wide low = wide_set1(0x1.a39ef35793c76p-33);
-    const wide least = wide_set1(-700);
-    bits is_low = x < least;
-    x = (wide)(((bits)least & is_low) | ((bits)x & ~is_low));
-    wide shifted = x * log2e + magic;
-    wide n = shifted - magic;
-    wide r = (x - n * high) - n * low;
-    wide p = wide_set1(c[0]);
-    for (size_t i = 1; i < sizeof c / sizeof c[0]; i++)
-        p = p * r + wide_set1(c[i]);
-    /* The low bits of shifted hold n: into the exponent with them. */
-    bits scaled = (bits)p + ((bits)shifted << 52);
-    return (wide)scaled;
-}
-
 static float find_largest(const float *x, size_t n)
 {
     float lanes[XL_LANES], most = -HUGE_VALF;
@@ -322,13 +261,13 @@ static double run_log_sum_exp(const float *x, size_t n)
     double most = (double)find_largest(x, n);
     if (isinf(most))
         return has_nan(x, n) ? (double)NAN : most;
-    wide even = { 0 }, odd = { 0 }, centre = wide_set1(most);
+    xl_wide even = { 0 }, odd = { 0 }, centre = xl_wide_set1(most);
     size_t i = 0;
-    for (; i + 2 * WIDE <= n; i += 2 * WIDE) {
-        even += wide_exp(wide_load(x + i) - centre);
-        odd += wide_exp(wide_load(x + i + WIDE) - centre);
+    for (; i + 2 * XL_WIDE <= n; i += 2 * XL_WIDE) {
+        even += xl_wide_exp(xl_wide_load_f32(x + i) - centre);
+        odd += xl_wide_exp(xl_wide_load_f32(x + i + XL_WIDE) - centre);
     }
-    double sum = wide_sum(even + odd);
+    double sum = xl_wide_sum(even + odd);
     for (; i < n; i++)
         sum += exp((double)x[i] - most);
     return most + log(sum);

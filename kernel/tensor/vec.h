@@ -9,9 +9,10 @@
  *     float sum = xl_vec_sum(acc);
  *
  * The compiler flags of the including file choose the implementation, so this
- * and vec_bf16.h are the places that ask for them by #if. Lane arithmetic and
- * the order of a sum are the same everywhere; only the plain variant rounds the
- * product of a multiply-add. Include it in files of a variant only.
+ * and the vec_*.h it includes are the places that ask for them by #if. Lane
+ * arithmetic and the order of a sum are the same everywhere; only the plain
+ * variant rounds the product of a multiply-add. Include it in files of a
+ * variant only.
  */
 #ifndef XL_VEC_H
 #define XL_VEC_H
@@ -58,14 +59,19 @@ static inline const char *xl_vec_why_not(void)
 #endif
 }
 
-/* Sum of the lanes, always added in the same tree: 8 apart, 4, 2, 1. */
-XL_INLINE float xl_vec_sum(struct xl_vec a)
+/* The first n lanes, zeros in the others. */
+XL_INLINE struct xl_vec xl_vec_first(struct xl_vec a, size_t n)
 {
-    float sums[4];
-    struct xl_vec zero = xl_vec_zero();
-    xl_vec_sum4(sums, a, zero, zero, zero);
-    return sums[0];
+#if defined(__AVX512F__)
+    return (struct xl_vec){ _mm512_maskz_mov_ps(xl_vec_mask(n), a.x) };
+#else
+    float lanes[XL_LANES];
+    xl_vec_store(lanes, a);
+    return xl_vec_load_n(lanes, n);
+#endif
 }
+
+#include "kernel/tensor/vec_sum.h"
 
 /* exp(x) after Cephes: x = n ln 2 + r, a polynomial of degree 7 in r, scaled
  * by 2^n. Below -87.3 the result is 0; x must not pass 88; a NaN stays one.

@@ -156,4 +156,5 @@ XL_INLINE void xl_vec_sum4(float out[4], struct xl_vec a, struct xl_vec b,
 }
 
 #endif
+
 #endif
