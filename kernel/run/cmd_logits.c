@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/json.h"
 #include "kernel/run/input.h"
 #include "kernel/run/npy.h"
 #include "kernel/run/score.h"
 #include "kernel/run/session.h"
+#include "kernel/text/sampler.h"
 
 enum {
     OPT_TOKENS_FILE,
@@ -43,8 +49,13 @@ static const struct xl_opt rows[OPT_COUNT] = {
                            "path" },
 };
 
+/* The file of logits, and what --json says of them. */
 struct writer {
     struct xl_npy npy;
+    double least, largest; /* of all logits */
+    bool is_finite;
+    size_t rows;
+    int32_t next; /* the likeliest after the last token */
     enum xl_status rc;
     struct xl_err *err;
 };
@@ -54,9 +65,41 @@ static bool write_row(void *ctx, size_t position, const float *logits,
 {
     struct writer *w = ctx;
     (void)position;
-    (void)vocab;
+    for (size_t i = 0; i < vocab; i++) {
+        double x = (double)logits[i];
+        w->is_finite = w->is_finite && isfinite(x);
+        w->least = fmin(w->least, x);
+        w->largest = fmax(w->largest, x);
+    }
+    w->next = (int32_t)xl_argmax(logits, vocab);
+    w->rows++;
     w->rc = xl_npy_row(&w->npy, logits, w->err);
     return w->rc == XL_OK;
+}
+
+static enum xl_status print_json(const struct writer *w, const char *out,
+                                 const char *state_out, size_t vocab,
+                                 struct xl_err *err)
+{
+    struct xl_buf text;
+    cJSON *root = cJSON_CreateObject();
+    xl_json_add_real(root, "tokens", (double)w->rows);
+    xl_json_add_real(root, "vocab", (double)vocab);
+    xl_json_add_text(root, "out", out, strlen(out));
+    xl_json_add_text(root, "state_out", state_out,
+                     state_out ? strlen(state_out) : 0);
+    xl_json_add_real(root, "min", w->least);
+    xl_json_add_real(root, "max", w->largest);
+    cJSON_AddBoolToObject(root, "finite", w->is_finite);
+    xl_json_add_real(root, "next_id", (double)w->next);
+    xl_buf_init(&text, 0);
+    xl_json_print(root, false, &text);
+    cJSON_Delete(root);
+    enum xl_status rc = xl_buf_check(&text, "the summary", err);
+    if (rc == XL_OK)
+        printf("%s\n", text.data);
+    xl_buf_release(&text);
+    return rc;
 }
 
 static enum xl_status write_all(const struct xl_cmd_ctx *ctx,
@@ -71,7 +114,9 @@ static enum xl_status write_all(const struct xl_cmd_ctx *ctx,
         .split = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_SPLIT),
         .step = xl_opt_bool(o, XL_GROUP_OWN, OPT_STEP),
     };
-    struct writer w = { .err = err };
+    struct writer w = {
+        .least = HUGE_VAL, .largest = -HUGE_VAL, .is_finite = true, .err = err
+    };
     struct xl_state state;
     enum xl_status rc;
     XL_TRY(xl_state_init(&state, xl_model_config(session->model), err));
@@ -82,6 +127,8 @@ static enum xl_status write_all(const struct xl_cmd_ctx *ctx,
     XL_TRY_DONE(rc, xl_npy_commit(&w.npy, err));
     if (state_out)
         rc = xl_state_save(&state, state_out, err);
+    if (rc == XL_OK && ctx->json)
+        rc = print_json(&w, out, state_out, vocab, err);
 done:
     xl_npy_abandon(&w.npy);
     xl_state_release(&state);

@@ -242,12 +242,46 @@ static void sees_a_wrong_answer(struct xl_test *t)
     cJSON_Delete(want);
 }
 
+/* What --json says of the logits: the id that generate takes next. */
+static void sums_up_logits(struct xl_test *t)
+{
+    struct xl_cli cli = { 0 };
+    char out[512];
+    cJSON *all = load(t, "demo-expected/greedy.json");
+    const cJSON *want = all ? all->child : NULL;
+    struct xl_buf ids;
+    xl_buf_init(&ids, 0);
+    print_ids(get(want, "prompt_ids"), &ids);
+    cli.input = ids.data;
+    cli.n_input = ids.len;
+    snprintf(out, sizeof out, "%s/l.npy", t->dir);
+    if (xl_cli_ok(
+            t, &cli,
+            XL_WORDS("logits", "--tokens-file", "-", "--out", out, "--json"))) {
+        cJSON *json = xl_cli_json(t, &cli);
+        XL_CHECK_EQ(t, get(json, "tokens")->valueint,
+                    cJSON_GetArraySize(get(want, "prompt_ids")));
+        XL_CHECK_TEXT(t, text_of(json, "out"), out);
+        XL_CHECK(t, cJSON_IsNull(get(json, "state_out")));
+        XL_CHECK(t, cJSON_IsTrue(get(json, "finite")));
+        XL_CHECK_EQ(t, get(json, "next_id")->valueint,
+                    get(want, "ids")->child->valueint);
+        XL_CHECK(t,
+                 get(json, "min")->valuedouble < get(json, "max")->valuedouble);
+        cJSON_Delete(json);
+    }
+    xl_buf_release(&ids);
+    xl_cli_release(&cli);
+    cJSON_Delete(all);
+}
+
 const struct xl_test_case xl_suite_cli_reference[] = {
     { "tokenizes", tokenizes },
     { "detokenizes", detokenizes },
     { "generates", generates },
     { "generates_on_every_backend", generates_on_every_backend },
     { "scores", scores },
+    { "sums_up_logits", sums_up_logits },
     { "sees_a_wrong_answer", sees_a_wrong_answer },
     { 0 },
 };
