@@ -118,6 +118,7 @@ static void clear_entry(struct xl_entry *entry)
                                 .reason = "",
                                 .origin = "",
                                 .tier = "",
+                                .judged = "",
                                 .score = (double)NAN,
                                 .score_lo = (double)NAN,
                                 .score_hi = (double)NAN };
@@ -142,6 +143,8 @@ static const char **text_of(struct xl_entry *entry, const char *name)
         return &entry->origin;
     if (strcmp(name, "tier") == 0)
         return &entry->tier;
+    if (strcmp(name, "verdict_reason") == 0)
+        return &entry->judged;
     return NULL;
 }
 
@@ -365,6 +368,8 @@ static void merge_line(struct xl_record *record, struct xl_entry *entry,
               cJSON_GetObjectItemCaseSensitive(quality, "verdict"));
     keep_text(record, &entry->tier,
               cJSON_GetObjectItemCaseSensitive(quality, "tier"));
+    keep_text(record, &entry->judged,
+              cJSON_GetObjectItemCaseSensitive(quality, "verdict_reason"));
     for (const cJSON *item = quality ? quality->child : NULL; item;
          item = item->next) {
         size_t c = column_of(item->string);

@@ -54,6 +54,7 @@ enum {
 /* One trial. Texts are "" and numbers NaN where the files say nothing. */
 struct xl_entry {
     const char *id, *backend, *status, *verdict, *reason, *origin, *tier;
+    const char *judged; /* the judge's reason for its verdict */
     double values[XL_COLUMN_COUNT];
     double score;              /* value of the objective */
     double score_lo, score_hi; /* its interval */

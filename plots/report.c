@@ -230,6 +230,8 @@ static const char *reason_of(const struct xl_entry *entry)
 {
     if (*entry->reason)
         return entry->reason;
+    if (entry->outcome == XL_OUTCOME_REJECTED && *entry->judged)
+        return entry->judged;
     if (entry->outcome == XL_OUTCOME_REJECTED && *entry->verdict)
         return entry->verdict;
     return *entry->status ? entry->status : "no reason recorded";
@@ -243,50 +245,68 @@ static int by_reason(const void *a, const void *b)
     return strcmp(reason_of(*x), reason_of(*y));
 }
 
-static void write_reason(const struct xl_entry *entry, size_t n,
+/* Trials that lost alike. */
+struct loss {
+    const struct xl_entry *entry; /* one of them */
+    size_t n;
+};
+
+static int by_count(const void *a, const void *b)
+{
+    const struct loss *x = a, *y = b;
+    if (x->n != y->n)
+        return x->n > y->n ? -1 : 1;
+    return by_reason(&x->entry, &y->entry);
+}
+
+static void write_losses(const struct loss *losses, size_t n,
                          struct xl_buf *out)
 {
-    xl_buf_printf(out,
-                  "<tr><td>%s</td><td class=\"num\">%zu</td>"
-                  "<td class=\"text\">",
-                  xl_outcome_name(entry->outcome), n);
-    xl_html_text(out, reason_of(entry));
-    xl_buf_text(out, "</td></tr>\n");
+    xl_buf_text(out, "<h2 id=\"lost\">What was not accepted, and why</h2>\n"
+                     "<div class=\"wide\"><table><thead><tr>"
+                     "<th>outcome</th><th class=\"num\">trials</th>"
+                     "<th>reason</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < n && i < REASONS_SHOWN; i++) {
+        xl_buf_printf(out,
+                      "<tr><td>%s</td><td class=\"num\">%zu</td>"
+                      "<td class=\"text\">",
+                      xl_outcome_name(losses[i].entry->outcome), losses[i].n);
+        xl_html_text(out, reason_of(losses[i].entry));
+        xl_buf_text(out, "</td></tr>\n");
+    }
+    if (n > REASONS_SHOWN)
+        xl_buf_printf(out,
+                      "<tr><td colspan=\"3\">and %zu rarer reasons, in "
+                      "the table of trials</td></tr>\n",
+                      n - REASONS_SHOWN);
+    xl_buf_text(out, "</tbody></table></div>\n");
 }
 
 static void write_lost(const struct xl_record *record, struct xl_buf *out)
 {
+    size_t room = record->n_entries + 1, n = 0, groups = 0;
     const struct xl_entry **lost =
-        xl_alloc_zero(record->n_entries + 1, sizeof(const struct xl_entry *));
-    size_t n = 0, shown = 0;
-    if (!lost) {
+        xl_alloc_zero(room, sizeof(const struct xl_entry *));
+    struct loss *losses = xl_alloc_zero(room, sizeof *losses);
+    if (!lost || !losses) {
         out->failed = true;
-        return;
+        goto done;
     }
     for (size_t i = 0; i < record->n_entries; i++)
         if (record->entries[i].outcome != XL_OUTCOME_ACCEPTED)
             lost[n++] = &record->entries[i];
     qsort(lost, n, sizeof(const struct xl_entry *), by_reason);
-    if (n)
-        xl_buf_text(out, "<h2 id=\"lost\">What was not accepted, and why</h2>\n"
-                         "<div class=\"wide\"><table><thead><tr>"
-                         "<th>outcome</th><th class=\"num\">trials</th>"
-                         "<th>reason</th></tr></thead><tbody>\n");
-    for (size_t begin = 0, end; begin < n; begin = end) {
-        for (end = begin; end < n && by_reason(&lost[begin], &lost[end]) == 0;
-             end++)
-            ;
-        if (shown++ < REASONS_SHOWN)
-            write_reason(lost[begin], end - begin, out);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || by_reason(&lost[i - 1], &lost[i]) != 0)
+            losses[groups++].entry = lost[i];
+        losses[groups - 1].n++;
     }
-    if (shown > REASONS_SHOWN)
-        xl_buf_printf(out,
-                      "<tr><td colspan=\"3\">and %zu more reasons, in "
-                      "the table of trials</td></tr>\n",
-                      shown - REASONS_SHOWN);
-    if (n)
-        xl_buf_text(out, "</tbody></table></div>\n");
+    qsort(losses, groups, sizeof *losses, by_count);
+    if (groups)
+        write_losses(losses, groups, out);
+done:
     xl_free(lost);
+    xl_free(losses);
 }
 
 /* -- profile and commands ------------------------------------------------- */

@@ -201,6 +201,18 @@ static void write_chips(const struct xl_report *report, bool varied,
     xl_buf_text(out, "</ul>\n");
 }
 
+/* As one says it. */
+static void write_objective(const struct xl_record *record, struct xl_buf *out)
+{
+    const char *name = record->objective;
+    if (strcmp(name, "balanced") == 0)
+        xl_buf_text(out, "both speeds together (geometric mean)");
+    else if (strcmp(name, "decode") == 0 || strcmp(name, "prefill") == 0)
+        xl_buf_printf(out, "%s speed", name);
+    else
+        xl_html_text(out, name);
+}
+
 /* One sentence to read aloud: what won and by how much. */
 static void write_headline(const struct xl_record *record, struct xl_buf *out)
 {
@@ -218,7 +230,7 @@ static void write_headline(const struct xl_record *record, struct xl_buf *out)
                       "<h2>The winner</h2>\n<p class=\"lead\"><b>%#.3g" TIMES
                       "</b> the defaults in ",
                       median);
-        xl_html_text(out, record->objective);
+        write_objective(record, out);
         xl_buf_printf(out,
                       ", 95%% interval %#.3g" DASH "%#.3g over %.0f paired "
                       "rounds: proved.</p>\n",

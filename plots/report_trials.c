@@ -124,7 +124,11 @@ static void write_row(const struct xl_record *record, size_t i,
     for (size_t e = 0; e < record->n_extras; e++)
         if (varied[e])
             text_cell("", entry->extras[e], out);
-    text_cell(" class=\"text\"", entry->reason, out);
+    text_cell(" class=\"text\"",
+              *entry->reason || entry->outcome == XL_OUTCOME_ACCEPTED
+                  ? entry->reason
+                  : entry->judged,
+              out);
     xl_buf_text(out, "</tr>\n");
 }
 

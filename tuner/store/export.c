@@ -303,9 +303,9 @@ static bool is_leading(const char *name)
     return false;
 }
 
-/* Scores that pictures show; trials.jsonl has them all. */
+/* Scores that pictures and reports show; trials.jsonl has them all. */
 static const char *const shown_scores[] = { "tier", "dbpb", "dbpb_lo",
-                                            "dbpb_hi" };
+                                            "dbpb_hi", "verdict_reason" };
 enum {
     N_SHOWN_SCORES = sizeof shown_scores / sizeof *shown_scores
 };
