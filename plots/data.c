@@ -94,9 +94,9 @@ void xl_data_head(struct xl_buf *out, const struct xl_record *record,
 {
     size_t step = xl_chart_stride(record->n_entries);
     struct xl_buf line;
-    xl_data_block(out, "head", "subtitle");
-    out->len--; /* the columns join the line */
-    xl_buf_printf(out, " %s\n", columns);
+    if (out->len)
+        xl_buf_text(out, "\n\n");
+    xl_buf_printf(out, "# head: subtitle %s\n", columns);
     xl_buf_init(&line, 0);
     xl_buf_text(&line, record->subtitle);
     if (step > 1)
