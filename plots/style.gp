@@ -40,6 +40,9 @@ if (PASS <= 2) {
 bounded(value, lo, hi) = (valid(lo) && valid(hi)) ? column(value) : NaN
 # Ticks of a scale: 14.5k rather than 1.45e+04.
 numbers(lo, hi) = hi < 9999.5 ? '%.4g' : hi - lo < 900 ? '%.2s%c' : hi - lo < 9000 ? '%.1s%c' : '%.0s%c'
+# Many marks are drawn smaller and their bars fainter.
+dot(n) = n > 1000 ? 0.35 : 0.9
+bar(n) = n > 1000 ? GRID : CONTEXT
 short(v) = v >= 999500 ? sprintf('%.3gM', v / 1e6) : v >= 9995 ? sprintf('%.3gk', v / 1e3) : sprintf('%.4g', v)
 
 set border 3 lc rgb SOFT

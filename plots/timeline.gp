@@ -13,9 +13,16 @@ if (N_SAMPLES == 0) {
     set format x ''
 }
 set key at screen 0.545,0.02 maxrows 1
-plot DATA index 1 using 1:($4 == 0 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb ACCEPTED fs solid 0.75 noborder title sprintf('accepted (n=%d)', int(N_1)), \
-     DATA index 1 using 1:($4 == 1 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb REJECTED fs solid 0.75 noborder title sprintf('rejected (n=%d)', int(N_2)), \
-     DATA index 1 using 1:($4 > 1 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb INK fs solid 0.75 noborder title (N_3 > 0 ? sprintf('failed (n=%d)', int(N_3)) : '')
+# Trials that are narrower than a pixel would vanish as boxes.
+if (N > 700) {
+    plot DATA index 1 using (($1 + $2) / 2):($4 == 0 ? $3 : NaN) with impulses lw 1 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
+         DATA index 1 using (($1 + $2) / 2):($4 == 1 ? $3 : NaN) with impulses lw 1 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+         DATA index 1 using (($1 + $2) / 2):($4 > 1 ? $3 : NaN) with impulses lw 1 lc rgb INK title (N_3 > 0 ? sprintf('failed (n=%d)', int(N_3)) : '')
+} else {
+    plot DATA index 1 using 1:($4 == 0 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb ACCEPTED fs solid 0.75 noborder title sprintf('accepted (n=%d)', int(N_1)), \
+         DATA index 1 using 1:($4 == 1 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb REJECTED fs solid 0.75 noborder title sprintf('rejected (n=%d)', int(N_2)), \
+         DATA index 1 using 1:($4 > 1 ? 0 : NaN):1:2:(0):3 with boxxyerror fc rgb INK fs solid 0.75 noborder title (N_3 > 0 ? sprintf('failed (n=%d)', int(N_3)) : '')
+}
 unset label
 unset key
 if (N_SAMPLES > 0) {

@@ -3,7 +3,7 @@
 # ranges, 1 accepted, 2 rejected, 3 pruned, 4 winner, 5 status marks, 6 rows.
 stats DATA index 0 using (X_LO = $2, X_HI = $3, Y_LO = $4, Y_HI = $5, N_1 = $6, N_2 = $7, N_3 = $8, HAS_WINNER = $9, STEP = $10, ROWS = $11, Y_LABEL = strcol(12), 0) nooutput
 set multiplot
-set lmargin at screen 0.135
+set lmargin at screen 0.16
 set xrange [X_LO:X_HI]
 if (X_HI - X_LO < 12) {
     set xtics 1
@@ -22,10 +22,10 @@ if (N_1 + N_2 + N_3 == 0) {
     unset ytics
 }
 plot DATA index 2 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.5 lc rgb GRID notitle, \
-     DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.8 lc rgb CONTEXT notitle, \
-     DATA index 2 using 1:4 with points pt 2 ps 0.7 lw 1.3 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+     DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.8 lc rgb bar(N_1 + N_2) notitle, \
+     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) * 0.8 lw 1.3 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
      DATA index 3 using 1:4 with points pt 6 ps 0.8 lw 1.2 lc rgb ACCEPTED title (N_3 > 0 ? sprintf('pruned (n=%d)', int(N_3)) : ''), \
-     DATA index 1 using 1:4 with points pt 7 ps 0.7 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
+     DATA index 1 using 1:4 with points pt 7 ps dot(N_1 + N_2) * 0.8 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 4 using 1:4 with points pt 12 ps 2.6 lw 3 lc rgb WINNER title (HAS_WINNER > 0 ? 'winner' : '')
 unset label
 unset key

@@ -161,6 +161,30 @@ static void every_kind_of_run_is_drawn(struct xl_test *t)
     }
 }
 
+/* Where the judge rejects all, pictures without a winner are still drawn:
+ * labels that no mark carries once killed gnuplot. */
+static void rejected_runs_are_drawn(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_buf text;
+    size_t pictures = 0;
+    xl_buf_init(&text, 0);
+    xl_buf_text(&text, "backend,workers,heads_per_band,chunk_size,"
+                       "prefill_tok_s,decode_tok_s,prefill_s,decode_s,verdict,"
+                       "verdict_reason\n");
+    for (size_t i = 0; i < 20; i++)
+        xl_buf_printf(&text, "b%zu,%zu,2,%d,%zu,%zu,1,1,fail,too <coarse>\n",
+                      i % 3, i % 2 + 1, 16 << i % 4, 100 + i, 10 + i);
+    xl_case_write(t, "summary.csv", text.data, text.len);
+    xl_buf_release(&text);
+    XL_CHECK_STATUS(t, draw(t, !has_gnuplot(), &pictures, &err), XL_OK, &err);
+    XL_CHECK(t, pictures >= 2);
+    xl_case_read(t, "report.html", &text);
+    XL_CHECK(t, strstr(text.data, "too &lt;coarse&gt;") != NULL);
+    XL_CHECK(t, strstr(text.data, "No trial was accepted") != NULL);
+    xl_buf_release(&text);
+}
+
 static void bare_summary_is_drawn(struct xl_test *t)
 {
     struct xl_err err = { 0 };
@@ -501,6 +525,7 @@ const struct xl_test_case xl_suite_report[] = {
     { "lack_of_memory_is_told", lack_of_memory_is_told },
     { "data_files_hold_the_groups", data_files_hold_the_groups },
     { "every_kind_of_run_is_drawn", every_kind_of_run_is_drawn },
+    { "rejected_runs_are_drawn", rejected_runs_are_drawn },
     { "bare_summary_is_drawn", bare_summary_is_drawn },
     { "hostile_names_stay_data", hostile_names_stay_data },
     { "report_stands_alone", report_stands_alone },
