@@ -22,6 +22,7 @@ run=$(sed -n 's/^run  *//p' demo.out)
 say "judge: every distinct continuation of that run"
 "$xltune" judge --run "$run" >"$run/judge.txt"
 say "plot: pictures and report"
+complete_run "$xltune" models/demo "$run" runs/prompts/demo.txt
 "$xltune" plot --run "$run" >"$run/plot.txt"
 
 echo

@@ -47,3 +47,15 @@ build_preset() {
     }
     rm -f "$root/build-$preset.log"
 }
+
+# Beside a run, what some of its pictures need and a sweep does not write:
+# what the model takes a token, the limits of the machine, and one generation
+# by the winner. complete_run XLTUNE MODEL RUN PROMPT_FILE
+complete_run() {
+    "$1" inspect --model "$2" --json >"$3/model.json"
+    "$1" bench --model "$2" --no-best --quiet -p 256 -n 32 --repeats 5 --json \
+        >"$3/bench.json"
+    "$1" generate --model "$2" --config "$3/best.json" --prompt-file "$4" \
+        --max-new-tokens 1000 --stats-log "$3/stats.csv" --stats-every 1 \
+        --mem-log "$3/memory.csv" >/dev/null 2>&1
+}

@@ -12,20 +12,16 @@ example=$root/runs/example
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$root"
+. runs/setup.sh
+renice -n 5 $$ >/dev/null
 
-nice -n 5 "$xltune" sweep --model models/demo --no-best --mode random \
+"$xltune" sweep --model models/demo --no-best --mode random \
     --space runs/example/space.json --prompt-file runs/example/prompt.txt \
     --trials 480 --new 48 --repeats 7 --rounds 31 --objective balanced \
     --seed 1337 --log-dir "$work" --tag example
 run=$(echo "$work"/*_example)
-nice -n 5 "$xltune" judge --run "$run" --model models/demo >/dev/null
-"$xltune" inspect --model models/demo --json >"$run/model.json"
-nice -n 5 "$xltune" bench --model models/demo --no-best -p 370 -n 48 \
-    --repeats 9 --json >"$run/bench.json"
-nice -n 5 "$xltune" generate --model models/demo --config "$run/best.json" \
-    --prompt-file runs/example/prompt.txt --max-new-tokens 1000 \
-    --stats-log "$run/stats.csv" --stats-every 1 \
-    --mem-log "$run/memory.csv" >/dev/null
+"$xltune" judge --run "$run" --model models/demo >/dev/null
+complete_run "$xltune" models/demo "$run" runs/example/prompt.txt
 
 # The export without the store and the lines, and without this machine's
 # folders.

@@ -126,9 +126,7 @@ static void ranges_hold_every_key(struct xl_test *t)
 
 static void labels_name_groups(struct xl_test *t)
 {
-    static const char *const values[] = { "0", "64",
-                                          "65\xe2\x80\x93"
-                                          "127" };
+    static const char *const values[] = { "0", "64", "65\342\200\223127" };
     const char *labels[] = { values[0], values[1], values[2] };
     const struct xl_tunable by = { .name = "chunk_size",
                                    .labels = labels,
@@ -141,8 +139,7 @@ static void labels_name_groups(struct xl_test *t)
     } rows[] = {
         { 0, "auto" },
         { 1, "64" },
-        { 2, "65\xe2\x80\x93"
-             "127" },
+        { 2, "65\342\200\223127" },
         { NONE, "not read" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
