@@ -11,13 +11,15 @@
 #include "plots/draw.h"
 #include "plots/share.h"
 
-#define GOLDEN 0.6180339887498949
-#define JITTER 0.3
+#define GOLDEN     0.6180339887498949
+#define JITTER     0.3
+#define LEAST_PAIR 0.01 /* share of two tunables that is shown */
 
 enum {
     PANELS = 6,
     TEXT_ROOM = 96,
-    MOST_BARS = 12,
+    MOST_BARS = 14,
+    MOST_PAIRS = 4, /* of them for two tunables together */
     CELLS = XL_TUNABLE_VALUES * XL_TUNABLE_VALUES
 };
 
@@ -85,10 +87,12 @@ static void read_name(struct bar *bar, const cJSON *item)
     bar->is_pair = !one;
 }
 
-static size_t read_bars(struct bar *bars, size_t n, const cJSON *list)
+/* Appends items of a list that hold at least a share, up to `most` bars. */
+static size_t read_bars(struct bar *bars, size_t n, size_t most, double least,
+                        const cJSON *list)
 {
     for (const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
-         item && n < MOST_BARS; item = item->next) {
+         item && n < most; item = item->next) {
         const cJSON *ci = cJSON_GetObjectItemCaseSensitive(item, "ci");
         struct bar *bar = &bars[n];
         *bar = (struct bar){ .share = number(item, "share"),
@@ -100,7 +104,7 @@ static size_t read_bars(struct bar *bars, size_t n, const cJSON *list)
             bar->hi = ci->child->next->valuedouble;
         }
         read_name(bar, item);
-        n += !isnan(bar->share);
+        n += bar->share >= least;
     }
     return n;
 }
@@ -145,6 +149,18 @@ static void write_bars(struct xl_drawing *d, const struct bar *bars, size_t n,
     }
 }
 
+static void describe_insight(char *out, size_t room, const cJSON *insight)
+{
+    double explained = number(insight, "explained");
+    if (isnan(explained))
+        snprintf(out, room, "by the search's model (insight.json)");
+    else
+        snprintf(out, room,
+                 "by the search's model, which predicts %.0f%% of "
+                 "the results (insight.json)",
+                 100 * explained);
+}
+
 enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
 {
     const cJSON *insight = d->record->extras[XL_EXTRA_INSIGHT];
@@ -152,12 +168,17 @@ enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
     struct bar bars[MOST_BARS];
     struct xl_share *shares;
     size_t *order, n_trials = 0, n;
-    n = read_bars(bars, 0, list);
+    n = read_bars(bars, 0, MOST_BARS - MOST_PAIRS, 0, list);
     if (n) {
+        double measured = number(insight, "measured");
+        char source[TEXT_ROOM];
         n = read_bars(
-            bars, n, cJSON_GetObjectItemCaseSensitive(insight, "interactions"));
-        write_bars(d, bars, n, d->record->n_entries,
-                   "of the search's model (insight.json)");
+            bars, n, n + MOST_PAIRS, LEAST_PAIR,
+            cJSON_GetObjectItemCaseSensitive(insight, "interactions"));
+        describe_insight(source, sizeof source, insight);
+        write_bars(d, bars, n,
+                   isnan(measured) ? d->record->n_entries : (size_t)measured,
+                   source);
         return XL_OK;
     }
     XL_TRY(rank(d, &shares, &order, &n_trials, err));

@@ -241,6 +241,18 @@ static void write_headline(const struct xl_record *record, struct xl_buf *out)
     }
 }
 
+/* Whether a longer search would pay, by the search's model. */
+static void write_advice(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *stop = member(record->extras[XL_EXTRA_INSIGHT], "stop");
+    const cJSON *advice = member(stop, "advice");
+    if (!cJSON_IsString(advice) || !*advice->valuestring)
+        return;
+    xl_buf_text(out, "<p>advice: ");
+    xl_html_text(out, advice->valuestring);
+    xl_buf_text(out, "</p>\n");
+}
+
 static void write_winner(const struct xl_report *report, struct xl_buf *out)
 {
     const struct xl_record *record = report->record;
@@ -258,6 +270,7 @@ static void write_winner(const struct xl_report *report, struct xl_buf *out)
         write_card(record, &speeds[i], out);
     xl_buf_text(out, "</div>\n");
     write_proof(record, out);
+    write_advice(record, out);
 }
 
 void xl_report_verdict(const struct xl_report *report, struct xl_buf *out)
