@@ -2,6 +2,7 @@
 #include "tests/unit/sweep_fixture.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +66,8 @@ static enum xl_run_go send_sample(struct xl_fake *fake,
     double speed = fake->speed(fake, side ? r->against : r->params);
     double factors[2];
     bool is_dirty = false;
+    if (fake->die_after && fake->samples >= fake->die_after)
+        raise(SIGKILL);
     if (fake->by_place)
         factors[0] = factors[1] = noise_of_place(fake, r, rep, side);
     else

@@ -24,6 +24,7 @@ struct xl_fake {
     size_t samples;        /* taken so far */
     size_t rounds;         /* of duels among them */
     size_t stop_after;     /* stopped at that many samples; 0 = never */
+    size_t die_after;      /* killed by SIGKILL at that many */
     int64_t crash_chunk;   /* this chunk_size crashes; 0 = none */
     int64_t lying_chunk;   /* this one runs as chunk_size 1; 0 = none */
     int64_t damaged_chunk; /* the judge refuses it; 0 = none */

@@ -3,8 +3,11 @@
  * The sweep over a fake runner: speeds are a known function of the tunables,
  * so the best configuration is known, and faults are planted at will. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
@@ -109,6 +112,105 @@ static void resumes_to_the_same_end(struct xl_test *t)
     }
 }
 
+/* -- killed ---------------------------------------------------------------- */
+
+/* A whole sweep with race, anchor, grade, play-off and duel; what came of it
+ * is written to the file `out` at its end. Returns an exit code. */
+static int live(struct xl_sweep_bench *b, const struct xl_sweep_plan *plan,
+                const char *out)
+{
+    struct xl_sweep_start s;
+    struct xl_verdicts v;
+    struct xl_buf text;
+    size_t failures = b->t->failures;
+    xl_buf_init(&text, 0);
+    if (xl_sweep_start_open(b, &s, plan) && xl_sweep_start_grade(b, &s, 8)) {
+        xl_sweep_start_search(b, &s);
+        xl_sweep_start_finish(b, &s, 0, &v);
+        xl_sweep_start_print(b, &s, &text);
+        xl_buf_printf(&text, "winner %lld of %zu played: %s; grade %.17g\n",
+                      (long long)v.winner, v.n_played, v.why,
+                      s.grade.resolvable);
+        xl_io_replace(out, text.data, text.len, NULL);
+    }
+    xl_sweep_start_close(&s);
+    xl_buf_release(&text);
+    return b->t->failures == failures ? 0 : 2;
+}
+
+/* The same in a child that dies after so many samples; its wait status. */
+static int live_and_die(struct xl_sweep_bench *b,
+                        const struct xl_sweep_plan *plan, const char *out)
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(live(b, plan, out));
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+static void kill_often(struct xl_sweep_bench *b, const char *mode)
+{
+    struct xl_test *t = b->t;
+    char file[2][32], *outs[2];
+    struct xl_buf text[2];
+    size_t kills = 0;
+    int status = 0;
+    struct xl_sweep_plan plan = { .mode = mode,
+                                  .budget = 16,
+                                  .repeats = REPEATS,
+                                  .most = 3 * REPEATS,
+                                  .anchor_every = 4,
+                                  .seed = 5 };
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(file[i], sizeof file[i], "%s-%d.db", mode, (int)i);
+        outs[i] = xl_io_join(t->dir, i ? "pieces" : "whole");
+        xl_buf_init(&text[i], 0);
+        plan.file = file[i];
+        b->fake.die_after = i;
+        do {
+            status = live_and_die(b, &plan, outs[i]);
+            kills += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+            b->fake.die_after += 2 * i;
+        } while (i && WIFSIGNALED(status) && kills < 1000);
+        XL_CHECK(t, WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        xl_io_read(outs[i], &text[i], NULL);
+        xl_free(outs[i]);
+    }
+    XL_CHECK(t, kills > 8 && text[0].len > 0);
+    XL_CHECK_TEXT(t, text[1].data, text[0].data);
+    /* Shown another seed, the comparison sees it. */
+    plan.seed = 6;
+    snprintf(file[0], sizeof file[0], "%s-other.db", mode);
+    plan.file = file[0];
+    char *other = xl_io_join(t->dir, "whole");
+    b->fake.die_after = 0;
+    live(b, &plan, other);
+    xl_buf_clear(&text[1]);
+    xl_io_read(other, &text[1], NULL);
+    XL_CHECK(t, strcmp(text[1].data, text[0].data) != 0);
+    xl_free(other);
+    for (size_t i = 0; i < 2; i++)
+        xl_buf_release(&text[i]);
+}
+
+/* The same seed and store give the same points, values and winner, however
+ * often the process is killed on the way, by SIGKILL, anywhere. */
+static void killed_it_ends_the_same(struct xl_test *t)
+{
+    static const char *const modes[] = { "random", "ga", "tpe", "gp", "auto" };
+    for (size_t m = 0; m < sizeof modes / sizeof *modes; m++) {
+        struct xl_sweep_bench b;
+        if (open_bench(&b, t)) {
+            b.fake.noise = 0.05;
+            kill_often(&b, modes[m]);
+        }
+        xl_sweep_bench_close(&b);
+    }
+}
+
 /* Counts trials by state. */
 static enum xl_status count_states(void *ctx, const struct xl_store_trial *row,
                                    struct xl_err *err)
@@ -186,6 +288,7 @@ static void promotes_the_best_that_passes(struct xl_test *t)
 const struct xl_test_case xl_suite_sweep[] = {
     { "measures_each_point_once", measures_each_point_once },
     { "resumes_to_the_same_end", resumes_to_the_same_end },
+    { "killed_it_ends_the_same", killed_it_ends_the_same },
     { "failures_cost_one_row", failures_cost_one_row },
     { "promotes_the_best_that_passes", promotes_the_best_that_passes },
     { 0 },

@@ -5,6 +5,7 @@
  * starts a fresh child. */
 #include "tuner/measure/evaluator.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,8 +86,11 @@ static void lose_child(struct exchange *x, enum xl_child_read why)
                  e->options.timeout_s);
         set_end(x->end, XL_RUN_TIMEOUT, reason);
     } else {
-        snprintf(reason, sizeof reason, "the evaluator %s", how);
-        bool memory = code == xl_status_exit_code(XL_EMEMLIMIT);
+        /* Nobody but the kernel, out of memory, sends this signal. */
+        bool is_killed = code == 128 + SIGKILL;
+        bool memory = is_killed || code == xl_status_exit_code(XL_EMEMLIMIT);
+        snprintf(reason, sizeof reason, "the evaluator %s%s", how,
+                 is_killed ? ", as when memory runs out" : "");
         set_end(x->end, memory ? XL_RUN_OOM : XL_RUN_FAILED, reason);
     }
 }
