@@ -176,18 +176,25 @@ enum xl_status xl_params_load(struct xl_params *params, const char *path,
 
 /* -- environment ---------------------------------------------------------- */
 
+#define ENV_PREFIX "XLTUNE_"
+
+/* XLTUNE_CHUNK_SIZE of chunk_size. */
+static void env_name(enum xl_param id, char name[NAME_ROOM])
+{
+    const char *label = xl_param_row(id)->name;
+    size_t n = (size_t)snprintf(name, NAME_ROOM, ENV_PREFIX);
+    for (; *label && n + 1 < NAME_ROOM; label++)
+        name[n++] = *label >= 'a' && *label <= 'z' ? (char)(*label - 'a' + 'A')
+                                                   : *label;
+    name[n] = '\0';
+}
+
 enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
                                   void *ctx, struct xl_err *err)
 {
     for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
-        char name[NAME_ROOM] = "XLTUNE_";
-        const char *label = xl_param_row((enum xl_param)i)->name;
-        size_t n = strlen(name);
-        for (; *label && n + 1 < sizeof name; label++)
-            name[n++] = *label >= 'a' && *label <= 'z'
-                            ? (char)(*label - 'a' + 'A')
-                            : *label;
-        name[n] = '\0';
+        char name[NAME_ROOM];
+        env_name((enum xl_param)i, name);
         const char *text = get ? get(ctx, name) : getenv(name);
         if (!text || !text[0])
             continue;
@@ -197,6 +204,41 @@ enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
             xl_err_prefix(err, "environment variable %s", name);
             return rc;
         }
+    }
+    return XL_OK;
+}
+
+enum xl_status xl_params_check_env(char *const *environment, struct xl_err *err)
+{
+    /* Variables of ours that are no tunables: folders. */
+    static const char *const others[] = { "XLTUNE_PROFILES", "XLTUNE_CACHE" };
+    enum {
+        N_OTHERS = sizeof others / sizeof *others,
+        N = XL_PARAM_COUNT + N_OTHERS
+    };
+    char tunables[XL_PARAM_COUNT][NAME_ROOM], given[NAME_ROOM];
+    const char *names[N];
+    for (size_t i = 0; i < N; i++) {
+        if (i < XL_PARAM_COUNT)
+            env_name((enum xl_param)i, tunables[i]);
+        names[i] =
+            i < XL_PARAM_COUNT ? tunables[i] : others[i - XL_PARAM_COUNT];
+    }
+    for (; environment && *environment; environment++) {
+        bool is_known = false;
+        if (strncmp(*environment, ENV_PREFIX, strlen(ENV_PREFIX)) != 0)
+            continue;
+        snprintf(given, sizeof given, "%.*s", (int)strcspn(*environment, "="),
+                 *environment);
+        for (size_t i = 0; i < N && !is_known; i++)
+            is_known = strcmp(given, names[i]) == 0;
+        if (is_known)
+            continue;
+        const char *near = xl_nearest(given, names, N);
+        return xl_fail(err, XL_EUSAGE,
+                       "environment variable %s names no tunable%s%s%s", given,
+                       near ? "; nearest is '" : "", near ? near : "",
+                       near ? "'" : "");
     }
     return XL_OK;
 }

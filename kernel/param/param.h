@@ -133,6 +133,11 @@ typedef const char *xl_env_fn(void *ctx, const char *name);
 enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
                                   void *ctx, struct xl_err *err);
 
+/* XL_EUSAGE when a variable begins with XLTUNE_ and is none of ours; names the
+ * nearest. environment: "NAME=value" texts, NULL ends them. */
+enum xl_status xl_params_check_env(char *const *environment,
+                                   struct xl_err *err);
+
 /* Overlays the tunable flags and every --param name=value (texts[0..n)). */
 enum xl_status xl_params_from_flags(struct xl_params *params,
                                     const struct xl_opts *opts, size_t group,

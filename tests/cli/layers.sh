@@ -112,6 +112,10 @@ run config show "$@" --profile fats
 refused 2 fats fast
 XLTUNE_CHUNK_SIZE=many run config show "$@"
 refused 2 XLTUNE_CHUNK_SIZE many
+XLTUNE_CHUNKSIZE=32 run config show "$@"
+refused 2 "XLTUNE_CHUNKSIZE" "XLTUNE_CHUNK_SIZE"
+XLTUNE_CACHE=. run config show "$@"
+code 0
 run config show "$@" --chunk-size 0
 refused 2 chunk 0
 run config show "$@" --param chunk_size=5000

@@ -18,6 +18,8 @@
 #include "kernel/model/stored.h"
 #include "tuner/profile/best.h"
 
+extern char **environ;
+
 static enum xl_status fail_memory(struct xl_err *err)
 {
     return xl_fail(err, XL_ENOMEM,
@@ -147,6 +149,8 @@ static enum xl_status load_named_layers(struct xl_layers *layers,
                                         const struct xl_layers_in *in,
                                         struct xl_err *err)
 {
+    if (!in->env)
+        XL_TRY(xl_params_check_env(environ, err));
     XL_TRY(xl_params_from_env(&layers->layer[XL_LAYER_ENV], in->env,
                               in->env_ctx, err));
     XL_TRY(load_profile(layers, in, err));
