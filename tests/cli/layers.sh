@@ -120,4 +120,15 @@ run config show "$@" --chunk-size 0
 refused 2 chunk 0
 run config show "$@" --param chunk_size=5000
 refused 2 chunk_size 5000
+
+# A profile meets again what it once beat; the shipped one is the defaults.
+run profile check parallel --model "$tiny" --no-duel
+code 0
+check "it does not say that it fits" has out fits
+run profile check parallel --model "$tiny" --context 8
+code 0
+check "it is not still best" has out "still best"
+run profile check serial --model "$tiny" --context 8 --rounds 6 --json
+check "it is proved by six rounds of nothing: $rc" test $rc -eq 0 -o $rc -eq 6 -o $rc -eq 7
+check "the duel is missing" has out '"recorded_ratio"'
 finish

@@ -30,6 +30,8 @@ static enum xl_status run_round(const struct xl_bench_duel_job *job,
                             &sample, err));
         row.tok_s[side][XL_SPEED_PREFILL] = xl_sample_prefill_tok_s(&sample);
         row.tok_s[side][XL_SPEED_DECODE] = xl_sample_decode_tok_s(&sample);
+        if (job->value)
+            row.value[side] = job->value(job->value_ctx, &sample);
         row.dirt |= sample.dirt;
     }
     xl_duel_add(duel, &row);
@@ -56,7 +58,8 @@ static enum xl_status run_looks(const struct xl_bench_duel_job *job,
 enum xl_status xl_bench_duel_run(const struct xl_bench_duel_job *job,
                                  struct xl_duel *duel, struct xl_err *err)
 {
-    struct xl_duel_rules rules = { .rounds = job->rounds };
+    struct xl_duel_rules rules = { .rounds = job->rounds,
+                                   .is_challenge = job->is_challenge };
     struct xl_state state;
     *duel = (struct xl_duel){ .is_over = false };
     XL_TRY(xl_state_init(&state, xl_model_config(job->model), err));

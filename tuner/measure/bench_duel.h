@@ -17,7 +17,11 @@ struct xl_bench_duel_job {
     const struct xl_model *model;
     struct xl_plan *plans[XL_SIDES];
     struct xl_trial_load workload;
-    size_t rounds; /* quiet ones wanted; 0 = adaptive, see duel.h */
+    size_t rounds;     /* quiet ones wanted; 0 = adaptive, see duel.h */
+    bool is_challenge; /* see duel.h; with value alone */
+    /* What a repetition comes to, for XL_DUEL_VALUE; NULL = nothing. */
+    double (*value)(void *ctx, const struct xl_run_sample *sample);
+    void *value_ctx;
     xl_bench_progress *progress; /* or NULL */
     void *progress_ctx;
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,12 +10,15 @@
 #include "kernel/model/plan.h"
 #include "kernel/run/session.h"
 #include "tuner/profile/home.h"
+#include "tuner/profile/recheck.h"
 #include "tuner/profile/shelf.h"
 
 enum {
     OPT_YES,
     OPT_GOLDEN,
     OPT_CONTEXT,
+    OPT_ROUNDS,
+    OPT_NO_DUEL,
     OPT_COUNT
 };
 static const struct xl_opt rows[OPT_COUNT] = {
@@ -32,6 +36,18 @@ static const struct xl_opt rows[OPT_COUNT] = {
                       .fallback = "0",
                       .lo = 0,
                       .hi = 1e9 },
+    [OPT_ROUNDS] = { .name = "rounds",
+                     .kind = XL_OPT_INT,
+                     .arg = "R",
+                     .help = "check: rounds of the duel; 0 = 16 to 64 as "
+                             "needed",
+                     .fallback = "0",
+                     .lo = 0,
+                     .hi = 1e5 },
+    [OPT_NO_DUEL] = { .name = "no-duel",
+                      .kind = XL_OPT_BOOL,
+                      .help = "check: compare keys and values, measure "
+                              "nothing" },
 };
 
 /* One invocation: its words, and this machine and model to compare with. */
@@ -255,37 +271,116 @@ done:
 
 /* -- check ---------------------------------------------------------------- */
 
-static enum xl_status report_check(const struct job *job,
-                                   const struct xl_shelf_item *item,
-                                   const struct finding *finding,
-                                   const struct xl_err *refused,
-                                   struct xl_err *err)
+/* What check found out. */
+struct verdict {
+    struct finding finding;
+    bool fits, allowed;    /* the key; the values, by the model */
+    struct xl_err refused; /* unless allowed */
+    bool has_duel;
+    struct xl_recheck_end duel;
+};
+
+/* "still best", "drifted", "slower", or "foreign"; "fits" without a duel. */
+static const char *word_of(const struct verdict *v)
 {
-    bool fits = !finding->has_key || finding->match.grade != XL_GRADE_NONE;
-    bool allowed = refused->status == XL_OK;
-    if (!job->ctx->json) {
-        printf("%-8s %s\n", "match", finding->grade);
-        if (finding->why[0])
-            printf("%-8s %s\n", "differs", finding->why);
-        printf("%-8s %s\n", "values", allowed ? "allowed" : refused->message);
-    } else {
-        cJSON *root = cJSON_CreateObject();
-        add_text(root, "name", item->name);
-        add_text(root, "path", item->path);
-        add_text(root, "match", finding->grade);
-        add_text(root, "differs", finding->why[0] ? finding->why : NULL);
-        cJSON_AddBoolToObject(root, "fits", fits);
-        cJSON_AddBoolToObject(root, "allowed", allowed);
-        add_text(root, "reason", allowed ? NULL : refused->message);
-        XL_TRY(print_json(root, err));
-    }
-    if (!fits)
+    if (!v->fits || !v->allowed)
+        return "foreign";
+    return v->has_duel ? xl_recheck_name(v->duel.verdict) : "fits";
+}
+
+static cJSON *duel_json(const struct xl_recheck_end *duel)
+{
+    cJSON *o = cJSON_CreateObject();
+    const double ends[] = { duel->ratio.lo, duel->ratio.hi };
+    add_text(o, "objective", duel->objective);
+    cJSON_AddBoolToObject(o, "same", duel->is_same);
+    xl_json_add_real(o, "ratio",
+                     duel->ratio.n ? duel->ratio.median : (double)NAN);
+    cJSON *ci = cJSON_AddArrayToObject(o, "ci");
+    for (size_t i = 0; i < 2 && duel->ratio.n; i++)
+        cJSON_AddItemToArray(ci, cJSON_CreateNumber(ends[i]));
+    cJSON_AddNumberToObject(o, "rounds", (double)duel->ratio.n);
+    xl_json_add_real(o, "recorded_ratio", duel->recorded);
+    return o;
+}
+
+static enum xl_status print_check_json(const struct xl_shelf_item *item,
+                                       const struct verdict *v,
+                                       struct xl_err *err)
+{
+    cJSON *root = cJSON_CreateObject();
+    add_text(root, "name", item->name);
+    add_text(root, "path", item->path);
+    add_text(root, "verdict", word_of(v));
+    add_text(root, "match", v->finding.grade);
+    add_text(root, "differs", v->finding.why[0] ? v->finding.why : NULL);
+    cJSON_AddBoolToObject(root, "fits", v->fits);
+    cJSON_AddBoolToObject(root, "allowed", v->allowed);
+    add_text(root, "reason", v->allowed ? NULL : v->refused.message);
+    if (v->has_duel)
+        cJSON_AddItemToObject(root, "duel", duel_json(&v->duel));
+    else
+        cJSON_AddNullToObject(root, "duel");
+    return print_json(root, err);
+}
+
+static void print_check(const struct verdict *v)
+{
+    const struct xl_recheck_end *d = &v->duel;
+    printf("%-8s %s\n", "match", v->finding.grade);
+    if (v->finding.why[0])
+        printf("%-8s %s\n", "differs", v->finding.why);
+    printf("%-8s %s\n", "values", v->allowed ? "allowed" : v->refused.message);
+    printf("%-8s %s", "verdict", word_of(v));
+    if (v->has_duel && d->is_same)
+        printf(": it is what it was compared with");
+    else if (v->has_duel)
+        printf(": %.3f x what it beat [%.3f, %.3f] by %s in %zu rounds",
+               d->ratio.median, d->ratio.lo, d->ratio.hi, d->objective,
+               d->ratio.n);
+    if (v->has_duel && isfinite(d->recorded))
+        printf("; %.3f when it was made", d->recorded);
+    printf("\n");
+}
+
+static enum xl_status check_status(const struct xl_shelf_item *item,
+                                   const struct verdict *v, struct xl_err *err)
+{
+    if (!v->fits)
         return xl_fail(err, XL_EFAILED, "'%s' does not fit here: %s",
-                       item->path, finding->why);
-    if (!allowed)
+                       item->path, v->finding.why);
+    if (!v->allowed)
         return xl_fail(err, XL_EFAILED, "'%s' does not fit this model: %s",
-                       item->path, refused->message);
+                       item->path, v->refused.message);
+    if (v->has_duel && v->duel.verdict == XL_RECHECK_SLOWER)
+        return xl_fail(err, XL_ESLOWER, "'%s' is slower now than what it beat",
+                       item->path);
+    if (v->has_duel && v->duel.verdict == XL_RECHECK_DRIFTED)
+        return xl_fail(err, XL_EUNPROVED,
+                       "'%s' has drifted: it is not proved faster any more",
+                       item->path);
     return XL_OK;
+}
+
+static enum xl_status make_verdict(const struct job *job,
+                                   const struct xl_best *best,
+                                   struct verdict *v, struct xl_err *err)
+{
+    const struct xl_opts *opts = &job->ctx->opts;
+    struct xl_recheck recheck = {
+        .model = job->model,
+        .best = best,
+        .context = (size_t)xl_opt_int(opts, XL_GROUP_OWN, OPT_CONTEXT),
+        .rounds = (size_t)xl_opt_int(opts, XL_GROUP_OWN, OPT_ROUNDS),
+    };
+    judge_item(job, best, &v->finding);
+    v->fits = !v->finding.has_key || v->finding.match.grade != XL_GRADE_NONE;
+    v->allowed = xl_plan_check(xl_model_config(job->model), &best->params,
+                               &v->refused) == XL_OK;
+    if (!v->fits || !v->allowed || xl_opt_bool(opts, XL_GROUP_OWN, OPT_NO_DUEL))
+        return XL_OK;
+    v->has_duel = true;
+    return xl_recheck_run(&recheck, &v->duel, err);
 }
 
 static enum xl_status check(struct job *job, const char *const *words,
@@ -293,15 +388,17 @@ static enum xl_status check(struct job *job, const char *const *words,
 {
     struct xl_shelf_item item = { 0 };
     struct xl_best best = { 0 };
-    struct xl_err refused = { 0 };
-    struct finding finding;
+    struct verdict verdict = { .has_duel = false };
     enum xl_status rc;
     XL_TRY_DONE(rc, open_model(job, err));
     XL_TRY_DONE(rc, xl_shelf_locate(&item, &job->paths, words[0], err));
     XL_TRY_DONE(rc, xl_shelf_load(&best, &item, err));
-    judge_item(job, &best, &finding);
-    xl_plan_check(xl_model_config(job->model), &best.params, &refused);
-    rc = report_check(job, &item, &finding, &refused, err);
+    XL_TRY_DONE(rc, make_verdict(job, &best, &verdict, err));
+    if (job->ctx->json)
+        XL_TRY_DONE(rc, print_check_json(&item, &verdict, err));
+    else
+        print_check(&verdict);
+    rc = check_status(&item, &verdict, err);
 done:
     xl_best_release(&best);
     xl_shelf_item_release(&item);
@@ -397,8 +494,10 @@ const struct xl_cmd xl_cmd_profile = {
     .details = "A NAME is that of a file in ./configs, of a profile of this "
                "machine, of a\ngolden profile or of a run, or a path. freeze "
                "writes ./configs/NAME.json,\nwhich --profile NAME then uses. "
-               "check says whether a profile still matches\nthis machine and "
-               "model (exit 1 when it does not).",
+               "check says whether a profile is still\nbest on "
+               "this machine: it meets what it once beat in a duel (exit 7 "
+               "when it\nis not proved faster any more, 6 when it is slower), "
+               "or is foreign (exit 1),\nwith the first field that differs.",
     .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,
