@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
@@ -13,6 +11,7 @@
 #include "tuner/profile/home.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/cmd_sweep_print.h"
+#include "tuner/sweep/cmd_sweep_progress.h"
 #include "tuner/sweep/cmd_sweep_replay.h"
 #include "tuner/sweep/finish.h"
 #include "tuner/sweep/insight_file.h"
@@ -54,44 +53,8 @@ struct job {
     struct xl_key key;
     struct xl_machine_grade grade; /* of the machine at the start */
     uint64_t start_ns;
-    bool live; /* progress goes to a terminal */
+    struct xl_sweep_progress progress;
 };
-
-/* -- progress ------------------------------------------------------------- */
-
-static void on_news(void *ctx, const struct xl_sweep_news *news)
-{
-    const struct job *job = ctx;
-    char params[200];
-    double elapsed = (double)(xl_clock_ns() - job->start_ns) / 1e9;
-    if (job->ctx->quiet || (news->from_store && news->done % 50))
-        return;
-    fprintf(stderr, "%s%3zu/%zu  ", job->live ? "\r\033[K" : "", news->done,
-            news->budget);
-    if (news->outcome == XL_RUN_OK)
-        fprintf(stderr, "%9.1f prefill %8.1f decode tok/s  best %.1f",
-                news->figures.prefill_tok_s.median,
-                news->figures.decode_tok_s.median, news->best);
-    else
-        fprintf(stderr, "%s: %s", xl_run_outcome_name(news->outcome),
-                news->reason);
-    fprintf(stderr, "%s  %s", news->is_dropped ? "  dropped" : "",
-            xl_sweep_short_params(job->setup.space, news->params, params,
-                                  sizeof params));
-    if (!news->from_store && news->budget > news->done && !job->live)
-        fprintf(stderr, "  %.0f s left",
-                elapsed / (double)news->done *
-                    (double)(news->budget - news->done));
-    fputs(job->live ? "" : "\n", stderr);
-    fflush(stderr);
-}
-
-static void on_talk(void *ctx, const char *line)
-{
-    const struct job *job = ctx;
-    if (!job->ctx->quiet)
-        fprintf(stderr, "%s%s\n", job->live ? "\r\033[K" : "", line);
-}
 
 /* -- opening the run ------------------------------------------------------ */
 
@@ -376,8 +339,8 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .stop = &stop_signal,
         .to_params = to_params,
         .params_ctx = job->setup.space,
-        .news = on_news,
-        .news_ctx = job,
+        .news = xl_sweep_progress_news,
+        .news_ctx = &job->progress,
     };
     xl_plan_canonical(sweep.config, &base);
     struct xl_finish finish = {
@@ -390,14 +353,20 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .grade = &job->grade,
         .grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE),
         .prompt_tokens = job->setup.prompt.n,
-        .talk = on_talk,
-        .talk_ctx = job,
+        .talk = xl_sweep_progress_talk,
+        .talk_ctx = &job->progress,
     };
     xl_race_init(&race, &rules);
     /* Memory is what all plans hold, so the anchor's may not be among them. */
     if (xl_objective_reads(job->setup.objective, XL_METRIC_MEMORY))
         sweep.anchor = NULL;
     enum xl_status rc = grade_machine(job, &sweep, &base, err);
+    job->progress = (struct xl_sweep_progress){
+        .space = job->setup.space,
+        .quiet = job->ctx->quiet,
+        .deadline_ns = sweep.deadline_ns,
+    };
+    xl_sweep_progress_start(&job->progress);
     if (rc == XL_OK)
         rc = xl_sweep_search(&sweep, &end, err);
     if (rc == XL_EINTERRUPTED || (rc == XL_OK && end == XL_END_STOPPED))
@@ -457,9 +426,7 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct job job = { .ctx = ctx,
-                       .start_ns = xl_clock_ns(),
-                       .live = isatty(STDERR_FILENO) };
+    struct job job = { .ctx = ctx, .start_ns = xl_clock_ns() };
     catch_signals();
     enum xl_status rc = open_run(&job, err);
     if (rc == XL_OK) {

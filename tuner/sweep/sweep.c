@@ -195,10 +195,15 @@ static enum xl_status tell(const struct xl_sweep *sweep,
     return xl_strategy_tell(sweep->strategy, ask->point, &outcome, err);
 }
 
+/* The best value so far, and its standard error as a share of it. */
+struct record {
+    double value, share;
+};
+
 /* One point, from proposal to telling. */
 static enum xl_status run_point(const struct xl_sweep *sweep,
                                 struct lineage *lineage,
-                                const struct xl_ask *ask, double *best,
+                                const struct xl_ask *ask, struct record *best,
                                 struct xl_err *err)
 {
     struct xl_params params;
@@ -210,7 +215,7 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
         .params = &params,
         .reason = reason,
         .value = (double)NAN,
-        .best = *best,
+        .best = best->value,
     };
     sweep->to_params(sweep->params_ctx, ask->point, &params);
     XL_TRY(propose(sweep, lineage, ask, &params, &ref, err));
@@ -219,9 +224,10 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
         XL_TRY(xl_attempt_recall(sweep, &ref, &news, err));
     else
         XL_TRY(xl_attempt_run(sweep, ref.trial, &params, &news, reason, err));
-    if (isfinite(news.value) && !(news.value <= *best))
-        *best = news.value;
-    news.best = *best;
+    if (isfinite(news.value) && !(news.value <= best->value))
+        *best = (struct record){ news.value, news.share };
+    news.best = best->value;
+    news.best_share = best->share;
     XL_TRY(tell(sweep, ask, &news, err));
     if (sweep->news)
         sweep->news(sweep->news_ctx, &news);
@@ -232,7 +238,7 @@ enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
                                enum xl_sweep_end *end, struct xl_err *err)
 {
     struct lineage lineage = { 0 };
-    double best = (double)NAN;
+    struct record best = { (double)NAN, 0 };
     enum xl_status rc = xl_store_reap(sweep->store, NULL, err);
     while (rc == XL_OK && !xl_sweep_is_over(sweep, end)) {
         struct xl_ask ask;

@@ -36,7 +36,7 @@ struct xl_sweep_news {
     double value; /* of the objective, against the anchor; NaN = unknown */
     double values[XL_STRATEGY_VALUES]; /* of each of several */
     double share;                      /* standard error, of the value */
-    double best;                       /* value so far; NaN = none */
+    double best, best_share;           /* value so far; NaN = none */
 };
 
 struct xl_sweep {

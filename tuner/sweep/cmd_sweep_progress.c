@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuner/sweep/cmd_sweep_progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kernel/base/clock.h"
+#include "tuner/sweep/cmd_sweep_print.h"
+
+enum {
+    LINE_ROOM = 4096,
+    WIDTH = 80,
+    SELDOM = 50 /* lines of trials that come from the store: one in so many */
+};
+#define WIDE 1.96 /* standard errors of an interval of 95 % */
+
+void xl_sweep_progress_start(struct xl_sweep_progress *p)
+{
+    struct winsize size = { 0 };
+    const char *term = getenv("TERM");
+    p->is_live = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    bool knows = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0;
+    p->width = knows && size.ws_col > 20 ? size.ws_col : WIDTH;
+    p->start_ns = xl_clock_ns();
+    p->measured = 0;
+}
+
+/* "4.1/min", "12 min left": by trials or by time, whichever ends first. */
+static void print_pace(const struct xl_sweep_progress *p,
+                       const struct xl_sweep_news *news, struct xl_buf *out)
+{
+    uint64_t now = xl_clock_ns();
+    double elapsed = (double)(now - p->start_ns) / 1e9, left = HUGE_VAL;
+    if (p->measured == 0 || elapsed <= 0)
+        return;
+    double rate = (double)p->measured / elapsed;
+    if (news->budget > news->done)
+        left = (double)(news->budget - news->done) / rate;
+    if (p->deadline_ns)
+        left = fmin(left, p->deadline_ns > now
+                              ? (double)(p->deadline_ns - now) / 1e9
+                              : 0.0);
+    xl_buf_printf(out, "  %.*f/min", rate < 1.0 ? 1 : 0, 60 * rate);
+    if (news->budget > news->done && isfinite(left))
+        xl_buf_printf(out, left < 120 ? "  %.0f s left" : "  %.0f min left",
+                      left < 120 ? left : left / 60);
+}
+
+static void print_best(const struct xl_sweep_news *news, struct xl_buf *out)
+{
+    double best = fabs(news->best), reach = WIDE * news->best_share;
+    if (!isfinite(best))
+        return;
+    xl_buf_printf(out, "  best %.6g", best);
+    if (reach > 0)
+        xl_buf_printf(out, " [%.6g, %.6g]", best * (1 - reach),
+                      best * (1 + reach));
+}
+
+static void print_trial(const struct xl_sweep_progress *p,
+                        const struct xl_sweep_news *news, struct xl_buf *out)
+{
+    char params[200];
+    if (news->outcome == XL_RUN_OK)
+        xl_buf_printf(out, "%9.1f prefill %8.1f decode tok/s",
+                      news->figures.prefill_tok_s.median,
+                      news->figures.decode_tok_s.median);
+    else
+        xl_buf_printf(out, "%s: %s", xl_run_outcome_name(news->outcome),
+                      news->reason);
+    xl_buf_printf(
+        out, "%s  %s", news->is_dropped ? "  dropped" : "",
+        xl_sweep_short_params(p->space, news->params, params, sizeof params));
+}
+
+void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
+{
+    struct xl_sweep_progress *p = ctx;
+    struct xl_buf line;
+    p->measured += !news->from_store;
+    if (p->quiet || (news->from_store && news->done % SELDOM))
+        return;
+    xl_buf_init(&line, LINE_ROOM);
+    xl_buf_printf(&line, "%3zu/%zu", news->done, news->budget);
+    if (p->is_live) {
+        print_pace(p, news, &line);
+        print_best(news, &line);
+        xl_buf_text(&line, "  ");
+        print_trial(p, news, &line);
+        /* A line that wraps could not be written over. */
+        fprintf(stderr, "\r\033[K%.*s", (int)p->width - 1, line.data);
+    } else {
+        xl_buf_text(&line, "  ");
+        print_trial(p, news, &line);
+        print_best(news, &line);
+        print_pace(p, news, &line);
+        fprintf(stderr, "%s\n", line.data);
+    }
+    fflush(stderr);
+    xl_buf_release(&line);
+}
+
+void xl_sweep_progress_talk(void *ctx, const char *line)
+{
+    const struct xl_sweep_progress *p = ctx;
+    if (!p->quiet)
+        fprintf(stderr, "%s%s\n", p->is_live ? "\r\033[K" : "", line);
+}

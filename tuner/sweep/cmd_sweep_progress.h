@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How `xltune sweep` gets on, to standard error: one line that is written
+ * over on a terminal, else a line a trial. */
+#ifndef XL_CMD_SWEEP_PROGRESS_H
+#define XL_CMD_SWEEP_PROGRESS_H
+
+#include "tuner/space/param_space.h"
+#include "tuner/sweep/sweep.h"
+
+struct xl_sweep_progress {
+    const struct xl_param_space *space;
+    bool quiet;
+    uint64_t deadline_ns; /* of the search; 0 = none */
+    /* private */
+    bool is_live;
+    size_t width, measured;
+    uint64_t start_ns;
+};
+
+/* After the fields above are set. */
+void xl_sweep_progress_start(struct xl_sweep_progress *progress);
+
+/* For xl_sweep.news and xl_finish.talk; ctx is the progress. */
+void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news);
+void xl_sweep_progress_talk(void *ctx, const char *line);
+
+#endif
