@@ -40,7 +40,7 @@ static const struct xl_opt model_rows[XL_MODEL_ROWS] = {
     [XL_MODEL_NO_CACHE] = { .name = "no-cache",
                             .kind = XL_OPT_BOOL,
                             .help = "neither find nor keep packed weights in "
-                                    "the cache" },
+                                    "the cache, the folder XLTUNE_CACHE" },
 };
 
 struct xl_opt_group xl_session_opt_group(void)
