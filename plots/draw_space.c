@@ -129,13 +129,18 @@ static void write_bars(struct xl_drawing *d, const struct bar *bars, size_t n,
                        size_t n_trials, const char *source)
 {
     double top = 0;
-    for (size_t i = 0; i < n; i++)
+    size_t widest = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(bars[i].name);
         top = fmax(top, fmax(bars[i].share, bars[i].hi));
-    xl_data_head(d->data, d->record, "bars top trials source");
+        widest = len > widest ? len : widest;
+    }
+    xl_data_head(d->data, d->record, "bars top trials source widest");
     xl_data_number(d->data, (double)n);
     xl_data_number(d->data, top);
     xl_data_number(d->data, (double)n_trials);
     xl_data_text(d->data, source);
+    xl_data_number(d->data, (double)widest);
     xl_data_end(d->data);
     xl_data_block(d->data, "bars", "row name share lo hi is_pair");
     for (size_t i = 0; i < n; i++) {
