@@ -78,7 +78,8 @@ static void check_page(struct xl_test *t, struct xl_chromium *c)
         /* Nothing is wider than the page; every image is there. */
         "document.documentElement.scrollWidth <= window.innerWidth",
         "document.images.length > 0 || document.querySelector('svg') !== null",
-        "[...document.images].every(i => i.complete && i.naturalWidth > 0)",
+        "Promise.all([...document.images].map(i => i.decode()))"
+        ".then(() => [...document.images].every(i => i.naturalWidth > 0))",
         "document.querySelectorAll('figure').length >= 3",
         "(ids => new Set(ids).size === ids.length)"
         "([...document.querySelectorAll('[id]')].map(e => e.id))",
@@ -95,6 +96,21 @@ static void check_page(struct xl_test *t, struct xl_chromium *c)
             printf("browser: '%s' does not hold\n", truths[i]);
 }
 
+/* Bytes of all image sources, once they are others than before: a page swaps
+ * an image when the new one is decoded. Gives up after a minute. */
+static double images_other_than(struct xl_chromium *c, double before)
+{
+    char expression[400];
+    snprintf(expression, sizeof expression,
+             "new Promise(done => { const end = Date.now() + 60000;"
+             "const look = () => { const n = [...document.images]"
+             ".reduce((n, i) => n + i.currentSrc.length, 0);"
+             "if (n !== %.17g || n === 0 || Date.now() > end) done(n);"
+             "else setTimeout(look, 20); }; look(); })",
+             before);
+    return xl_chromium_number(c, expression);
+}
+
 /* Paper is light on screens that are light, dark on dark ones, and white when
  * printed; pictures follow. */
 static void check_schemes(struct xl_test *t, struct xl_chromium *c)
@@ -102,15 +118,12 @@ static void check_schemes(struct xl_test *t, struct xl_chromium *c)
     static const char bright[] =
         "getComputedStyle(document.body).backgroundColor.match(/\\d+/g)"
         ".slice(0, 3).reduce((a, b) => a + Number(b), 0)";
-    static const char length[] =
-        "new Promise(done => setTimeout(() => done([...document.images]"
-        ".reduce((n, i) => n + i.currentSrc.length, 0)), 0))";
     XL_CHECK(t, xl_chromium_media(c, "screen", "light"));
     double light = xl_chromium_number(c, bright);
-    double light_images = xl_chromium_number(c, length);
+    double light_images = images_other_than(c, -1);
     XL_CHECK(t, xl_chromium_media(c, "screen", "dark"));
     double dark = xl_chromium_number(c, bright);
-    double dark_images = xl_chromium_number(c, length);
+    double dark_images = images_other_than(c, light_images);
     XL_CHECK(t, light > 700 && dark < 200);
     XL_CHECK(t, light_images == 0 || dark_images != light_images);
     XL_CHECK(t, xl_chromium_media(c, "print", "dark"));
