@@ -150,6 +150,28 @@ static void automatic_is_never_worse(struct xl_test *t)
     }
 }
 
+/* The table that was recorded of the demo model. */
+static void own_table_is_a_table(struct xl_test *t)
+{
+    struct xl_table *table = NULL;
+    struct xl_score score;
+    struct xl_err err = { 0 };
+    enum xl_status rc =
+        xl_table_load(&table, XL_SOURCE_DIR "/runs/tables/demo.json", &err);
+    if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+        return;
+    XL_CHECK(t, xl_table_is_max(table));
+    XL_CHECK_EQ(t, xl_space_count(xl_table_space(table)), 1008);
+    struct xl_score_options options = { .mode = "auto",
+                                        .seeds = 6,
+                                        .first_seed = 1 };
+    XL_CHECK_STATUS(t, xl_score_make(&score, table, &options, &err), XL_OK,
+                    &err);
+    XL_CHECK(t, score.p.mean > 0);
+    xl_score_release(&score);
+    xl_table_free(table);
+}
+
 /* Seeds near the optimum against a second count from the replay itself. */
 static void near_seeds_are_counted(struct xl_test *t)
 {
@@ -331,6 +353,7 @@ const struct xl_test_case xl_suite_score[] = {
     { "random scores zero", random_scores_zero },
     { "searches clear their floors", searches_clear_their_floors },
     { "automatic is never worse", automatic_is_never_worse },
+    { "own table is a table", own_table_is_a_table },
     { "near seeds are counted", near_seeds_are_counted },
     { "bad requests are refused", bad_requests_are_refused },
     { "fronts are counted", fronts_are_counted },
