@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CPUID leaf 7 gives the features, XCR0 says which register files the
- * operating system saves: both must agree. Caches come from /sys, since
+ * operating system saves: both must agree, and then one instruction of
+ * each set is executed, since an emulator may announce what it does not do.
+ * The probe catches SIGILL for that moment; a fork would cost a large process
+ * milliseconds, and some sandboxes refuse it. Caches come from /sys, since
  * guests often hide CPUID leaf 4. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -9,7 +12,10 @@
 #include "kernel/base/cpu.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +29,45 @@
 const char *xl_isa_name(enum xl_isa isa)
 {
     static const char *const names[] = {
-#define XL_ISA(id, name) [XL_ISA_##id] = name,
+#define XL_ISA(id, name, instruction) [XL_ISA_##id] = name,
 #include "kernel/base/isa.def"
 #undef XL_ISA
     };
     return names[isa];
+}
+
+/* -- probes --------------------------------------------------------------- */
+
+/* Where the thread that probes goes on after SIGILL; NULL in all others. It is
+ * global because a signal handler has no other way to learn of it. */
+static _Thread_local sigjmp_buf *way_back;
+
+static void on_illegal(int signal_number)
+{
+    if (way_back)
+        siglongjmp(*way_back, 1);
+    signal(signal_number, SIG_DFL); /* not ours: it comes again, and ends us */
+}
+
+bool xl_cpu_survives(void (*work)(const void *with), const void *with)
+{
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    struct sigaction catch = { .sa_handler = on_illegal }, before;
+    sigjmp_buf here;
+    volatile bool survived = false;
+    pthread_mutex_lock(&one);
+    sigemptyset(&catch.sa_mask);
+    if (sigaction(SIGILL, &catch, &before) == 0) {
+        if (sigsetjmp(here, 1) == 0) {
+            way_back = &here;
+            work(with);
+            survived = true;
+        }
+        way_back = NULL;
+        sigaction(SIGILL, &before, NULL);
+    }
+    pthread_mutex_unlock(&one);
+    return survived;
 }
 
 #if defined(__x86_64__)
@@ -38,7 +78,7 @@ static uint64_t read_xcr0(void)
     return ((uint64_t)hi << 32) | lo;
 }
 
-static void read_isa(bool isa[XL_ISA_COUNT])
+static void read_bits(bool isa[XL_ISA_COUNT])
 {
     enum {
         OSXSAVE = 1 << 27,
@@ -69,6 +109,30 @@ static void read_isa(bool isa[XL_ISA_COUNT])
         isa[XL_ISA_AVXVNNI] = ymm && (a >> 4 & 1);
         isa[XL_ISA_AVX512BF16] = zmm && (a >> 5 & 1);
     }
+}
+/* One instruction of that set. */
+static void execute(const void *with)
+{
+    const enum xl_isa *isa = with;
+    switch (*isa) {
+#define XL_ISA(id, name, instruction)                                          \
+    case XL_ISA_##id:                                                          \
+        __asm__ volatile(instruction : : : "xmm0");                            \
+        break;
+#include "kernel/base/isa.def"
+#undef XL_ISA
+    default:
+        break;
+    }
+}
+
+static void read_isa(bool isa[XL_ISA_COUNT])
+{
+    read_bits(isa);
+    for (enum xl_isa i = XL_ISA_AVX2; i < XL_ISA_COUNT; i++)
+        isa[i] = isa[i] && xl_cpu_survives(execute, &i);
+    if (isa[XL_ISA_AVX2])
+        __asm__ volatile("vzeroupper");
 }
 #else
 static void read_isa(bool isa[XL_ISA_COUNT])
@@ -157,9 +221,9 @@ static void read_caches(struct xl_cpu *cpu)
     }
 }
 
-/* Bit i of `seen` is instruction set i, and the topmost says that the bits
- * are there: a fact that never changes, so whoever writes first is right. */
-bool xl_cpu_has(enum xl_isa isa)
+/* Bit i is instruction set i, and the topmost says that the bits are there: a
+ * fact that never changes, so whoever writes first is right. */
+static unsigned known_bits(void)
 {
     enum {
         KNOWN = 1 << 30
@@ -175,7 +239,27 @@ bool xl_cpu_has(enum xl_isa isa)
             bits |= (unsigned)has[i] << i;
         atomic_store(&seen, bits);
     }
-    return bits >> isa & 1;
+    return bits;
+}
+
+bool xl_cpu_has(enum xl_isa isa)
+{
+    return known_bits() >> isa & 1;
+}
+
+const char *xl_cpu_lacks(unsigned isas)
+{
+    static const char *const lacks[] = {
+#define XL_ISA(id, name, instruction)                                          \
+    [XL_ISA_##id] = "the processor has no " name,
+#include "kernel/base/isa.def"
+#undef XL_ISA
+    };
+    unsigned missing = isas & ~known_bits();
+    for (size_t i = 0; i < XL_ISA_COUNT; i++)
+        if (missing >> i & 1)
+            return lacks[i];
+    return NULL;
 }
 
 size_t xl_cpu_cores(void)
@@ -186,7 +270,8 @@ size_t xl_cpu_cores(void)
 void xl_cpu_read(struct xl_cpu *cpu)
 {
     *cpu = (struct xl_cpu){ 0 };
-    read_isa(cpu->isa);
+    for (int i = 0; i < XL_ISA_COUNT; i++)
+        cpu->isa[i] = xl_cpu_has((enum xl_isa)i);
     read_model(cpu->model, sizeof cpu->model);
     read_caches(cpu);
     cpu->cores = usable_cores();

@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Instruction sets that the processor and the operating system both offer. */
+/* Instruction sets that the processor announces, the operating system saves
+ * and this process has executed once. */
 enum xl_isa {
-#define XL_ISA(id, name) XL_ISA_##id,
+#define XL_ISA(id, name, instruction) XL_ISA_##id,
 #include "kernel/base/isa.def"
 #undef XL_ISA
     XL_ISA_COUNT
@@ -34,6 +35,20 @@ void xl_cpu_read(struct xl_cpu *cpu);
 /* Is the instruction set there? Asks the processor once and remembers: in a
  * guest each CPUID leaves the guest and costs microseconds. Thread-safe. */
 bool xl_cpu_has(enum xl_isa isa);
+
+enum {
+#define XL_ISA(id, name, instruction) XL_HAS_##id = 1 << XL_ISA_##id,
+#include "kernel/base/isa.def"
+#undef XL_ISA
+};
+
+/* NULL when all of these XL_HAS_ bits are there, else what the first lacks:
+ * "the processor has no avx2"; static storage. */
+const char *xl_cpu_lacks(unsigned isas);
+
+/* Does work(with) return, or does it meet an instruction that is refused
+ * (SIGILL)? work is left in its midst then and must hold nothing. */
+bool xl_cpu_survives(void (*work)(const void *with), const void *with);
 
 /* The cores of xl_cpu_read without the rest. */
 size_t xl_cpu_cores(void);

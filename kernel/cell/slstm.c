@@ -24,6 +24,11 @@ const struct xl_slstm *xl_slstm_get(void)
     return variants[i];
 }
 
+const struct xl_slstm *xl_slstm_at(size_t i)
+{
+    return i < sizeof variants / sizeof *variants ? variants[i] : NULL;
+}
+
 static size_t panels(size_t dim)
 {
     return (4 * dim + XL_SLSTM_PANEL - 1) / XL_SLSTM_PANEL;

@@ -35,6 +35,7 @@ struct xl_slstm_io {
 
 /* A variant of the cell. */
 struct xl_slstm {
+    const char *name, *summary;
     const char *(*why_not)(void); /* NULL when usable here */
     /* len steps; scratch: xl_slstm_scratch_floats(dim). */
     void (*steps)(const struct xl_slstm_io *io, size_t len,
@@ -43,6 +44,9 @@ struct xl_slstm {
 
 /* The fastest variant that is usable here. */
 const struct xl_slstm *xl_slstm_get(void);
+
+/* All of this build, fastest first; NULL past the last. */
+const struct xl_slstm *xl_slstm_at(size_t i);
 
 size_t xl_slstm_scratch_floats(size_t dim);
 

@@ -5,6 +5,8 @@
 #include "kernel/cell/slstm_kernel.h"
 
 const struct xl_slstm xl_slstm_avx2 = {
+    .name = "avx2",
+    .summary = "sLSTM steps, two AVX2 registers a vector",
     .why_not = xl_vec_why_not,
     .steps = run_steps,
 };

@@ -5,6 +5,8 @@
 #include "kernel/cell/slstm_kernel.h"
 
 const struct xl_slstm xl_slstm_avx512 = {
+    .name = "avx512",
+    .summary = "sLSTM steps, one AVX-512 register a vector",
     .why_not = xl_vec_why_not,
     .steps = run_steps,
 };

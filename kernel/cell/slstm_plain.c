@@ -5,6 +5,8 @@
 #include "kernel/cell/slstm_kernel.h"
 
 const struct xl_slstm xl_slstm_plain = {
+    .name = "plain",
+    .summary = "sLSTM steps, for any processor",
     .why_not = xl_vec_why_not,
     .steps = run_steps,
 };

@@ -198,6 +198,13 @@ static void run_tiles(const struct xl_gemm_job *job)
 
 /* -- the engine ----------------------------------------------------------- */
 
+static void touch_tiles(const void *with)
+{
+    (void)with;
+    configure();
+    rest();
+}
+
 /* Linux gives tiles to a process that asks: ARCH_REQ_XCOMP_PERM for the state
  * component 18. Asking again is harmless; threads made later have it too. */
 static const char *why_not(void)
@@ -206,14 +213,14 @@ static const char *why_not(void)
         REQUEST = 0x1023,
         TILE_DATA = 18
     };
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    if (!cpu.isa[XL_ISA_AMX_TILE] || !cpu.isa[XL_ISA_AMX_BF16])
-        return "the processor has no amx_bf16";
+    if (xl_cpu_lacks(XL_HAS_AMX_TILE | XL_HAS_AMX_BF16))
+        return xl_cpu_lacks(XL_HAS_AMX_TILE | XL_HAS_AMX_BF16);
     if (xl_gemm_avx512bf16.why_not())
         return xl_gemm_avx512bf16.why_not();
     if (syscall(SYS_arch_prctl, REQUEST, TILE_DATA) != 0)
         return "the operating system refuses matrix tiles";
+    if (!xl_cpu_survives(touch_tiles, NULL))
+        return "matrix tiles are announced but do not run";
     return NULL;
 }
 
@@ -237,7 +244,7 @@ const struct xl_gemm xl_gemm_amx = {
     .summary = "packed bf16 and integer weights by bf16 matrix tiles",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
-    .few_rows = 8, /* as avx512bf16 */
+    .few_rows = LEAST_ROWS - 1, /* as avx512bf16 */
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

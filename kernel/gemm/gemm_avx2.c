@@ -20,11 +20,7 @@ enum {
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    if (!cpu.isa[XL_ISA_AVX2])
-        return "the processor has no avx2";
-    return cpu.isa[XL_ISA_FMA] ? NULL : "the processor has no fma";
+    return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA);
 }
 
 static size_t scratch_floats(size_t k)

@@ -20,9 +20,7 @@ enum {
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    return cpu.isa[XL_ISA_AVX512F] ? NULL : "the processor has no avx512f";
+    return xl_cpu_lacks(XL_HAS_AVX512F | XL_HAS_AVX2 | XL_HAS_FMA);
 }
 
 static size_t scratch_floats(size_t k)

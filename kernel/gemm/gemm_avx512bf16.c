@@ -150,12 +150,8 @@ static inline const float *many_lines(const struct xl_packed *w, size_t panel,
 
 static const char *why_not(void)
 {
-    struct xl_cpu cpu;
-    xl_cpu_read(&cpu);
-    if (!cpu.isa[XL_ISA_AVX512BW] || !cpu.isa[XL_ISA_AVX512VL])
-        return "the processor has no avx512bw and avx512vl";
-    return cpu.isa[XL_ISA_AVX512BF16] ? NULL
-                                      : "the processor has no avx512_bf16";
+    return xl_cpu_lacks(XL_HAS_AVX512F | XL_HAS_AVX2 | XL_HAS_FMA |
+                        XL_HAS_AVX512BW | XL_HAS_AVX512VL | XL_HAS_AVX512BF16);
 }
 
 static size_t scratch_floats(size_t k)

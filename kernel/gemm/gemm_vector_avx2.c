@@ -10,8 +10,7 @@
 
 static const char *why_not(void)
 {
-    bool usable = xl_cpu_has(XL_ISA_AVX2) && xl_cpu_has(XL_ISA_FMA);
-    return usable ? NULL : "the processor has no avx2 with fma";
+    return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA);
 }
 
 static size_t scratch_floats(size_t k)

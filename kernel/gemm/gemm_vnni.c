@@ -55,10 +55,8 @@ XL_INLINE struct xl_vec ints_floats(struct ints a)
 
 static const char *why_not(void)
 {
-    if (!xl_cpu_has(XL_ISA_AVX512BW) || !xl_cpu_has(XL_ISA_AVX512VL))
-        return "the processor has no avx512bw and avx512vl";
-    return xl_cpu_has(XL_ISA_AVX512VNNI) ? NULL
-                                         : "the processor has no avx512_vnni";
+    return xl_cpu_lacks(XL_HAS_AVX512F | XL_HAS_AVX2 | XL_HAS_FMA |
+                        XL_HAS_AVX512BW | XL_HAS_AVX512VL | XL_HAS_AVX512VNNI);
 }
 
 static size_t scratch_floats(size_t k)

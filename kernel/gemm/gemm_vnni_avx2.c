@@ -66,9 +66,7 @@ XL_INLINE struct xl_vec ints_floats(struct ints a)
 
 static const char *why_not(void)
 {
-    if (!xl_cpu_has(XL_ISA_AVX2) || !xl_cpu_has(XL_ISA_FMA))
-        return "the processor has no avx2 with fma";
-    return xl_cpu_has(XL_ISA_AVXVNNI) ? NULL : "the processor has no avx_vnni";
+    return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA | XL_HAS_AVXVNNI);
 }
 
 static size_t scratch_floats(size_t k)

@@ -10,7 +10,7 @@
 
 static const char *why_not(void)
 {
-    return xl_cpu_has(XL_ISA_AVX512F) ? NULL : "the processor has no avx512f";
+    return xl_cpu_lacks(XL_HAS_AVX512F);
 }
 
 static size_t scratch_floats(size_t k)

@@ -4,8 +4,13 @@
 #include "kernel/base/cmd.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/json.h"
+#include "kernel/cell/slstm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
+
+enum {
+    SLSTM_MOST = 8 /* variants listed */
+};
 
 /* One line of the list, whatever kind of kernel it is. */
 struct entry {
@@ -23,6 +28,9 @@ static size_t list_kernels(struct entry *out)
         const struct xl_cell *c = xl_cell_get((enum xl_cell_id)i);
         out[n++] = (struct entry){ "cell", c->name, c->summary, c->why_not() };
     }
+    const struct xl_slstm *s;
+    for (size_t i = 0; i < SLSTM_MOST && (s = xl_slstm_at(i)); i++)
+        out[n++] = (struct entry){ "slstm", s->name, s->summary, s->why_not() };
     for (size_t i = 0; i < XL_GEMM_COUNT; i++) {
         const struct xl_gemm *g = xl_gemm_get((enum xl_gemm_id)i);
         out[n++] = (struct entry){ "gemm", g->name, g->summary, g->why_not() };
@@ -66,7 +74,8 @@ static enum xl_status print_json(const struct entry *entries, size_t n,
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct entry entries[XL_CHUNK_COUNT + XL_CELL_COUNT + XL_GEMM_COUNT];
+    struct entry
+        entries[XL_CHUNK_COUNT + XL_CELL_COUNT + SLSTM_MOST + XL_GEMM_COUNT];
     struct xl_cpu cpu;
     size_t n = list_kernels(entries);
     xl_cpu_read(&cpu);
@@ -79,7 +88,7 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     printf("\n\n");
     for (size_t i = 0; i < n; i++) {
         const struct entry *e = &entries[i];
-        printf("%-8s %-9s %-11s %s\n", e->kind, e->name,
+        printf("%-8s %-10s %-11s %s\n", e->kind, e->name,
                e->why_not ? "unavailable" : "available",
                e->why_not ? e->why_not : e->summary);
     }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 #include <stdatomic.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
 #include "kernel/base/buf.h"
+#include "kernel/base/cpu.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
@@ -425,6 +427,44 @@ static void params_files_say_where(struct xl_test *t)
     xl_free(path);
 }
 
+static void add_one(const void *with)
+{
+    **(int *const *)with += 1;
+}
+
+/* Planted: what a processor does with an instruction that it does not have. */
+static void illegal(const void *with)
+{
+    (void)with;
+    raise(SIGILL);
+}
+
+static void cpu_survives(struct xl_test *t)
+{
+    struct sigaction before, after;
+    int n = 0, *at = &n;
+    XL_CHECK_EQ(t, sigaction(SIGILL, NULL, &before), 0);
+    XL_CHECK(t, xl_cpu_survives(add_one, &at) && n == 1);
+    for (int i = 0; i < 3; i++)
+        XL_CHECK(t, !xl_cpu_survives(illegal, NULL));
+    XL_CHECK(t, xl_cpu_survives(add_one, &at) && n == 2);
+    XL_CHECK_EQ(t, sigaction(SIGILL, NULL, &after), 0);
+    XL_CHECK(t, before.sa_handler == after.sa_handler);
+}
+
+static void cpu_names_what_it_lacks(struct xl_test *t)
+{
+    struct xl_cpu cpu;
+    xl_cpu_read(&cpu);
+    XL_CHECK(t, !xl_cpu_lacks(0));
+    for (enum xl_isa i = XL_ISA_AVX2; i < XL_ISA_COUNT; i++) {
+        const char *why = xl_cpu_lacks(1u << i);
+        XL_CHECK_EQ(t, cpu.isa[i], xl_cpu_has(i));
+        XL_CHECK_EQ(t, !why, xl_cpu_has(i));
+        XL_CHECK(t, !why || strstr(why, xl_isa_name(i)));
+    }
+}
+
 const struct xl_test_case xl_suite_base[] = {
     { "arena_gives_back", arena_gives_back },
     { "buf_stops_at_its_maximum", buf_stops_at_its_maximum },
@@ -439,6 +479,8 @@ const struct xl_test_case xl_suite_base[] = {
     { "pool_steps_do_every_part_once", pool_steps_do_every_part_once },
     { "pool_loses_no_wake_up", pool_loses_no_wake_up },
     { "spans_cover", spans_cover },
+    { "cpu_survives", cpu_survives },
+    { "cpu_names_what_it_lacks", cpu_names_what_it_lacks },
     { "rng_is_fair", rng_is_fair },
     { "params_hold_their_bounds", params_hold_their_bounds },
     { "params_files_say_where", params_files_say_where },
