@@ -13,22 +13,23 @@ static const struct xl_gemm *const engines[] = {
 };
 
 #ifdef XL_X86_VARIANTS
-#define VARIANTS(avx512, avx2)                                                 \
+#define VARIANTS(...)                                                          \
     {                                                                          \
-        avx512, avx2, NULL                                                     \
+        __VA_ARGS__, NULL                                                      \
     }
 #else
-#define VARIANTS(avx512, avx2)                                                 \
+#define VARIANTS(...)                                                          \
     {                                                                          \
         NULL                                                                   \
     }
 #endif
 
 /* What may stand in for an engine: fastest first, NULL at the end. */
-static const struct xl_gemm *const variants[][3] = {
+static const struct xl_gemm *const variants[][4] = {
     [XL_GEMM_VECTOR] = VARIANTS(&xl_gemm_vector_avx512, &xl_gemm_vector_avx2),
     [XL_GEMM_WIDE] = VARIANTS(&xl_gemm_wide_avx512, &xl_gemm_wide_avx2),
-    [XL_GEMM_VNNI] = VARIANTS(&xl_gemm_vnni, &xl_gemm_vnni_avx2),
+    [XL_GEMM_VNNI] =
+        VARIANTS(&xl_gemm_vnni, &xl_gemm_vnni_avx2, &xl_gemm_vnni_maddubs),
     [XL_GEMM_COUNT] = { NULL },
 };
 

@@ -18,5 +18,6 @@ extern const struct xl_gemm xl_gemm_vector_avx512;
 extern const struct xl_gemm xl_gemm_wide_avx2;
 extern const struct xl_gemm xl_gemm_wide_avx512;
 extern const struct xl_gemm xl_gemm_vnni_avx2;
+extern const struct xl_gemm xl_gemm_vnni_maddubs;
 
 #endif

@@ -24,6 +24,11 @@ XL_INLINE struct ints ints_set1(const int32_t *from)
     return (struct ints){ _mm512_set1_epi32(*from) };
 }
 
+XL_INLINE struct ints ints_start(const int32_t *moved_back)
+{
+    return ints_set1(moved_back);
+}
+
 XL_INLINE struct ints ints_codes(const void *line, enum xl_pack_kind kind,
                                  size_t i)
 {

@@ -26,6 +26,11 @@ XL_INLINE struct ints ints_set1(const int32_t *from)
     return (struct ints){ x, x };
 }
 
+XL_INLINE struct ints ints_start(const int32_t *moved_back)
+{
+    return ints_set1(moved_back);
+}
+
 XL_INLINE __m256i half_codes(__m256i bits, enum xl_pack_kind kind, size_t i)
 {
     const __m256i moved = _mm256_set1_epi8(-128);

@@ -33,8 +33,9 @@
  *     VNNI_CHAINS    rows x panels at most
  *     struct ints    sixteen 32-bit lanes
  *     ints_set1      the same in all lanes
+ *     ints_start     sums of a group to begin with: what moving codes takes off
  *     ints_codes     the i-th four codes of a line's lanes, moved by 128
- *     ints_dot       sum + four unsigned bytes x four signed bytes
+ *     ints_dot       sum + four such codes x four signed bytes
  *     ints_floats    as fp32
  */
 #ifndef XL_PANEL_VNNI_H
@@ -179,7 +180,7 @@ XL_INLINE void vnni_group(struct ints *part, const unsigned char *const *lines,
 {
     size_t codes = xl_line_inputs(kind) / 4;
     for (size_t i = 0; i < rows * panels; i++)
-        part[i] = ints_set1(x + i % rows);
+        part[i] = ints_start(x + i % rows);
     x += 2 * rows;
     for (size_t l = 0; l < VNNI_QUADS; l++, x += rows)
         for (size_t p = 0; p < panels; p++) {

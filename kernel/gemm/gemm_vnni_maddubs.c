@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Integer weights times int8 rows with AVX2 alone, two registers of eight
+ * lanes: the kernel is panel_vnni.h, the compiler flags stand in
+ * kernel/CMakeLists.txt.
+ *
+ * maddubs multiplies unsigned by signed bytes and adds two products in 16
+ * bits, where moved codes would saturate. Codes keep their sign here and x
+ * takes it over: |w| times q with the sign of w, at most 2 x 128 x 127. */
+#include "kernel/gemm/gemm.h"
+
+#include <immintrin.h>
+
+#include "kernel/base/cpu.h"
+#include "kernel/gemm/gemm_int.h"
+#include "kernel/tensor/vec.h"
+
+enum {
+    VNNI_BLOCK = 4,
+    VNNI_CHAINS = 4
+};
+
+struct ints {
+    __m256i lo, hi;
+};
+
+XL_INLINE struct ints ints_set1(const int32_t *from)
+{
+    __m256i x = _mm256_set1_epi32(*from);
+    return (struct ints){ x, x };
+}
+
+XL_INLINE struct ints ints_start(const int32_t *moved_back)
+{
+    (void)moved_back;
+    return (struct ints){ _mm256_setzero_si256(), _mm256_setzero_si256() };
+}
+
+XL_INLINE __m256i half_codes(__m256i bits, enum xl_pack_kind kind, size_t i)
+{
+    const __m256i low = _mm256_set1_epi8(15);
+    if (kind == XL_PACK_INT8)
+        return bits;
+    __m256i table = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128((const __m128i *)(const void *)xl_pack_int4_codes));
+    if (i)
+        bits = _mm256_srli_epi16(bits, 4);
+    return _mm256_shuffle_epi8(table, _mm256_and_si256(bits, low));
+}
+
+XL_INLINE struct ints ints_codes(const void *line, enum xl_pack_kind kind,
+                                 size_t i)
+{
+    const __m256i *half = line;
+    return (struct ints){
+        half_codes(_mm256_loadu_si256(half), kind, i),
+        half_codes(_mm256_loadu_si256(half + 1), kind, i),
+    };
+}
+
+XL_INLINE __m256i half_dot(__m256i sum, __m256i w, __m256i q)
+{
+    __m256i pairs =
+        _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
+    return _mm256_add_epi32(sum,
+                            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+XL_INLINE struct ints ints_dot(struct ints sum, struct ints w, struct ints q)
+{
+    return (struct ints){ half_dot(sum.lo, w.lo, q.lo),
+                          half_dot(sum.hi, w.hi, q.hi) };
+}
+
+XL_INLINE struct xl_vec ints_floats(struct ints a)
+{
+    return (struct xl_vec){ _mm256_cvtepi32_ps(a.lo),
+                            _mm256_cvtepi32_ps(a.hi) };
+}
+
+#include "kernel/gemm/panel_vnni.h"
+
+static const char *why_not(void)
+{
+    return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA);
+}
+
+static size_t scratch_floats(size_t k)
+{
+    return vnni_scratch(k);
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    run_vnni(job);
+}
+
+const struct xl_gemm xl_gemm_vnni_maddubs = {
+    .name = "vnni",
+    .summary = "packed integer weights times rows quantised to int8",
+    .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
+    .why_not = why_not,
+    .scratch_floats = scratch_floats,
+    .run = run,
+};
