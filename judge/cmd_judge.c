@@ -23,12 +23,14 @@ enum {
     OPT_REFERENCE,
     OPT_TIER,
     OPT_TOKENS,
+    OPT_SEED,
     OPT_STRICT,
     OPT_COUNT
 };
 
 enum {
-    MOST_TEXT = 64 << 20
+    MOST_TEXT = 64 << 20,
+    TEXT_TOKENS = 2048
 };
 
 static const struct xl_opt rows[OPT_COUNT] = {
@@ -60,9 +62,16 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_TOKENS] = { .name = "tokens",
                      .kind = XL_OPT_INT,
                      .arg = "N",
-                     .help = "judge on the first N tokens of the text",
+                     .help =
+                         "judge on the first N tokens of the text; the length "
+                         "of a text that is made",
                      .lo = 2,
                      .hi = 1e9 },
+    [OPT_SEED] = { .name = "seed",
+                   .kind = XL_OPT_INT,
+                   .arg = "S",
+                   .help = "seed of 'judge text'",
+                   .fallback = "1" },
     [OPT_STRICT] = { .name = "strict",
                      .kind = XL_OPT_BOOL,
                      .help = "exit with 5 when a configuration fails, 7 when "
@@ -366,7 +375,7 @@ done:
     return rc;
 }
 
-static const char *const verbs[] = { "selftest", NULL };
+static const char *const verbs[] = { "selftest", "calibrate", "text", NULL };
 
 static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
@@ -375,6 +384,13 @@ static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (ctx->opts.n_args > 1)
         return xl_fail(err, XL_EUSAGE, "'judge %s' takes no '%s'", word,
                        ctx->opts.args[1]);
+    size_t tokens = (size_t)xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_TOKENS);
+    if (strcmp(word, "calibrate") == 0)
+        return xl_judge_cmd_calibrate(ctx, tokens, err);
+    if (strcmp(word, "text") == 0)
+        return xl_judge_cmd_text(
+            ctx, tokens ? tokens : TEXT_TOKENS,
+            (uint64_t)xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_SEED), err);
     if (strcmp(word, "selftest") == 0)
         return xl_judge_cmd_selftest(ctx, err);
     return xl_fail(err, XL_EUSAGE, "unknown action '%s'%s", word,
@@ -399,7 +415,8 @@ const struct xl_cmd xl_cmd_judge = {
     .summary = "scores a run's outputs and configurations, or one "
                "configuration on a text",
     .verbs = verbs,
-    .usage = "(selftest | --run DIR | --text FILE [--candidate NAME=VALUE,..]) "
+    .usage = "(selftest | calibrate | text | --run DIR | --text FILE "
+             "[--candidate NAME=VALUE,..]) "
              "[OPTIONS]",
     .example = "xltune judge --run runs/parallel_20240507_120000",
     .details = "Every configuration is compared with the naive fp32 path on "
@@ -409,7 +426,10 @@ const struct xl_cmd xl_cmd_judge = {
                "each output is also scored under the reference, and "
                "ratings.csv and ratings.jsonl are written into the folder. "
                "'judge selftest' plants faults into running computations and "
-               "shows that each is refused by the gate that claims it.",
+               "shows that each is refused by the gate that claims it. "
+               "'judge calibrate' measures what sound builds show, which "
+               "the bounds stand on. 'judge text' writes a text of exactly "
+               "N tokens, no sentence twice, from a seed.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

@@ -24,6 +24,7 @@ struct work {
     struct xl_judge_text text;
     struct xl_judge *judge;
     struct xl_replay *replay;
+    char *folder; /* of kept reference logits; heap or NULL */
     cJSON *meta;
 };
 
@@ -31,6 +32,7 @@ static void release(struct work *w)
 {
     xl_replay_free(w->replay);
     xl_judge_free(w->judge);
+    xl_free(w->folder);
     xl_judge_text_release(&w->text);
     xl_ids_release(&w->prompt);
     xl_session_close(&w->session);
@@ -143,7 +145,9 @@ static enum xl_status open_all(struct work *w, const char *run_dir,
     model = w->session.model;
     XL_TRY(xl_judge_heldout(&w->text, model, w->session.tokenizer,
                             w->options->max_tokens, err));
-    XL_TRY(xl_judge_make(&w->judge, model, &w->text, NULL, err));
+    w->folder = xl_judge_folder();
+    struct xl_judge_options options = { .folder = w->folder };
+    XL_TRY(xl_judge_make(&w->judge, model, &w->text, &options, err));
     XL_TRY(xl_replay_make(&w->replay, model, NULL, w->prompt.data, w->prompt.n,
                           err));
     judged->n = w->outputs.n;

@@ -276,8 +276,8 @@ static void release(struct victim *v)
     xl_free(v->scratch);
 }
 
-static enum xl_status set_params(struct xl_params *params, const char *words,
-                                 struct xl_err *err)
+enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
+                                  struct xl_err *err)
 {
     char word[64], *equals;
     if (strcmp(words, "reference") == 0) {
@@ -359,7 +359,7 @@ static enum xl_status run_test(struct xl_judge *judge, const char *dir,
     struct xl_params params;
     struct xl_judgement judgement;
     *result = (struct xl_selftest_result){ .name = test->name };
-    XL_TRY(set_params(&params, test->params, err));
+    XL_TRY(xl_selftest_params(&params, test->params, err));
     xl_arena_init(&v.arena, 0);
     enum xl_status rc = plant(&v, planting, &params, err);
     if (rc == XL_OK) {

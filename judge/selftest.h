@@ -59,4 +59,8 @@ xl_judge_selftest(const struct xl_selftest_spec *spec,
                   struct xl_selftest_result results[XL_SELFTEST_COUNT],
                   struct xl_err *err);
 
+/* Reads the params column of fault.def. */
+enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
+                                  struct xl_err *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge/calibrate.h"
 #include "judge/judge.h"
 #include "judge/prose.h"
 #include "judge/selftest.h"
@@ -42,6 +43,31 @@ static void a_folder_without_a_model_is_an_error(struct xl_test *t)
     const struct xl_selftest_spec spec = { .model_dir = t->dir };
     XL_CHECK(t, xl_judge_selftest(&spec, results, &err) != XL_OK);
     XL_CHECK(t, err.message[0] != '\0');
+}
+
+static void calibration_is_reproducible(struct xl_test *t)
+{
+    static struct xl_floor a[XL_TIER_COUNT][XL_GATE_COUNT];
+    static struct xl_floor b[XL_TIER_COUNT][XL_GATE_COUNT];
+    struct xl_err err = { 0 };
+    const struct xl_calibrate_spec spec = {
+        .model_dir = xl_test_data("models/tiny"), .tokens = 512, .texts = 1
+    };
+    XL_CHECK_STATUS(t, xl_calibrate(&spec, a, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_calibrate(&spec, b, &err), XL_OK, &err);
+    for (size_t i = 0; i < XL_TIER_COUNT * XL_GATE_COUNT; i++) {
+        const struct xl_floor *x = &a[i / XL_GATE_COUNT][i % XL_GATE_COUNT];
+        const struct xl_floor *y = &b[i / XL_GATE_COUNT][i % XL_GATE_COUNT];
+        XL_CHECK(t, x->is_known == y->is_known && x->floor >= 0);
+        XL_CHECK_NEAR(t, x->floor, y->floor, 0);
+    }
+    const struct xl_floor *exact = &a[XL_TIER_EXACT][XL_GATE_STATE_C];
+    const struct xl_floor *int8 = &a[XL_TIER_Q8][XL_GATE_KL_MEAN];
+    XL_CHECK(t, exact->is_known && exact->floor <= 0);
+    XL_CHECK(t, int8->is_known && int8->floor > 1e-7);
+    struct xl_floor tight = { .floor = 0.013, .bound = 0.025 };
+    XL_CHECK(t, !xl_floor_holds(&tight));
+    XL_CHECK_NEAR(t, xl_floor_bound(&tight), 0.03, 1e-12);
 }
 
 /* -- prose ----------------------------------------------------------------- */
@@ -188,6 +214,7 @@ const struct xl_test_case xl_suite_judge_selftest[] = {
     { "every_planted_fault_is_caught", every_planted_fault_is_caught },
     { "a_folder_without_a_model_is_an_error",
       a_folder_without_a_model_is_an_error },
+    { "calibration_is_reproducible", calibration_is_reproducible },
     { "no_sentence_is_repeated", no_sentence_is_repeated },
     { "texts_are_exact_to_the_token", texts_are_exact_to_the_token },
     { "a_longer_text_begins_with_the_text",
