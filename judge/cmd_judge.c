@@ -48,12 +48,13 @@ static const struct xl_opt rows[OPT_COUNT] = {
                         .kind = XL_OPT_LIST,
                         .arg = "NAME=VALUE,..",
                         .help = "tunables of the configuration judged, over "
-                                "the effective ones" },
+                                "the effective ones; or the folder of "
+                                "another checkpoint" },
     [OPT_REFERENCE] = { .name = "reference",
                         .kind = XL_OPT_LIST,
                         .arg = "NAME=VALUE,..",
                         .help = "tunables of the reference, over the naive "
-                                "fp32 ones" },
+                                "fp32 ones; or a folder" },
     [OPT_TIER] = { .name = "tier",
                    .kind = XL_OPT_TEXT,
                    .arg = "NAME",
@@ -266,6 +267,21 @@ static enum xl_status set_pair(struct xl_params *params, const char *pair,
     return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, flag, err);
 }
 
+static bool is_folder(const char *text)
+{
+    return !strchr(text, '=') && xl_io_exists(text);
+}
+
+/* A folder in place of name=value: another checkpoint; or NULL. */
+static const char *checkpoint_of(const struct xl_opts *opts, size_t row)
+{
+    const struct xl_opt_value *value = &opts->values[XL_GROUP_OWN][row];
+    for (size_t i = 0; i < value->n_texts; i++)
+        if (is_folder(value->texts[i]))
+            return value->texts[i];
+    return NULL;
+}
+
 static enum xl_status set_pairs(struct xl_params *params,
                                 const struct xl_opts *opts, size_t row,
                                 const char *flag, struct xl_err *err)
@@ -273,6 +289,8 @@ static enum xl_status set_pairs(struct xl_params *params,
     const struct xl_opt_value *value = &opts->values[XL_GROUP_OWN][row];
     for (size_t i = 0; i < value->n_texts; i++) {
         const char *at = value->texts[i];
+        if (is_folder(at))
+            continue;
         for (; *at; at += *at == ',') {
             size_t n = strcspn(at, ",");
             XL_TRY(set_pair(params, at, n, flag, err));
@@ -337,6 +355,19 @@ static enum xl_status report(struct xl_cmd_ctx *ctx,
     return be_strict(ctx, &judgement->ruling, err);
 }
 
+/* The checkpoint of an option, or the session's. *opened is to be closed. */
+static enum xl_status open_side(const struct xl_opts *opts, size_t row,
+                                struct xl_model *session,
+                                struct xl_model **opened,
+                                struct xl_model **model, struct xl_err *err)
+{
+    const char *dir = checkpoint_of(opts, row);
+    if (dir)
+        XL_TRY(xl_model_open(opened, dir, err));
+    *model = dir ? *opened : session;
+    return XL_OK;
+}
+
 static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const struct xl_opts *o = &ctx->opts;
@@ -347,6 +378,7 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_judgement judgement;
     struct xl_judge *judge = NULL;
     struct xl_plan *plan = NULL;
+    struct xl_model *opened[2] = { NULL, NULL }, *theirs, *ours;
     enum xl_tier tier = XL_TIER_KERNEL;
     bool has_tier = false;
     enum xl_status rc;
@@ -361,15 +393,23 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     xl_judge_reference(&reference);
     XL_TRY_DONE(rc,
                 set_pairs(&reference, o, OPT_REFERENCE, "--reference", err));
-    XL_TRY_DONE(rc, xl_plan_make(&plan, session.model, &candidate, err));
-    XL_TRY_DONE(rc, xl_judge_make(&judge, session.model, &text, &options, err));
+    XL_TRY_DONE(rc, open_side(o, OPT_CANDIDATE, session.model, &opened[0],
+                              &theirs, err));
+    XL_TRY_DONE(
+        rc, open_side(o, OPT_REFERENCE, session.model, &opened[1], &ours, err));
+    XL_TRY_DONE(rc, xl_plan_make(&plan, theirs, &candidate, err));
+    XL_TRY_DONE(rc, xl_judge_make(&judge, ours, &text, &options, err));
     if (!has_tier)
         tier = xl_tier_of(&candidate);
-    XL_TRY_DONE(rc, xl_judge_plan(judge, plan, tier, &judgement, err));
+    struct xl_subject subject =
+        xl_subject_of_plan(plan, xl_model_config(theirs));
+    XL_TRY_DONE(rc, xl_judge_subject(judge, &subject, tier, &judgement, err));
     rc = report(ctx, &judgement, xl_plan_effective(plan), &reference, err);
 done:
     xl_judge_free(judge);
     xl_plan_free(plan);
+    xl_model_close(opened[0]);
+    xl_model_close(opened[1]);
     xl_judge_text_release(&text);
     xl_session_close(&session);
     return rc;
