@@ -302,7 +302,7 @@ static void the_right_one_wins(struct xl_test *t)
     struct xl_verdicts v = { 0 };
     plan_faults(&f.plan, 11);
     XL_CHECK(t, 3 * f.plan.n_faulty >= CHUNKS * BLOCKS);
-    if (open_faulty(&f, t, 1.0)) {
+    if (open_faulty(&f, t, 5.0)) {
         XL_CHECK_EQ(t, xl_sweep_start_search(&f.bench, &f.start), XL_END_SPACE);
         xl_sweep_start_finish(&f.bench, &f.start, 0, &v);
         check_ledger(&f, f.plan.n_faulty);
