@@ -6,6 +6,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/run/check.h"
 
 static const char *word_of(const struct xl_check *check)
@@ -49,7 +50,6 @@ static void print_table(const struct xl_check_list *list)
 static enum xl_status print_json(const struct xl_check_list *list,
                                  struct xl_err *err)
 {
-    struct xl_buf text;
     cJSON *root = cJSON_CreateObject();
     cJSON_AddBoolToObject(root, "ok", n_failed(list) == 0);
     cJSON *array = cJSON_AddArrayToObject(root, "checks");
@@ -69,14 +69,7 @@ static enum xl_status print_json(const struct xl_check_list *list,
         }
         cJSON_AddItemToArray(array, item);
     }
-    xl_buf_init(&text, 0);
-    xl_json_print(root, true, &text);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&text, "standard output", err);
-    if (rc == XL_OK)
-        puts(text.data);
-    xl_buf_release(&text);
-    return rc;
+    return xl_print_json(root, err);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)

@@ -5,6 +5,7 @@
 #include "kernel/base/cmd.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "plots/compare.h"
 #include "plots/plot.h"
 #include "plots/record.h"
@@ -48,7 +49,6 @@ static enum xl_status print_json(const char *dir,
                                  const struct xl_plot_result *result,
                                  struct xl_err *err)
 {
-    struct xl_buf text;
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "run", dir);
     cJSON_AddNumberToObject(root, "trials", (double)result->n_trials);
@@ -57,14 +57,7 @@ static enum xl_status print_json(const char *dir,
     cJSON *files = cJSON_AddArrayToObject(root, "files");
     for (size_t i = 0; i < result->n_files; i++)
         cJSON_AddItemToArray(files, cJSON_CreateString(result->files[i]));
-    xl_buf_init(&text, 0);
-    xl_json_print(root, true, &text);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&text, "the list of files", err);
-    if (rc == XL_OK)
-        puts(text.data);
-    xl_buf_release(&text);
-    return rc;
+    return xl_print_json(root, err);
 }
 
 /* Where a comparison goes when nothing is said. */

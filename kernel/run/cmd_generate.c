@@ -8,6 +8,7 @@
 #include "kernel/run/cmd_generate_int.h"
 #include "kernel/run/input.h"
 #include "kernel/run/step_log.h"
+#include "kernel/base/cmd_print.h"
 
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_PROMPT] = { .name = "prompt",
@@ -188,19 +189,6 @@ cJSON *xl_generate_json(const struct xl_session *session,
     return root;
 }
 
-enum xl_status xl_generate_print(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf out;
-    xl_buf_init(&out, 0);
-    xl_json_print(root, false, &out);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&out, "the result", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    return rc;
-}
-
 static void print_rates(const struct xl_ids *prompt,
                         const struct xl_generate_result *r)
 {
@@ -228,7 +216,7 @@ static enum xl_status generate(const struct xl_cmd_ctx *ctx,
     enum xl_status rc = xl_generate(session->plan, session->model, &state,
                                     &options, &result, err);
     if (rc == XL_OK && ctx->json)
-        rc = xl_generate_print(
+        rc = xl_print_json(
             xl_generate_json(session, &options, &result, &stream->text), err);
     else if (rc == XL_OK && (putchar('\n') < 0 || fflush(stdout) != 0))
         rc = xl_fail(err, XL_EIO, "cannot write standard output");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/run/batch.h"
 #include "kernel/run/cmd_generate_int.h"
 #include "kernel/run/prompts.h"
@@ -33,7 +34,7 @@ static void print_one(struct output *out, size_t index)
         cJSON *root =
             xl_generate_json(out->session, &out->options[index], result, &text);
         cJSON_AddNumberToObject(root, "index", (double)index);
-        out->rc = xl_generate_print(root, &out->err);
+        out->rc = xl_print_json_line(root, &out->err);
     } else if (out->rc == XL_OK) {
         printf("[%zu]", index);
         fwrite(text.data, 1, text.len, stdout);

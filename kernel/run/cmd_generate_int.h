@@ -40,9 +40,6 @@ cJSON *xl_generate_json(const struct xl_session *session,
                         const struct xl_generate_result *result,
                         const struct xl_buf *text);
 
-/* Prints the object on one line and deletes it. */
-enum xl_status xl_generate_print(cJSON *root, struct xl_err *err);
-
 /* Items a second, NaN without a time. */
 double xl_generate_rate(double count, uint64_t ns);
 

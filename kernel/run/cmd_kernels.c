@@ -4,6 +4,7 @@
 #include "kernel/base/cmd.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/cell/slstm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
@@ -41,7 +42,6 @@ static size_t list_kernels(struct entry *out)
 static enum xl_status print_json(const struct entry *entries, size_t n,
                                  const struct xl_cpu *cpu, struct xl_err *err)
 {
-    struct xl_buf out;
     cJSON *root = cJSON_CreateObject();
     cJSON *list = cJSON_AddArrayToObject(root, "kernels");
     for (size_t i = 0; i < n; i++) {
@@ -62,14 +62,7 @@ static enum xl_status print_json(const struct entry *entries, size_t n,
             cJSON_AddItemToArray(
                 isa, cJSON_CreateString(xl_isa_name((enum xl_isa)i)));
     cJSON_AddNumberToObject(root, "cores", (double)cpu->cores);
-    xl_buf_init(&out, 0);
-    xl_json_print(root, false, &out);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&out, "the list", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    return rc;
+    return xl_print_json(root, err);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)

@@ -9,21 +9,12 @@
 #include "kernel/base/completion.h"
 #include "kernel/base/io.h"
 #include "kernel/base/manual.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/param/param_doc.h"
 
 enum {
     PAGE_ROOM = 1 << 20
 };
-
-/* Prints and releases out. */
-static enum xl_status print(struct xl_buf *out, struct xl_err *err)
-{
-    enum xl_status rc = xl_buf_check(out, "the text", err);
-    if (rc == XL_OK && fputs(out->data, stdout) < 0)
-        rc = xl_fail(err, XL_EIO, "cannot write standard output");
-    xl_buf_release(out);
-    return rc;
-}
 
 /* -- completion ----------------------------------------------------------- */
 
@@ -37,7 +28,7 @@ static enum xl_status completion(struct xl_cmd_ctx *ctx, struct xl_err *err)
     enum xl_status rc =
         xl_completion(ctx->program, ctx->opts.args[0], &out, err);
     if (rc == XL_OK)
-        return print(&out, err);
+        return xl_print_text(&out, err);
     xl_buf_release(&out);
     return rc;
 }
@@ -149,7 +140,7 @@ static enum xl_status manual(struct xl_cmd_ctx *ctx, struct xl_err *err)
         xl_param_doc(&out);
     else
         xl_manual_page(ctx->program, cmd, &out);
-    return print(&out, err);
+    return xl_print_text(&out, err);
 }
 
 const struct xl_cmd xl_cmd_manual = {

@@ -3,6 +3,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/run/input.h"
 #include "kernel/run/score.h"
 #include "kernel/run/session.h"
@@ -58,7 +59,6 @@ static struct summary sum_up(const double *logprobs, size_t n, size_t bytes)
 static enum xl_status print_json(const struct summary *s,
                                  const double *logprobs, struct xl_err *err)
 {
-    struct xl_buf text;
     cJSON *root = cJSON_CreateObject();
     xl_json_add_real(root, "tokens", (double)s->scored);
     xl_json_add_real(root, "avg_logprob", s->avg);
@@ -66,14 +66,7 @@ static enum xl_status print_json(const struct summary *s,
     xl_json_add_real(root, "bits_per_byte", s->bits_per_byte);
     cJSON_AddItemToObject(root, "logprobs",
                           cJSON_CreateDoubleArray(logprobs, (int)s->scored));
-    xl_buf_init(&text, 0);
-    xl_json_print(root, false, &text);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&text, "the scores", err);
-    if (rc == XL_OK)
-        printf("%s\n", text.data);
-    xl_buf_release(&text);
-    return rc;
+    return xl_print_json(root, err);
 }
 
 static void print_text(const struct summary *s, const struct xl_ids *ids,

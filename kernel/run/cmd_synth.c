@@ -7,6 +7,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/run/cost.h"
 #include "kernel/run/synth.h"
 
@@ -97,7 +98,6 @@ static enum xl_status report(const struct xl_cmd_ctx *ctx,
                xl_pack_name(options->kind), options->seed);
         return XL_OK;
     }
-    struct xl_buf out;
     cJSON *root = cJSON_CreateObject();
     xl_json_add_text(root, "model", options->dir, strlen(options->dir));
     cJSON_AddStringToObject(root, "preset", options->preset);
@@ -105,14 +105,7 @@ static enum xl_status report(const struct xl_cmd_ctx *ctx,
     cJSON_AddNumberToObject(root, "seed", (double)options->seed);
     cJSON_AddNumberToObject(root, "shards", (double)options->shards);
     cJSON_AddNumberToObject(root, "parameters", (double)cost.parameters);
-    xl_buf_init(&out, 0);
-    xl_json_print(root, false, &out);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&out, "the report", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    return rc;
+    return xl_print_json(root, err);
 }
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)

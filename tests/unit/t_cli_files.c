@@ -202,8 +202,14 @@ static void check_trial(const struct world *w, const cJSON *line)
                                         "parents", "generation", NULL };
     check_first_keys(w->t, line, first, "a trial");
     check_keys(w->t, line, more, "a trial");
-    XL_CHECK_TEXT(w->t, text_of(line, "status"), "ok");
-    XL_CHECK_EQ(w->t, cJSON_GetArraySize(get(line, "samples")), REPEATS);
+    /* A trial that is beaten after a few repetitions gets no more; one that
+     * neighbours disturbed gets them again. */
+    const char *status = text_of(line, "status");
+    int n = cJSON_GetArraySize(get(line, "samples"));
+    if (strcmp(status, "pruned") == 0)
+        XL_CHECK(w->t, n >= 1);
+    else if (XL_CHECK_TEXT(w->t, status, "ok"))
+        XL_CHECK(w->t, n >= REPEATS);
     for (size_t i = 0; metrics[i]; i++) {
         const cJSON *ci = get(get(line, "ci"), metrics[i]);
         double x = cJSON_GetNumberValue(get(line, metrics[i]));
@@ -399,7 +405,9 @@ static bool make_run(struct world *w)
              &json);
     snprintf(w->run, sizeof w->run, "%s", text_of(json, "run"));
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "measured")), w->trials);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "passed")), w->trials);
+    /* Those that could still win meet the whole gate, others only a screen. */
+    double passed = cJSON_GetNumberValue(get(json, "passed"));
+    XL_CHECK(w->t, passed >= 1 && passed <= (double)w->trials);
     cJSON_Delete(json);
     if (!XL_CHECK(w->t, has_suffix(w->run, "_files")))
         return false;

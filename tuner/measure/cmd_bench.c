@@ -11,6 +11,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/rng.h"
 #include "kernel/run/session.h"
 #include "tuner/measure/bench.h"
@@ -342,19 +343,6 @@ static void print_duel(const struct xl_duel *duel,
                : "; the machine was not quiet, all rounds are used");
 }
 
-static enum xl_status print_json(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf out;
-    xl_buf_init(&out, 0);
-    xl_json_print(root, false, &out);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&out, "the results", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    return rc;
-}
-
 static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
                                   const struct xl_duel_sides *sides,
                                   struct xl_err *err)
@@ -382,7 +370,7 @@ static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
     cJSON_AddNumberToObject(root, "new_tokens", (double)b->news[0]);
     cJSON_AddItemToObject(root, "host", xl_host_json());
     cJSON_AddItemToObject(root, "build", xl_build_json());
-    return print_json(root, err);
+    return xl_print_json(root, err);
 }
 
 static enum xl_status run_duel(struct bench *b, struct xl_err *err)

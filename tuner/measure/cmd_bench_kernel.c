@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "tuner/measure/bench_int.h"
 #include "tuner/measure/bench_report.h"
 #include "tuner/measure/bench_where.h"
@@ -14,25 +15,11 @@ enum {
     MOST_NAMES = 32
 };
 
-static enum xl_status print_text(struct xl_buf *out, struct xl_err *err)
-{
-    enum xl_status rc = xl_buf_check(out, "the results", err);
-    if (rc == XL_OK)
-        fputs(out->data, stdout);
-    xl_buf_release(out);
-    return rc;
-}
-
 static enum xl_status print_json(cJSON *root, struct xl_err *err)
 {
-    struct xl_buf out;
     cJSON_AddItemToObject(root, "host", xl_host_json());
     cJSON_AddItemToObject(root, "build", xl_build_json());
-    xl_buf_init(&out, 0);
-    xl_json_print(root, false, &out);
-    xl_buf_char(&out, '\n');
-    cJSON_Delete(root);
-    return print_text(&out, err);
+    return xl_print_json(root, err);
 }
 
 static enum xl_status list_kernels(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -97,7 +84,7 @@ enum xl_status xl_bench_kernel(struct xl_cmd_ctx *ctx, struct xl_err *err)
         struct xl_buf out;
         xl_buf_init(&out, 0);
         xl_micro_markdown(&report, &out);
-        rc = print_text(&out, err);
+        rc = xl_print_text(&out, err);
     }
     xl_micro_report_release(&report);
     return rc;
@@ -119,5 +106,5 @@ enum xl_status xl_bench_where(struct xl_cmd_ctx *ctx,
         return print_json(xl_where_json(&where), err);
     xl_buf_init(&out, 0);
     xl_where_markdown(&where, &out);
-    return print_text(&out, err);
+    return xl_print_text(&out, err);
 }

@@ -5,6 +5,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/model/model.h"
 #include "kernel/model/plan.h"
 #include "kernel/run/session.h"
@@ -35,22 +36,6 @@ static const char *value_text(const struct xl_params *params, size_t id,
                               char out[XL_VALUE_ROOM])
 {
     return xl_param_format((enum xl_param)id, params->value[id], out);
-}
-
-static enum xl_status print_json(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf out;
-    xl_buf_init(&out, 0);
-    if (root)
-        xl_json_print(root, true, &out);
-    else
-        out.failed = true;
-    enum xl_status rc = xl_buf_check(&out, "the configuration", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    cJSON_Delete(root);
-    return rc;
 }
 
 static void show(const struct xl_layers *layers, bool origin)
@@ -226,15 +211,16 @@ static enum xl_status print_layers(const struct xl_cmd_ctx *ctx,
         if (!ctx->quiet)
             fputs(layers->notes.data, stderr);
         if (ctx->json)
-            return print_json(xl_params_origin_json(&layers->effective), err);
+            return xl_print_json(xl_params_origin_json(&layers->effective),
+                                 err);
         show(layers, xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_ORIGIN));
         return XL_OK;
     }
     size_t n = stack_of(layers, request->id, lines, values);
     const char *inert = xl_plan_inert(config, &layers->effective, request->id);
     if (ctx->json)
-        return print_json(explain_json(layers, request->id, lines, n, inert),
-                          err);
+        return xl_print_json(explain_json(layers, request->id, lines, n, inert),
+                             err);
     explain_text(layers, request->id, lines, n, inert);
     return XL_OK;
 }

@@ -6,6 +6,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/cmd.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/model/model.h"
 #include "kernel/model/plan.h"
 #include "kernel/run/session.h"
@@ -59,22 +60,6 @@ struct job {
 };
 
 /* -- small pieces --------------------------------------------------------- */
-
-static enum xl_status print_json(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf out;
-    xl_buf_init(&out, 0);
-    if (root)
-        xl_json_print(root, true, &out);
-    else
-        out.failed = true;
-    enum xl_status rc = xl_buf_check(&out, "the profiles", err);
-    if (rc == XL_OK)
-        printf("%s\n", out.data);
-    xl_buf_release(&out);
-    cJSON_Delete(root);
-    return rc;
-}
 
 static void add_text(cJSON *object, const char *key, const char *text)
 {
@@ -189,7 +174,7 @@ static enum xl_status list(struct job *job, const char *const *words,
         rc = list_item(job, &items.items[i], array, err);
     xl_shelf_items_release(&items);
     if (rc == XL_OK && json)
-        return print_json(root, err);
+        return xl_print_json(root, err);
     cJSON_Delete(root);
     return rc;
 }
@@ -230,7 +215,7 @@ static enum xl_status show(struct job *job, const char *const *words,
     XL_TRY_DONE(rc, xl_shelf_locate(&item, &job->paths, words[0], err));
     XL_TRY_DONE(rc, xl_shelf_load(&best, &item, err));
     if (job->ctx->json)
-        rc = print_json(cJSON_Duplicate(best.root, true), err);
+        rc = xl_print_json(cJSON_Duplicate(best.root, true), err);
     else
         show_text(&item, &best);
 done:
@@ -259,7 +244,7 @@ static enum xl_status freeze(struct job *job, const char *const *words,
     if (job->ctx->json) {
         cJSON *root = cJSON_CreateObject();
         add_text(root, "path", path);
-        rc = print_json(root, err);
+        rc = xl_print_json(root, err);
     } else {
         printf("%s\n", path);
     }
@@ -321,7 +306,7 @@ static enum xl_status print_check_json(const struct xl_shelf_item *item,
         cJSON_AddItemToObject(root, "duel", duel_json(&v->duel));
     else
         cJSON_AddNullToObject(root, "duel");
-    return print_json(root, err);
+    return xl_print_json(root, err);
 }
 
 static void print_check(const struct verdict *v)
@@ -422,7 +407,7 @@ static enum xl_status remove_profile(struct job *job, const char *const *words,
     if (job->ctx->json) {
         cJSON *root = cJSON_CreateObject();
         add_text(root, "removed", item.path);
-        rc = print_json(root, err);
+        rc = xl_print_json(root, err);
     } else {
         printf("removed %s\n", item.path);
     }

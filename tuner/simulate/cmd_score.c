@@ -7,6 +7,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 
 /* The mean over tables, seed by seed. */
 struct total {
@@ -102,19 +103,6 @@ static enum xl_status score_table(const char *path, cJSON *list,
     return XL_OK;
 }
 
-static enum xl_status print_json(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf out;
-    xl_buf_init(&out, 0);
-    xl_json_print(root, true, &out);
-    xl_buf_char(&out, '\n');
-    enum xl_status rc = xl_buf_check(&out, "the scores", err);
-    if (rc == XL_OK)
-        fputs(out.data, stdout);
-    xl_buf_release(&out);
-    return rc;
-}
-
 static enum xl_status print_all(const struct xl_cmd_ctx *ctx,
                                 const char *const *tables, size_t n,
                                 const struct xl_score_options *options,
@@ -146,7 +134,8 @@ static enum xl_status print_all(const struct xl_cmd_ctx *ctx,
             cJSON *mean = cJSON_AddObjectToObject(root, "mean");
             add_mean(mean, &p);
             xl_json_add_real(mean, "p_rank", total->p_rank);
-            rc = print_json(root, err);
+            rc = xl_print_json(root, err);
+            root = NULL;
         } else {
             printf("%-22s %13s  %6.3f [%6.3f, %6.3f] %6.3f\n", "mean", "",
                    p.mean, p.lo, p.hi, total->p_rank);

@@ -11,6 +11,7 @@
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/cmd_print.h"
 #include "tuner/store/cmd_runs_gc.h"
 #include "tuner/store/export.h"
 #include "tuner/store/export_peer.h"
@@ -85,28 +86,6 @@ static const char *log_dir_of(const struct xl_cmd_ctx *ctx)
     return xl_opt_text(&ctx->opts, XL_GROUP_OWN, OPT_LOG_DIR);
 }
 
-static enum xl_status print_text(struct xl_buf *text, struct xl_err *err)
-{
-    enum xl_status rc = xl_buf_check(text, "standard output", err);
-    if (rc == XL_OK && fputs(text->data, stdout) < 0)
-        rc = xl_fail(err, XL_EIO, "cannot write standard output");
-    xl_buf_release(text);
-    return rc;
-}
-
-/* Takes root, which is NULL when memory ran out. */
-static enum xl_status print_json(cJSON *root, struct xl_err *err)
-{
-    struct xl_buf text;
-    if (!root)
-        return xl_fail(err, XL_ENOMEM, "cannot print JSON: out of memory");
-    xl_buf_init(&text, 0);
-    xl_json_print(root, true, &text);
-    xl_buf_char(&text, '\n');
-    cJSON_Delete(root);
-    return print_text(&text, err);
-}
-
 /* -- list ----------------------------------------------------------------- */
 
 static void list_line(const struct xl_run_summary *run, struct xl_buf *out)
@@ -154,11 +133,11 @@ static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     xl_rundir_list_release(&list);
     if (rc == XL_OK && ctx->json) {
         xl_buf_release(&text);
-        return print_json(root, err);
+        return xl_print_json(root, err);
     }
     cJSON_Delete(root);
     if (rc == XL_OK)
-        return print_text(&text, err);
+        return xl_print_text(&text, err);
     xl_buf_release(&text);
     return rc;
 }
@@ -213,11 +192,11 @@ static enum xl_status show_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     close_run(&run);
     if (rc == XL_OK && ctx->json) {
         xl_buf_release(&text);
-        return print_json(root, err);
+        return xl_print_json(root, err);
     }
     cJSON_Delete(root);
     if (rc == XL_OK)
-        return print_text(&text, err);
+        return xl_print_text(&text, err);
     xl_buf_release(&text);
     return rc;
 }
@@ -238,11 +217,11 @@ static enum xl_status diff_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
                                 &(struct xl_run_side){ b.path, b.store }, &root,
                                 err));
     if (ctx->json) {
-        rc = print_json(root, err);
+        rc = xl_print_json(root, err);
         root = NULL;
     } else {
         xl_run_diff_text(root, &text);
-        rc = print_text(&text, err);
+        rc = xl_print_text(&text, err);
     }
 done:
     cJSON_Delete(root);
@@ -265,7 +244,7 @@ static enum xl_status export_files(struct xl_cmd_ctx *ctx,
     }
     cJSON *root = cJSON_CreateObject();
     xl_json_add_text(root, "run", run->path, strlen(run->path));
-    return print_json(root, err);
+    return xl_print_json(root, err);
 }
 
 /* One text, as --format names it. */
@@ -286,7 +265,7 @@ static enum xl_status export_text(struct xl_cmd_ctx *ctx,
     if (rc == XL_OK && out)
         rc = xl_io_replace(out, text.data, text.len, err);
     else if (rc == XL_OK)
-        return print_text(&text, err);
+        return xl_print_text(&text, err);
     xl_buf_release(&text);
     return rc;
 }
@@ -316,7 +295,7 @@ static enum xl_status verify_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         xl_json_add_text(root, "run", run.path, strlen(run.path));
         xl_json_add_real(root, "trials", (double)n);
         cJSON_AddBoolToObject(root, "ok", true);
-        rc = print_json(root, err);
+        rc = xl_print_json(root, err);
     } else if (rc == XL_OK) {
         printf("%s: %zu trials, store sound, exported files agree\n", run.path,
                n);
@@ -368,11 +347,11 @@ static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
                              (double)counts[i]);
         xl_json_add_real(root, "live", (double)n_live);
         xl_buf_release(&text);
-        return print_json(root, err);
+        return xl_print_json(root, err);
     }
     xl_buf_char(&text, '\n');
     if (rc == XL_OK)
-        return print_text(&text, err);
+        return xl_print_text(&text, err);
     xl_buf_release(&text);
     return rc;
 }
@@ -411,10 +390,10 @@ static enum xl_status gc_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (!ctx->quiet && !ctx->json && !gc.remove && gone.len)
         fprintf(stderr, "nothing was removed; --yes does it\n");
     if (ctx->json) {
-        printed = print_json(root, print_err);
+        printed = xl_print_json(root, print_err);
         xl_buf_release(&gone);
     } else {
-        printed = print_text(&gone, print_err);
+        printed = xl_print_text(&gone, print_err);
         cJSON_Delete(root);
     }
     xl_buf_release(&kept);
