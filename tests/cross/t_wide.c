@@ -94,7 +94,8 @@ static void doubles(struct xl_test *t)
 
 static void ends_of_doubles(struct xl_test *t)
 {
-    const double in[XL_WIDE] = { -INFINITY, NAN, -1e300, 0, INFINITY, 1e300 };
+    const double in[XL_WIDE] = { -HUGE_VAL, (double)NAN, -1e300,
+                                 0,         HUGE_VAL,    1e300 };
     double e[XL_WIDE], s[XL_WIDE];
     xl_wide_store(e, xl_wide_exp(xl_wide_load(in)));
     xl_wide_store(s, xl_wide_log_sigmoid(xl_wide_load(in)));
