@@ -37,6 +37,14 @@ struct xl_gemm_job {
     float *y;                       /* [m][ldy] */
     size_t ldy;
     float *scratch; /* scratch_floats(k) of the calling thread */
+    /* What pack_x made of all rows of x, or NULL; x may be missing then. */
+    const void *packed_x;
+    size_t k_block;   /* inputs of a slice of packed x; 0 = the engine's own */
+    bool no_prefetch; /* of packed weights */
+};
+
+enum {
+    XL_GEMM_ROWS = 16 /* spans of rows for pack_x begin at multiples */
 };
 
 struct xl_gemm {
@@ -51,6 +59,14 @@ struct xl_gemm {
     const char *(*why_not)(void);
     /* Floats of scratch a thread needs for inputs of width k. */
     size_t (*scratch_floats)(size_t k);
+    /* For products that share an input of many rows: it is packed once, by
+     * whoever has it, and read by all. Bytes of its packed form, aligned to
+     * 64; 0 when so few rows are not packed. NULL: never. */
+    size_t (*x_bytes)(size_t m, size_t k);
+    /* Packs rows begin..end of the job's m, k, x and ldx; the span with end m
+     * also what pads them. */
+    void (*pack_x)(const struct xl_gemm_job *job, size_t begin, size_t end,
+                   void *to);
     void (*run)(const struct xl_gemm_job *job);
 };
 

@@ -3,13 +3,15 @@
  * Packed bf16 and integer weights by matrix tiles.
  *
  * The bf16 lines of 32 inputs of a panel are a tile as they stand; integer
- * weights are turned into such lines a slice of K_BLOCK inputs at a time. Two
- * tiles of rows times two panels stay in four tile registers over a slice.
- * x is rounded to bf16 once for each slice, so is every scaled integer weight;
- * sums are fp32. Fewer rows than LEAST_ROWS leave most of a tile empty: the
- * bf16 dot products of gemm_avx512bf16.c do those.
+ * weights are turned into such lines a slice of inputs at a time, once for a
+ * block of rows. Two tiles of rows times two panels stay in four tile
+ * registers over a slice and go to y from there. x is rounded to bf16 when it
+ * is packed, by the caller for several products or here; so is every scaled
+ * integer weight; sums are fp32, one over k in order, whatever the slices.
+ * Fewer rows than LEAST_ROWS leave most of a tile empty: the bf16 dot products
+ * of gemm_avx512bf16.c do those.
  *
- * K_BLOCK 256 keeps a slice of x tiles and of two panels in L1 together. The
+ * The next two panels are prefetched line by line while tiles multiply. The
  * tile loop is written in assembly: gcc 12's intrinsics do not say which
  * memory they read, and lose the stores before them. */
 #ifndef _GNU_SOURCE
@@ -32,11 +34,10 @@ enum {
     TILE_ROWS = 16,
     TILE_INPUTS = 32,
     TILE_BYTES = 1024,
-    K_BLOCK = 256,
+    K_BLOCK = 512,     /* of packed x */
+    K_BLOCK_OWN = 256, /* of x packed here */
     M_BLOCK = 512,
-    K_TILES = K_BLOCK / TILE_INPUTS,
-    X_BYTES = M_BLOCK * K_BLOCK * 2,
-    W_BYTES = K_BLOCK * XL_PACK_LANES * 2
+    X_BYTES = M_BLOCK * K_BLOCK_OWN * 2
 };
 
 struct tile_config {
@@ -64,69 +65,121 @@ static void rest(void)
     __asm__ volatile("tilerelease" : : : "memory");
 }
 
-/* c, a block of 2 x 2 tiles [32][32], += x tiles times weight tiles. x: two
- * runs of n tiles, x_apart bytes apart; w0, w1: n tiles each. */
-static void multiply_block(float *c, const unsigned char *x, size_t x_apart,
-                           const void *w0, const void *w1, size_t n)
+/* n steps of a block of 2 x 2 tiles: two strips of n tiles of x, two panels'
+ * n tiles; lines to prefetch, `step` bytes a step. */
+struct steps {
+    const unsigned char *x0, *x1;
+    const void *w0, *w1;
+    const char *next0, *next1;
+    size_t step, n;
+    bool is_first; /* c is not read */
+};
+
+/* c [32][wide bytes] (+)= x tiles times weight tiles. */
+static void multiply_block(float *c, size_t wide, const struct steps *s)
 {
-    const unsigned char *x1 = x + x_apart;
-    float *low = c + (size_t)2 * TILE_ROWS * TILE_ROWS;
-    size_t wide = 128, line = 64;
+    const unsigned char *x0 = s->x0, *x1 = s->x1, *w0 = s->w0, *w1 = s->w1;
+    const char *next0 = s->next0, *next1 = s->next1;
+    char *low = (char *)c + TILE_ROWS * wide;
+    size_t line = XL_PACK_LINE, n = s->n;
+    if (s->is_first)
+        __asm__ volatile("tilezero %%tmm0\n\t"
+                         "tilezero %%tmm1\n\t"
+                         "tilezero %%tmm2\n\t"
+                         "tilezero %%tmm3"
+                         :
+                         :
+                         : "memory");
+    else
+        __asm__ volatile("tileloadd (%[c],%[wide],1), %%tmm0\n\t"
+                         "tileloadd 64(%[c],%[wide],1), %%tmm1\n\t"
+                         "tileloadd (%[low],%[wide],1), %%tmm2\n\t"
+                         "tileloadd 64(%[low],%[wide],1), %%tmm3"
+                         :
+                         : [c] "r"(c), [low] "r"(low), [wide] "r"(wide)
+                         : "memory");
     __asm__ volatile(
-        "tileloadd (%[c],%[wide],1), %%tmm0\n\t"
-        "tileloadd 64(%[c],%[wide],1), %%tmm1\n\t"
-        "tileloadd (%[low],%[wide],1), %%tmm2\n\t"
-        "tileloadd 64(%[low],%[wide],1), %%tmm3\n"
         "1:\n\t"
         "tileloadd (%[x0],%[line],1), %%tmm4\n\t"
         "tileloadd (%[w0],%[line],1), %%tmm6\n\t"
-        "tileloadd (%[x1],%[line],1), %%tmm5\n\t"
-        "tileloadd (%[w1],%[line],1), %%tmm7\n\t"
         "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
+        "tileloadd (%[x1],%[line],1), %%tmm5\n\t"
+        "prefetcht1 (%[next0])\n\t"
         "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
+        "tileloadd (%[w1],%[line],1), %%tmm7\n\t"
+        "prefetcht1 (%[next1])\n\t"
         "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
         "tdpbf16ps %%tmm7, %%tmm5, %%tmm3\n\t"
         "add $1024, %[x0]\n\t"
         "add $1024, %[x1]\n\t"
         "add $1024, %[w0]\n\t"
         "add $1024, %[w1]\n\t"
+        "add %[step], %[next0]\n\t"
+        "add %[step], %[next1]\n\t"
         "dec %[n]\n\t"
-        "jnz 1b\n\t"
-        "tilestored %%tmm0, (%[c],%[wide],1)\n\t"
-        "tilestored %%tmm1, 64(%[c],%[wide],1)\n\t"
-        "tilestored %%tmm2, (%[low],%[wide],1)\n\t"
-        "tilestored %%tmm3, 64(%[low],%[wide],1)\n\t"
-        : [x0] "+r"(x), [x1] "+r"(x1), [w0] "+r"(w0), [w1] "+r"(w1), [n] "+r"(n)
-        : [c] "r"(c), [low] "r"(low), [wide] "r"(wide), [line] "r"(line)
+        "jnz 1b"
+        : [x0] "+r"(x0), [x1] "+r"(x1), [w0] "+r"(w0), [w1] "+r"(w1),
+          [next0] "+r"(next0), [next1] "+r"(next1), [n] "+r"(n)
+        : [line] "r"(line), [step] "r"(s->step)
         : "memory", "cc");
+    __asm__ volatile("tilestored %%tmm0, (%[c],%[wide],1)\n\t"
+                     "tilestored %%tmm1, 64(%[c],%[wide],1)\n\t"
+                     "tilestored %%tmm2, (%[low],%[wide],1)\n\t"
+                     "tilestored %%tmm3, 64(%[low],%[wide],1)"
+                     :
+                     : [c] "r"(c), [low] "r"(low), [wide] "r"(wide)
+                     : "memory");
 }
 
-/* Rows i .. i + rows of the job, inputs k .. k + n_k. */
+/* Rows i .. i + rows of the job, inputs k .. k + 32 tiles. */
 struct slice {
     const struct xl_gemm_job *job;
     size_t i, rows, k, tiles;
-    unsigned char *x, *room; /* scratch */
+    const unsigned char *x;      /* tile of row i, input k */
+    size_t x_apart;              /* bytes from 16 rows to the next */
+    unsigned char *own_x, *room; /* scratch */
 };
 
-/* x as tiles [row block of 16][k tile][16][32] bf16; what is not there is 0. */
-static void pack_x(const struct slice *s)
+static size_t padded(size_t rows)
 {
-    size_t blocks = (s->rows + 31) / 32 * 2, left = s->job->k - s->k;
-    for (size_t r = 0; r < blocks * TILE_ROWS; r++) {
+    return (rows + 31) / 32 * 32;
+}
+
+/* Rows first..end as tiles [16 rows][k tile][16][32] bf16; what is not there is
+ * 0. `to` is the tile of row 0. */
+static void pack_rows(const struct slice *s, size_t first, size_t end,
+                      unsigned char *to)
+{
+    size_t left = s->job->k - s->k;
+    for (size_t r = first; r < end; r++) {
         const float *x = s->job->x + (s->i + r) * s->job->ldx + s->k;
-        unsigned char *to = s->x + r / TILE_ROWS * s->tiles * TILE_BYTES +
-                            r % TILE_ROWS * XL_PACK_LINE;
-        size_t n = r < s->rows ? left : 0;
-        for (size_t t = 0; t < s->tiles; t++, to += TILE_BYTES) {
-            uint32_t pairs[TILE_INPUTS / 2];
-            for (size_t p = 0; p < TILE_INPUTS / 2; p++) {
-                size_t at = t * TILE_INPUTS + 2 * p;
-                pairs[p] =
-                    bf16_pair(at < n ? x[at] : 0, at + 1 < n ? x[at + 1] : 0);
-            }
-            memcpy(to, pairs, sizeof pairs);
+        unsigned char *line = to + r / TILE_ROWS * s->tiles * TILE_BYTES +
+                              r % TILE_ROWS * XL_PACK_LINE;
+        for (size_t t = 0; t < s->tiles; t++, line += TILE_BYTES) {
+            size_t at = t * TILE_INPUTS;
+            if (r >= s->rows)
+                memset(line, 0, XL_PACK_LINE);
+            else
+                bf16_row(line, x + at, at < left ? left - at : 0);
         }
     }
+}
+
+static size_t x_bytes(size_t m, size_t k)
+{
+    return m < LEAST_ROWS
+               ? 0
+               : padded(m) / TILE_ROWS * xl_pack_groups(k) * (size_t)TILE_BYTES;
+}
+
+static void pack_x(const struct xl_gemm_job *job, size_t begin, size_t end,
+                   void *to)
+{
+    struct slice s = { .job = job, .rows = job->m };
+    static_assert((int)TILE_INPUTS == (int)XL_PACK_GROUP,
+                  "a group is a tile deep");
+    s.tiles = xl_pack_groups(job->k);
+    pack_rows(&s, begin, end == job->m ? padded(end) : end, to);
 }
 
 /* Between y and the block [32][32] of rows at.., panels panel, panel + 1. */
@@ -147,48 +200,103 @@ static void move_block(const struct slice *s, size_t at, size_t panel,
     }
 }
 
+/* Rows or columns that y does not have: through a copy. */
+static void run_cut(const struct slice *s, size_t at, size_t panel,
+                    const struct steps *steps)
+{
+    _Alignas(64) float block[32 * 32];
+    if (!steps->is_first) {
+        memset(block, 0, sizeof block);
+        move_block(s, at, panel, block, false);
+    }
+    multiply_block(block, 32 * sizeof *block, steps);
+    move_block(s, at, panel, block, true);
+}
+
+/* The lines of the two panels after these, spread over the steps of all row
+ * blocks of 512 rows. */
+static void find_next(const struct slice *s, size_t panel, struct steps *steps)
+{
+    const struct xl_gemm_job *job = s->job;
+    const struct xl_packed *w = job->packed;
+    size_t inputs = xl_line_inputs(w->kind);
+    size_t bytes = xl_pack_panel_bytes(w->kind, w->in);
+    steps->next0 = steps->next1 = (const char *)s->x;
+    steps->step = 0;
+    if (job->no_prefetch || panel + 4 > xl_pack_panels(job->n_end))
+        return;
+    steps->next0 = (const char *)w->data + (panel + 2) * bytes +
+                   s->k / inputs * XL_PACK_LINE;
+    steps->next1 = steps->next0 + bytes;
+    steps->step = 2 * XL_PACK_LINE / inputs;
+}
+
 /* All rows of the slice past two panels; the second may not exist. */
 static void run_pair(const struct slice *s, size_t panel, bool has_two)
 {
-    _Alignas(64) float block[32 * 32];
-    const struct xl_packed *w = s->job->packed;
-    size_t group = s->k / XL_PACK_GROUP;
-    const void *w0 = bf16_lines(w, panel, group, s->tiles, s->room);
-    const void *w1 =
-        !has_two ? w0
-                 : bf16_lines(w, panel + 1, group, s->tiles, s->room + W_BYTES);
+    const struct xl_gemm_job *job = s->job;
+    const struct xl_packed *w = job->packed;
+    size_t group = s->k / XL_PACK_GROUP, room = s->tiles * TILE_BYTES;
+    bool is_whole =
+        has_two && panel_is_whole(job, panel) && panel_is_whole(job, panel + 1);
+    struct steps steps = { .n = s->tiles, .is_first = s->k == 0 };
+    steps.w0 = bf16_lines(w, panel, group, s->tiles, s->room);
+    steps.w1 = !has_two
+                   ? steps.w0
+                   : bf16_lines(w, panel + 1, group, s->tiles, s->room + room);
+    find_next(s, panel, &steps);
     for (size_t at = 0; at < s->rows; at += 32) {
-        memset(block, 0, sizeof block);
-        if (s->k)
-            move_block(s, at, panel, block, false);
-        multiply_block(block, s->x + at / TILE_ROWS * s->tiles * TILE_BYTES,
-                       s->tiles * TILE_BYTES, w0, w1, s->tiles);
-        move_block(s, at, panel, block, true);
+        steps.x0 = s->x + at / TILE_ROWS * s->x_apart;
+        steps.x1 = steps.x0 + s->x_apart;
+        if (is_whole && at + 32 <= s->rows)
+            multiply_block(job->y + (s->i + at) * job->ldy +
+                               panel * XL_PACK_LANES,
+                           job->ldy * sizeof *job->y, &steps);
+        else
+            run_cut(s, at, panel, &steps);
+        steps.next0 += steps.step * steps.n;
+        steps.next1 += steps.step * steps.n;
     }
 }
 
-static void run_slice(const struct slice *s)
+static void run_slice(struct slice *s)
 {
-    size_t panel = s->job->n_begin / XL_PACK_LANES;
-    size_t end = xl_pack_panels(s->job->n_end);
-    pack_x(s);
+    const struct xl_gemm_job *job = s->job;
+    size_t panel = job->n_begin / XL_PACK_LANES;
+    size_t end = xl_pack_panels(job->n_end);
+    if (job->packed_x) {
+        s->x_apart = xl_pack_groups(job->k) * TILE_BYTES;
+        s->x = (const unsigned char *)job->packed_x +
+               s->i / TILE_ROWS * s->x_apart + s->k / TILE_INPUTS * TILE_BYTES;
+    } else {
+        pack_rows(s, 0, padded(s->rows), s->own_x);
+        s->x_apart = s->tiles * TILE_BYTES;
+        s->x = s->own_x;
+    }
     for (; panel < end; panel += 2)
         run_pair(s, panel, panel + 1 < end);
+}
+
+static size_t k_tiles_of(const struct xl_gemm_job *job)
+{
+    size_t k = job->k_block ? job->k_block : (size_t)K_BLOCK;
+    return xl_pack_groups(job->packed_x ? k : (size_t)K_BLOCK_OWN);
 }
 
 static void run_tiles(const struct xl_gemm_job *job)
 {
     struct slice s = { .job = job };
     uintptr_t scratch = ((uintptr_t)job->scratch + 63) & ~(uintptr_t)63;
-    s.x = (unsigned char *)scratch;
-    s.room = s.x + X_BYTES;
+    size_t k_tiles = k_tiles_of(job);
+    s.own_x = (unsigned char *)scratch;
+    s.room = s.own_x + X_BYTES;
     assert(job->packed->in == job->k);
     configure();
     for (s.i = 0; s.i < job->m; s.i += M_BLOCK) {
         s.rows = job->m - s.i < M_BLOCK ? job->m - s.i : (size_t)M_BLOCK;
-        for (s.k = 0; s.k < job->k; s.k += K_BLOCK) {
+        for (s.k = 0; s.k < job->k; s.k += k_tiles * TILE_INPUTS) {
             size_t groups = xl_pack_groups(job->k - s.k);
-            s.tiles = groups < K_TILES ? groups : (size_t)K_TILES;
+            s.tiles = groups < k_tiles ? groups : k_tiles;
             run_slice(&s);
         }
     }
@@ -227,7 +335,8 @@ static const char *why_not(void)
 static size_t scratch_floats(size_t k)
 {
     size_t few = xl_gemm_avx512bf16.scratch_floats(k);
-    size_t tiles = (X_BYTES + 2 * W_BYTES) / sizeof(float) + 16;
+    size_t w_bytes = 2 * xl_pack_groups(k) * (size_t)TILE_BYTES;
+    size_t tiles = (X_BYTES + w_bytes) / sizeof(float) + 16;
     return few > tiles ? few : tiles;
 }
 
@@ -247,5 +356,7 @@ const struct xl_gemm xl_gemm_amx = {
     .few_rows = LEAST_ROWS - 1, /* as avx512bf16 */
     .why_not = why_not,
     .scratch_floats = scratch_floats,
+    .x_bytes = x_bytes,
+    .pack_x = pack_x,
     .run = run,
 };

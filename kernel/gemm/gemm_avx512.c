@@ -41,5 +41,7 @@ const struct xl_gemm xl_gemm_avx512 = {
     .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
+    .x_bytes = many_x_bytes,
+    .pack_x = many_pack_x,
     .run = run,
 };

@@ -127,14 +127,10 @@ XL_INLINE struct xl_vec many_step(struct xl_vec acc, struct xl_vec w,
     return dot(acc, _mm512_castps_si512(w.x), x);
 }
 
-static inline void many_x(float *to, size_t stride, const float *x, size_t n,
-                          size_t lines)
+/* n <= 32 inputs as pairs. */
+static inline void many_x(float to[XL_LANES], const float *x, size_t n)
 {
-    for (size_t l = 0; l < lines; l++) {
-        uint32_t pair = bf16_pair(2 * l < n ? x[2 * l] : 0,
-                                  2 * l + 1 < n ? x[2 * l + 1] : 0);
-        memcpy(to + l * stride, &pair, sizeof pair);
-    }
+    bf16_row(to, x, n);
 }
 
 static inline const float *many_lines(const struct xl_packed *w, size_t panel,
@@ -156,7 +152,7 @@ static const char *why_not(void)
 
 static size_t scratch_floats(size_t k)
 {
-    size_t few = few_scratch(k), many = many_scratch();
+    size_t few = few_scratch(k), many = many_scratch(k);
     return few > many ? few : many;
 }
 
@@ -186,5 +182,7 @@ const struct xl_gemm xl_gemm_avx512bf16 = {
     .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
+    .x_bytes = many_x_bytes,
+    .pack_x = many_pack_x,
     .run = run,
 };

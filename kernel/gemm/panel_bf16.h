@@ -17,6 +17,15 @@ XL_INLINE uint32_t bf16_pair(float a, float b)
     return (uint32_t)xl_f32_to_bf16(b) << 16 | xl_f32_to_bf16(a);
 }
 
+/* n <= 32 inputs in bf16, zeros past them. */
+XL_INLINE void bf16_row(void *to, const float *x, size_t n)
+{
+    uint32_t there = n < 32 ? (1u << n) - 1 : 0xffffffffu;
+    __m512 low = _mm512_maskz_loadu_ps((__mmask16)there, x);
+    __m512 high = _mm512_maskz_loadu_ps((__mmask16)(there >> 16), x + 16);
+    _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
 /* Even inputs and odd inputs of sixteen outputs as one line of pairs. */
 XL_INLINE __m512i bf16_line(struct xl_vec even, struct xl_vec odd)
 {

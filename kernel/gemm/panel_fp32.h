@@ -50,11 +50,10 @@ XL_INLINE struct xl_vec many_step(struct xl_vec acc, struct xl_vec w,
     return xl_vec_fma(w, xl_vec_set1(*x), acc);
 }
 
-static inline void many_x(float *to, size_t stride, const float *x, size_t n,
-                          size_t lines)
+/* n <= 16 inputs. */
+static inline void many_x(float to[XL_LANES], const float *x, size_t n)
 {
-    for (size_t l = 0; l < lines; l++)
-        to[l * stride] = l < n ? x[l] : 0;
+    xl_vec_store(to, n < XL_LANES ? xl_vec_load_n(x, n) : xl_vec_load(x));
 }
 
 XL_INLINE void widen_lines(const struct xl_packed *w, size_t panel,
@@ -101,7 +100,7 @@ static inline const float *many_lines(const struct xl_packed *w, size_t panel,
 
 static inline size_t panel_scratch(size_t k)
 {
-    size_t few = few_scratch(k), many = many_scratch();
+    size_t few = few_scratch(k), many = many_scratch(k);
     return few > many ? few : many;
 }
 

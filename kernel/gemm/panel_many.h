@@ -3,20 +3,21 @@
  * Many rows times packed weights: prefill. Included by the files of a
  * variant.
  *
- * Blocks of K_BLOCK inputs: the rows' slice is packed once, [row
- * block][k][row], and stays in L2; a slice of MANY_PANELS panels stays in L1
- * while all rows pass by it. Weights that need it are turned into the
+ * x is packed first, [row block][k][row], by the caller for several products
+ * or here by slices of K_BLOCK inputs. A slice of MANY_PANELS panels stays in
+ * L1 or L2 while all rows pass by it. Weights that need it are turned into the
  * multiplier's own type there, once a block of rows. Sums stay in registers
- * over a block of k and in y between blocks: each output is one sum over k in
- * order.
+ * over a slice and in y between slices: each output is one sum over k in
+ * order, whatever the slices.
  *
  * The includer defines before:
  *
+ *     FEW_MOST     rows up to which jobs are not of many rows
  *     MANY_UNIT    inputs a multiplier lane takes at once: 1 fp32, 2 bf16
  *     MANY_STEP    rows in a row block are 1, 2 or 3 times this
  *     MANY_PANELS  panels side by side
  *     many_step    acc + line x broadcast(*x)
- *     many_x       32 bits of x: inputs k .. k + MANY_UNIT of a row
+ *     many_x       sixteen lanes of a row of x, zeros past its end
  *     many_lines   the panel's lines of these groups, in place or in `room`
  */
 #ifndef XL_PANEL_MANY_H
@@ -32,52 +33,101 @@ enum {
     M_BLOCK = 504, /* a multiple of all row blocks */
     K_LINES = K_BLOCK / MANY_UNIT,
     MANY_ROWS = 3 * MANY_STEP,
-    X_FLOATS = M_BLOCK * K_LINES,
-    W_FLOATS = K_LINES * XL_PACK_LANES
+    X_FLOATS = M_BLOCK * K_LINES
 };
-
-static inline size_t many_scratch(void)
-{
-    return X_FLOATS + MANY_PANELS * W_FLOATS;
-}
 
 /* Rows i .. i + rows of the job, inputs k .. k + n_k. */
 struct many {
     const struct xl_gemm_job *job;
     size_t i, rows, k, n_k, lines;
-    float *x, *room; /* scratch */
+    const float *x;      /* row block of row i */
+    size_t x_lines;      /* of a row there */
+    size_t x_first;      /* line of input k there */
+    float *own_x, *room; /* scratch */
 };
+
+static inline size_t many_lines_of(size_t k)
+{
+    return xl_pack_groups(k) * XL_PACK_GROUP / MANY_UNIT;
+}
+
+static inline size_t many_scratch(size_t k)
+{
+    return X_FLOATS + MANY_PANELS * many_lines_of(k) * XL_PACK_LANES;
+}
 
 static inline size_t many_padded(size_t rows)
 {
     return (rows + MANY_STEP - 1) / MANY_STEP * MANY_STEP;
 }
 
-/* Rows of the row block that starts at row `at` of the block: the last two
- * share what is left, since a thin block is a slow one. */
-static inline size_t many_rows_at(const struct many *b, size_t at)
+/* Rows of the row block that starts at row `at` of a block of `rows`: the last
+ * two share what is left, since a thin block is a slow one. */
+static inline size_t many_rows_at(size_t rows, size_t at)
 {
-    size_t left = many_padded(b->rows) - at;
+    size_t left = many_padded(rows) - at;
     if (left == MANY_ROWS + MANY_STEP)
         return 2 * MANY_STEP;
     return left < MANY_ROWS ? left : (size_t)MANY_ROWS;
 }
 
-static inline void many_pack(const struct many *b)
+/* -- packing x ------------------------------------------------------------ */
+
+/* MANY_STEP rows of x from (row, k) on, n inputs: [line][stride]. */
+static inline void many_pack_step(float *to, size_t stride,
+                                  const struct xl_gemm_job *job, size_t row,
+                                  size_t k, size_t n, size_t lines)
 {
-    for (size_t at = 0; at < b->rows; at += many_rows_at(b, at)) {
-        size_t rows = many_rows_at(b, at);
-        float *to = b->x + at * b->lines;
-        for (size_t r = 0; r < rows; r++) {
-            const float *x = b->job->x + (b->i + at + r) * b->job->ldx + b->k;
-            if (at + r < b->rows)
-                many_x(to + r, rows, x, b->n_k, b->lines);
-            else
-                for (size_t l = 0; l < b->lines; l++)
-                    to[l * rows + r] = 0;
-        }
+    float lanes[MANY_STEP][XL_LANES] = { 0 };
+    size_t inputs = (size_t)XL_LANES * MANY_UNIT;
+    for (size_t l = 0; l < lines; l += XL_LANES, to += XL_LANES * stride) {
+        size_t at = l * MANY_UNIT, left = at < n ? n - at : 0;
+        for (size_t r = 0; r < MANY_STEP && row + r < job->m; r++)
+            many_x(lanes[r], job->x + (row + r) * job->ldx + k + at,
+                   left < inputs ? left : inputs);
+        size_t most = lines - l < XL_LANES ? lines - l : (size_t)XL_LANES;
+        for (size_t i = 0; i < most; i++)
+            for (size_t r = 0; r < MANY_STEP; r++)
+                to[i * stride + r] = lanes[r][i];
     }
 }
+
+/* Rows begin..end of the block of b; begin at a whole MANY_STEP. */
+static inline void many_pack(const struct many *b, float *to, size_t begin,
+                             size_t end)
+{
+    size_t rows;
+    for (size_t at = 0; at < b->rows && at < end; at += rows) {
+        rows = many_rows_at(b->rows, at);
+        size_t r = begin > at ? begin - at : 0;
+        for (; r < rows && at + r < end; r += MANY_STEP)
+            many_pack_step(to + at * b->lines + r, rows, b->job, b->i + at + r,
+                           b->k, b->n_k, b->lines);
+    }
+}
+
+static inline size_t many_x_bytes(size_t m, size_t k)
+{
+    return m <= FEW_MOST ? 0
+                         : many_padded(m) * many_lines_of(k) * sizeof(float);
+}
+
+static inline void many_pack_x(const struct xl_gemm_job *job, size_t begin,
+                               size_t end, void *to)
+{
+    struct many b = { .job = job, .n_k = job->k };
+    b.lines = many_lines_of(job->k);
+    static_assert(M_BLOCK % MANY_STEP == 0 && XL_GEMM_ROWS % MANY_STEP == 0,
+                  "steps of rows end where blocks and spans do");
+    for (; b.i < end; b.i += M_BLOCK) {
+        b.rows = job->m - b.i < M_BLOCK ? job->m - b.i : (size_t)M_BLOCK;
+        if (b.i + b.rows > begin)
+            many_pack(&b, (float *)to + b.i * b.lines,
+                      begin > b.i ? begin - b.i : 0, end - b.i);
+    }
+}
+
+/* -- products ------------------------------------------------------------- */
 
 /* One block of outputs: rows x panels vectors at c. */
 struct tile {
@@ -142,7 +192,7 @@ static inline void many_tile_cut(const struct many *b, struct tile *t,
 {
     float c[MANY_ROWS * MANY_PANELS * XL_PACK_LANES] = { 0 };
     const struct xl_gemm_job *job = b->job;
-    size_t rows = many_rows_at(b, at), ldc = panels * XL_PACK_LANES;
+    size_t rows = many_rows_at(b->rows, at), ldc = panels * XL_PACK_LANES;
     size_t real = b->rows - at < rows ? b->rows - at : rows;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t r = 0; r < real; r++)
@@ -176,16 +226,18 @@ static inline void many_panels(const struct many *b, size_t panel,
                   xl_pack_line_inputs(job->packed->kind);
     t.next = (const char *)job->packed->data + (panel + panels) * t.next_bytes +
              b->k / MANY_UNIT * t.next_step;
-    if (panel + 2 * panels > xl_pack_panels(job->n_end))
-        t.next = job->packed->data; /* none follow */
+    if (job->no_prefetch || panel + 2 * panels > xl_pack_panels(job->n_end)) {
+        t.next = (const char *)b->x; /* none follow */
+        t.next_bytes = t.next_step = 0;
+    }
     for (size_t p = 0; p < panels; p++) {
         whole = whole && panel_is_whole(job, panel + p);
         t.w[p] = many_lines(job->packed, panel + p, b->k / XL_PACK_GROUP,
-                            b->lines, b->room + p * W_FLOATS);
+                            b->lines, b->room + p * b->lines * XL_PACK_LANES);
     }
-    for (size_t at = 0; at < b->rows; at += many_rows_at(b, at)) {
-        size_t rows = many_rows_at(b, at);
-        t.x = b->x + at * b->lines;
+    for (size_t at = 0; at < b->rows; at += many_rows_at(b->rows, at)) {
+        size_t rows = many_rows_at(b->rows, at);
+        t.x = b->x + at * b->x_lines + b->x_first * rows;
         if (!whole || at + rows > b->rows) {
             many_tile_cut(b, &t, at, panel, panels);
             continue;
@@ -200,22 +252,43 @@ static inline void many_block(const struct many *b)
 {
     size_t panel = b->job->n_begin / XL_PACK_LANES;
     size_t end = xl_pack_panels(b->job->n_end);
-    many_pack(b);
     for (; panel + MANY_PANELS <= end; panel += MANY_PANELS)
         many_panels(b, panel, MANY_PANELS);
     for (; panel < end; panel++)
         many_panels(b, panel, 1);
 }
 
+/* Where the slice's x is: what the caller packed, or packed here. */
+static inline void many_find_x(struct many *b)
+{
+    const struct xl_gemm_job *job = b->job;
+    if (job->packed_x) {
+        b->x_lines = many_lines_of(job->k);
+        b->x = (const float *)job->packed_x + b->i * b->x_lines;
+        b->x_first = b->k / MANY_UNIT;
+        return;
+    }
+    many_pack(b, b->own_x, 0, b->rows);
+    b->x = b->own_x;
+    b->x_lines = b->lines;
+    b->x_first = 0;
+}
+
 static inline void run_many(const struct xl_gemm_job *job, float *scratch)
 {
-    struct many b = { .job = job, .x = scratch, .room = scratch + X_FLOATS };
+    struct many b = { .job = job,
+                      .own_x = scratch,
+                      .room = scratch + X_FLOATS };
+    size_t k_block = K_BLOCK;
+    if (job->packed_x && job->k_block)
+        k_block = xl_pack_groups(job->k_block) * XL_PACK_GROUP;
     assert(job->packed->in == job->k);
     for (b.i = 0; b.i < job->m; b.i += M_BLOCK) {
         b.rows = job->m - b.i < M_BLOCK ? job->m - b.i : (size_t)M_BLOCK;
-        for (b.k = 0; b.k < job->k; b.k += K_BLOCK) {
-            b.n_k = job->k - b.k < K_BLOCK ? job->k - b.k : (size_t)K_BLOCK;
-            b.lines = xl_pack_groups(b.n_k) * XL_PACK_GROUP / MANY_UNIT;
+        for (b.k = 0; b.k < job->k; b.k += k_block) {
+            b.n_k = job->k - b.k < k_block ? job->k - b.k : k_block;
+            b.lines = many_lines_of(b.n_k);
+            many_find_x(&b);
             many_block(&b);
         }
     }

@@ -55,6 +55,26 @@ void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job)
     }
 }
 
+/* The engine that reads packed x of the matrix in this pass, or NULL. */
+static const struct xl_gemm *packing_engine(const struct xl_stage *s,
+                                            const struct xl_matrix *w)
+{
+    const struct xl_gemm *gemm = xl_plan_gemm(s->plan, w, false);
+    if (xl_stage_is_step(s) || s->rows < FEW_ROWS || !w->is_packed)
+        return NULL;
+    return gemm->x_bytes && gemm->x_bytes(s->rows, w->in) ? gemm : NULL;
+}
+
+void xl_stage_pack(const struct xl_stage *s, size_t worker,
+                   const struct xl_matrix *w, const float *x, size_t ldx)
+{
+    const struct xl_gemm *gemm = packing_engine(s, w);
+    struct xl_span span = xl_stage_rows(s, worker);
+    struct xl_gemm_job job = { .m = s->rows, .k = w->in, .x = x, .ldx = ldx };
+    if (gemm && span.begin < span.end)
+        gemm->pack_x(&job, span.begin, span.end, s->plan->scratch.packed_x);
+}
+
 /* Columns of the matrix: by one job when it is packed, by one a part it
  * touches when it is rows. */
 static void run_columns(const struct xl_share *share,
@@ -65,6 +85,7 @@ static void run_columns(const struct xl_share *share,
     const struct xl_gemm *gemm =
         p->gemm ? p->gemm
                 : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
+    bool is_packed = p->is_packed && gemm == packing_engine(share->stage, p->w);
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
@@ -85,6 +106,7 @@ static void run_columns(const struct xl_share *share,
             .y = p->y + part->at,
             .ldy = p->ldy,
             .scratch = plan->scratch.gemm[share->worker],
+            .packed_x = is_packed ? plan->scratch.packed_x : NULL,
         };
         if (is_step)
             xl_few_run(gemm, &job);
@@ -121,7 +143,8 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
                                           .ldx = all->ldx ? all->ldx : o->w->in,
                                           .y = o->y,
                                           .ldy = o->ldy ? o->ldy : o->w->out,
-                                          .gemm = o->gemm });
+                                          .gemm = o->gemm,
+                                          .is_packed = all->is_packed });
     }
 }
 
@@ -149,6 +172,15 @@ static void norm_row(const struct xl_plan *plan, const struct xl_vector *norm,
         plan->row->rms(y, x, &weights, width);
 }
 
+/* y, the input of a block, for the first of its products. */
+static void pack_input(const struct xl_stage *s, size_t worker, size_t block)
+{
+    const struct xl_plan *plan = s->plan;
+    const struct xl_matrix *w = arch_of(plan)->reader(plan, block);
+    if (w)
+        xl_stage_pack(s, worker, w, plan->scratch.y, plan->config->width);
+}
+
 static void embed_and_norm(const struct xl_stage *s, size_t worker)
 {
     const struct xl_plan *plan = s->plan;
@@ -159,6 +191,7 @@ static void embed_and_norm(const struct xl_stage *s, size_t worker)
                           plan->scratch.x + t * plan->config->width);
         norm_row(plan, norm, t);
     }
+    pack_input(s, worker, 0);
 }
 
 static void cap_gates(const struct xl_stage *s, size_t worker)
@@ -193,6 +226,7 @@ void xl_stage_add(const struct xl_stage *s, size_t worker,
 void xl_stage_end(const struct xl_stage *s, size_t worker)
 {
     xl_stage_add(s, worker, arch_of(s->plan)->norm(s->plan, s->block + 1));
+    pack_input(s, worker, s->block + 1);
 }
 
 static void head(const struct xl_stage *s, size_t worker)

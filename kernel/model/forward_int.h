@@ -54,6 +54,9 @@ struct xl_forward_arch {
     /* The norm in front of a block, or, for the number of blocks, of the
      * head; w NULL = none. */
     const struct xl_vector *(*norm)(const struct xl_plan *plan, size_t block);
+    /* The matrix that multiplies what this norm gives, if xl_stage_pack is to
+     * pack it; NULL = none. */
+    const struct xl_matrix *(*reader)(const struct xl_plan *plan, size_t block);
 };
 
 extern const struct xl_forward_arch xl_forward_xlstm;
@@ -83,6 +86,7 @@ struct xl_product {
     float *y;
     size_t ldy;
     const struct xl_gemm *gemm;
+    bool is_packed; /* x by xl_stage_pack, for engines that pack */
 };
 
 /* One worker's share of the columns of several products, which are counted
@@ -116,7 +120,8 @@ struct xl_output {
 
 struct xl_outputs {
     const float *x;
-    size_t ldx; /* 0 = as wide as the products are */
+    size_t ldx;     /* 0 = as wide as the products are */
+    bool is_packed; /* as in struct xl_product */
     size_t rows, n;
     struct xl_output list[XL_OUTPUTS];
 };
@@ -128,12 +133,26 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
  * a row the bits it has alone. */
 void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
 
+/* Rows of x [rows][ldx], the worker's by xl_stage_rows, as the engine of
+ * prefill reads them: for all products of x by matrices of w's engine, in the
+ * stages up to the next call. Nothing in decode, nor for engines that pack
+ * nothing. */
+void xl_stage_pack(const struct xl_stage *s, size_t worker,
+                   const struct xl_matrix *w, const float *x, size_t ldx);
+
 /* -- stages that both use ------------------------------------------------- */
 
+/* The worker's rows: whole steps of xl_stage_pack in prefill. */
 static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
                                            size_t worker)
 {
-    return xl_span_of(s->rows, s->parts, worker);
+    size_t step = xl_stage_is_step(s) ? 1 : (size_t)XL_GEMM_ROWS;
+    struct xl_span span =
+        xl_span_of((s->rows + step - 1) / step, s->parts, worker);
+    span.begin *= step;
+    span.end *= step;
+    return (struct xl_span){ span.begin < s->rows ? span.begin : s->rows,
+                             span.end < s->rows ? span.end : s->rows };
 }
 
 /* x += z, then y = norm(x); w NULL = no norm follows. */

@@ -67,6 +67,7 @@ static void expand_mlstm(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = m->y,
+                       .is_packed = true,
                        .rows = s->rows,
                        .n = 1,
                        .list = { { &block_of(s)->m.up, m->wide, NULL, 0 } } },
@@ -347,8 +348,15 @@ static const struct xl_vector *norm_before(const struct xl_plan *plan,
     return block < plan->config->blocks ? &w->stack[block].norm : &w->out_norm;
 }
 
+static const struct xl_matrix *reader(const struct xl_plan *plan, size_t block)
+{
+    const struct xl_stack_ready *b = &plan->weights->stack[block];
+    return block < plan->config->blocks && !b->is_slstm ? &b->m.up : NULL;
+}
+
 const struct xl_forward_arch xl_forward_stack = {
     .layer = layer,
     .cell_job = cell_job,
     .norm = norm_before,
+    .reader = reader,
 };

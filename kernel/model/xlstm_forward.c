@@ -10,18 +10,45 @@ static const struct xl_prepared_block *block_of(const struct xl_stage *s)
     return &s->plan->weights->blocks[s->block];
 }
 
+/* Many rows: the gates of the worker's rows, for their few columns would all
+ * fall to one worker. */
+static void project_gates(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_prepared_block *b = block_of(s);
+    const struct xl_scratch *m = &s->plan->scratch;
+    size_t width = s->plan->config->width, heads = s->plan->config->heads;
+    struct xl_span span = xl_stage_rows(s, worker);
+    struct xl_share share = xl_share_of(s, worker, span.end - span.begin, 0);
+    share.mine.end = xl_product_steps(&b->igate) + xl_product_steps(&b->fgate);
+    struct xl_product p = { .w = &b->igate,
+                            .x = m->y + span.begin * width,
+                            .ldx = width,
+                            .y = m->igate + span.begin * heads,
+                            .ldy = heads };
+    if (span.begin == span.end)
+        return;
+    xl_share_run(&share, &p);
+    p.w = &b->fgate;
+    p.y = m->fgate + span.begin * heads;
+    xl_share_run(&share, &p);
+}
+
 static void project_in(const struct xl_stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    struct xl_outputs all = { .x = m->y, .rows = s->rows };
+    struct xl_outputs all = { .x = m->y, .rows = s->rows, .is_packed = true };
     if (b->qk.n_parts)
         all.list[all.n++] =
             (struct xl_output){ &b->qk, m->q, s->plan->gemm_keys, m->in_row };
     all.list[all.n++] = (struct xl_output){ &b->in, b->qk.n_parts ? m->v : m->q,
                                             NULL, m->in_row };
-    all.list[all.n++] = (struct xl_output){ &b->igate, m->igate, NULL, 0 };
-    all.list[all.n++] = (struct xl_output){ &b->fgate, m->fgate, NULL, 0 };
+    if (xl_stage_is_step(s)) {
+        all.list[all.n++] = (struct xl_output){ &b->igate, m->igate, NULL, 0 };
+        all.list[all.n++] = (struct xl_output){ &b->fgate, m->fgate, NULL, 0 };
+    } else {
+        project_gates(s, worker);
+    }
     xl_outputs_run(s, &all, worker);
 }
 
@@ -60,6 +87,7 @@ static void gate_heads(const struct xl_stage *s, size_t worker)
         row->sigmoid_gate(h, s->plan->scratch.o + t * s->plan->scratch.in_row,
                           n);
     }
+    xl_stage_pack(s, worker, &block_of(s)->out, s->plan->scratch.h, n);
 }
 
 static void project_out(const struct xl_stage *s, size_t worker)
@@ -68,6 +96,7 @@ static void project_out(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = s->plan->scratch.h,
+                       .is_packed = true,
                        .rows = s->rows,
                        .n = 1,
                        .list = { { out, s->plan->scratch.z, NULL, 0 } } },
@@ -76,7 +105,10 @@ static void project_out(const struct xl_stage *s, size_t worker)
 
 static void add_mlstm(const struct xl_stage *s, size_t worker)
 {
-    xl_stage_add(s, worker, &block_of(s)->norm_ffn);
+    const struct xl_prepared_block *b = block_of(s);
+    xl_stage_add(s, worker, &b->norm_ffn);
+    xl_stage_pack(s, worker, &b->gate_up, s->plan->scratch.y,
+                  s->plan->config->width);
 }
 
 static void expand(const struct xl_stage *s, size_t worker)
@@ -86,6 +118,7 @@ static void expand(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = m->y,
+                       .is_packed = true,
                        .rows = s->rows,
                        .n = 1,
                        .list = { { &b->gate_up, m->g, NULL, m->ffn_row } } },
@@ -99,6 +132,7 @@ static void activate(const struct xl_stage *s, size_t worker)
     for (size_t t = span.begin; t < span.end; t++)
         s->plan->row->swiglu(m->g + t * m->ffn_row, m->u + t * m->ffn_row,
                              s->plan->config->ffn);
+    xl_stage_pack(s, worker, &block_of(s)->down, m->g, m->ffn_row);
 }
 
 static void contract(const struct xl_stage *s, size_t worker)
@@ -107,6 +141,7 @@ static void contract(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = s->plan->scratch.g,
+                       .is_packed = true,
                        .rows = s->rows,
                        .ldx = s->plan->scratch.ffn_row,
                        .n = 1,
@@ -143,8 +178,15 @@ static const struct xl_vector *norm_before(const struct xl_plan *plan,
                                         : &w->out_norm;
 }
 
+static const struct xl_matrix *reader(const struct xl_plan *plan, size_t block)
+{
+    return block < plan->config->blocks ? &plan->weights->blocks[block].in
+                                        : NULL;
+}
+
 const struct xl_forward_arch xl_forward_xlstm = {
     .layer = layer,
     .cell_job = cell_job,
     .norm = norm_before,
+    .reader = reader,
 };

@@ -22,6 +22,8 @@
 enum {
     MOST = 130,
     MOST_K = 521,
+    TALL = 1000, /* more rows than a block of any engine */
+    TALL_K = 65,
     PAD = 3
 };
 
@@ -39,7 +41,7 @@ static const size_t n_engines = sizeof engines / sizeof engines[0];
 
 struct operands {
     float *x, *w, *bias, *y, *want, *scratch;
-    void *data;
+    void *data, *packed_x;
     uint16_t *scales;
     struct xl_packed packed;
 };
@@ -50,6 +52,20 @@ static size_t most_scratch(void)
     for (size_t e = 0; e < n_engines; e++)
         if (engines[e].gemm->scratch_floats(MOST_K) > most)
             most = engines[e].gemm->scratch_floats(MOST_K);
+    return most;
+}
+
+/* Bytes of any packed x with one of these numbers of rows. */
+static size_t most_packed_x(void)
+{
+    size_t most = 1;
+    for (size_t e = 0; e < n_engines; e++) {
+        const struct xl_gemm *gemm = engines[e].gemm;
+        size_t wide = gemm->x_bytes ? gemm->x_bytes(MOST, MOST_K) : 0;
+        size_t tall = gemm->x_bytes ? gemm->x_bytes(TALL, TALL_K) : 0;
+        most = wide > most ? wide : most;
+        most = tall > most ? tall : most;
+    }
     return most;
 }
 
@@ -66,10 +82,11 @@ static bool make_operands(struct operands *o)
         .want = xl_alloc_zero(n, sizeof *o->want),
         .scratch = xl_alloc_zero(most_scratch(), sizeof *o->scratch),
         .data = xl_alloc(panels * xl_pack_panel_bytes(XL_PACK_FP32, MOST_K)),
+        .packed_x = xl_alloc(most_packed_x()),
         .scales = xl_alloc(panels * xl_pack_groups(MOST_K) * 32),
     };
     bool ok = o->x && o->w && o->bias && o->y && o->want && o->scratch &&
-              o->data && o->scales;
+              o->data && o->packed_x && o->scales;
     for (size_t i = 0; ok && i < n; i++) {
         o->x[i] = (float)xl_rng_normal(&rng);
         o->w[i] = (float)xl_rng_normal(&rng);
@@ -88,6 +105,7 @@ static void free_operands(struct operands *o)
     xl_free(o->want);
     xl_free(o->scratch);
     xl_free(o->data);
+    xl_free(o->packed_x);
     xl_free(o->scales);
 }
 
@@ -171,6 +189,39 @@ static bool same_bits(const struct operands *o, const struct xl_gemm_job *job)
     return true;
 }
 
+/* x packed beforehand in three spans, the last first, and slices of inputs of
+ * another size, prefetched or not: the same bits as o->want. */
+static void check_packed_x(struct xl_test *t, const struct operands *o,
+                           const struct xl_gemm_job *job,
+                           const struct xl_gemm *gemm)
+{
+    static const size_t k_blocks[] = { 0, 64, 512 };
+    size_t bytes = gemm->x_bytes ? gemm->x_bytes(job->m, job->k) : 0;
+    size_t steps = (job->m + XL_GEMM_ROWS - 1) / XL_GEMM_ROWS;
+    if (bytes == 0)
+        return;
+    memset(o->packed_x, 0xff, bytes);
+    for (size_t i = 3; i-- > 0;) {
+        size_t begin = steps * i / 3 * XL_GEMM_ROWS;
+        size_t end = steps * (i + 1) / 3 * XL_GEMM_ROWS;
+        if (begin < end)
+            gemm->pack_x(job, begin, end < job->m ? end : job->m, o->packed_x);
+    }
+    for (size_t i = 0; i < sizeof k_blocks / sizeof *k_blocks; i++) {
+        struct xl_gemm_job part = *job;
+        part.x = NULL;
+        part.packed_x = o->packed_x;
+        part.k_block = k_blocks[i];
+        part.no_prefetch = i == 1;
+        run_parts(gemm, &part, i ? part.n_end : (part.n_end + 2) / 3);
+        xl_test_check(t, same_bits(o, &part), __FILE__, __LINE__,
+                      "%s, %s weights, m %zu n %zu k %zu, packed x, slices "
+                      "of %zu",
+                      gemm->name, xl_pack_name(job->packed->kind), job->m,
+                      job->n_end, job->k, k_blocks[i]);
+    }
+}
+
 static void check_engine(struct xl_test *t, const struct operands *o,
                          const struct xl_gemm_job *job, size_t e)
 {
@@ -192,6 +243,7 @@ static void check_engine(struct xl_test *t, const struct operands *o,
                       gemm->name, xl_pack_name(job->packed->kind), job->m, n,
                       job->k, parts[p]);
     }
+    check_packed_x(t, o, job, gemm);
 }
 
 static void engines_agree(struct xl_test *t)
@@ -214,6 +266,22 @@ static void engines_agree(struct xl_test *t)
                         !engines[e].gemm->why_not())
                         check_engine(t, &o, &job, e);
             }
+        }
+    free_operands(&o);
+}
+
+/* Rows enough for several blocks of them. */
+static void blocks_of_rows_agree(struct xl_test *t)
+{
+    struct operands o;
+    if (XL_CHECK(t, make_operands(&o)))
+        for (size_t s = 0; s < n_engines * XL_PACK_COUNT; s++) {
+            enum xl_pack_kind kind = (enum xl_pack_kind)(s / n_engines);
+            const struct xl_gemm *gemm = engines[s % n_engines].gemm;
+            if (!xl_gemm_reads_packed(gemm, kind) || gemm->why_not())
+                continue;
+            struct xl_gemm_job job = make_job(&o, TALL, 33, TALL_K, kind);
+            check_engine(t, &o, &job, s % n_engines);
         }
     free_operands(&o);
 }
@@ -536,6 +604,7 @@ const struct xl_test_case xl_suite_pack[] = {
     { "pack variants agree", variants_agree },
     { "codes rest", codes_rest },
     { "packed engines agree", engines_agree },
+    { "blocks of rows agree", blocks_of_rows_agree },
     { "rows keep bits", rows_keep_bits },
     { "packed faults are seen", faults_are_seen },
     { 0 },
