@@ -309,11 +309,32 @@ static void rounds_agree(struct xl_test *t)
         spec.n_bands = 1;
         spec.pool = c.pools[1];
         check_spec(t, &c, XL_CHUNK_SERIAL, &spec, 20);
+        check_spec(t, &c, XL_CHUNK_PARALLEL, &spec, 20); /* in slices */
         spec.n_bands = 4;
         check_spec(t, &c, XL_CHUNK_PARALLEL, &spec, 20);
         XL_CHECK(t, xl_chunk_get(XL_CHUNK_PARALLEL)->scratch_bytes(&spec) <
                         (size_t)20 * 4 * 256 * 512 * sizeof(float));
     }
+    close_cross(&c);
+}
+
+/* More workers than bands: slices of columns, the last a ragged one. */
+static void slices_agree(struct xl_test *t)
+{
+    struct cross c;
+    struct xl_chunk_shape shape = { 2, 33, 97, TOKENS };
+    if (XL_CHECK(t, open_cross(&c, shape)))
+        for (size_t x = 0; x < 2 * 3 * MOST_WORKERS; x++) {
+            struct xl_chunk_spec spec = make_spec(&c.problem);
+            spec.cell = xl_cell_get(x % 2 ? XL_CELL_TILED : XL_CELL_NAIVE);
+            spec.chunk = 16;
+            spec.n_bands = 1;
+            spec.pool = c.pools[x / 6];
+            check_spec(t, &c, XL_CHUNK_SERIAL, &spec, splits[x / 2 % 3]);
+            check_spec(t, &c, XL_CHUNK_PARALLEL, &spec, splits[x / 2 % 3]);
+            spec.n_bands = 2;
+            check_spec(t, &c, XL_CHUNK_PARALLEL, &spec, splits[x / 2 % 3]);
+        }
     close_cross(&c);
 }
 
@@ -456,6 +477,7 @@ const struct xl_test_case xl_suite_chunk[] = {
     { "backends agree", backends_agree },
     { "native turns agree", native_turns_agree },
     { "rounds agree", rounds_agree },
+    { "slices agree", slices_agree },
     { "runs repeat", runs_repeat },
     { "empty job does nothing", empty_job_does_nothing },
     { "faults are seen", faults_are_seen },
