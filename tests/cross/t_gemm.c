@@ -12,6 +12,7 @@
 #include "kernel/base/rng.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/gemm_int.h"
+#include "tests/cross/gemm_fixture.h"
 #include "tests/harness/test.h"
 
 #define TOLERANCE 2e-6
@@ -100,14 +101,6 @@ static void free_operands(struct operands *o)
     xl_free(o->w_bf16);
 }
 
-static double norm(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
-}
-
 /* x and y have PAD columns more than they use. */
 static struct xl_gemm_job make_job(const struct operands *o, size_t m, size_t n,
                                    size_t k, enum xl_dtype dtype)
@@ -134,9 +127,9 @@ static void prepare(const struct operands *o, const struct xl_gemm_job *job)
     want.y = o->want;
     xl_gemm_naive.run(&want);
     for (size_t i = 0; i < job->m; i++)
-        o->x_norm[i] = norm(job->x + i * job->ldx, job->k);
+        o->x_norm[i] = xl_fix_norm(job->x + i * job->ldx, job->k);
     for (size_t j = 0; j < job->n_end; j++)
-        o->w_norm[j] = norm(o->w + j * job->k, job->k) * 1.01;
+        o->w_norm[j] = xl_fix_norm(o->w + j * job->k, job->k) * 1.01;
 }
 
 /* Runs the job in column ranges of at most `part` and compares with want;

@@ -17,6 +17,7 @@
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/gemm/pack_int.h"
+#include "tests/cross/gemm_fixture.h"
 #include "tests/harness/test.h"
 
 enum {
@@ -136,28 +137,6 @@ static struct xl_gemm_job make_job(struct operands *o, size_t m, size_t n,
     };
 }
 
-static double norm(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
-}
-
-static void run_parts(const struct xl_gemm *gemm,
-                      const struct xl_gemm_job *whole, size_t part)
-{
-    for (size_t i = 0; i < whole->m * whole->ldy; i++)
-        whole->y[i] = -77.0f;
-    for (size_t j = 0; j < whole->n_end; j += part) {
-        struct xl_gemm_job job = *whole;
-        size_t left = whole->n_end - j;
-        job.n_begin = j;
-        job.n_end = j + (left < part ? left : part);
-        gemm->run(&job);
-    }
-}
-
 /* The largest error against want as a part of the norms; infinity when a
  * column beyond n was touched. */
 static double error_of(const struct operands *o, const struct xl_gemm_job *job)
@@ -171,8 +150,8 @@ static double error_of(const struct operands *o, const struct xl_gemm_job *job)
                 continue;
             }
             double want = (double)o->want[i * job->ldy + j];
-            double size = norm(job->x + i * job->ldx, job->k) *
-                              norm(o->w + j * job->k, job->k) +
+            double size = xl_fix_norm(job->x + i * job->ldx, job->k) *
+                              xl_fix_norm(o->w + j * job->k, job->k) +
                           fabs(want);
             double error = fabs(got - want) / size;
             worst = error <= worst ? worst : error;
@@ -213,7 +192,7 @@ static void check_packed_x(struct xl_test *t, const struct operands *o,
         part.packed_x = o->packed_x;
         part.k_block = k_blocks[i];
         part.no_prefetch = i == 1;
-        run_parts(gemm, &part, i ? part.n_end : (part.n_end + 2) / 3);
+        xl_fix_run_parts(gemm, &part, i ? part.n_end : (part.n_end + 2) / 3);
         xl_test_check(t, same_bits(o, &part), __FILE__, __LINE__,
                       "%s, %s weights, m %zu n %zu k %zu, packed x, slices "
                       "of %zu",
@@ -230,14 +209,14 @@ static void check_engine(struct xl_test *t, const struct operands *o,
     struct xl_gemm_job want = *job;
     want.y = o->want;
     xl_gemm_naive.run(&want);
-    run_parts(gemm, job, n);
+    xl_fix_run_parts(gemm, job, n);
     double error = error_of(o, job);
     xl_test_check(t, error <= engines[e].tolerance, __FILE__, __LINE__,
                   "%s, %s weights, m %zu n %zu k %zu: error %.2g", gemm->name,
                   xl_pack_name(job->packed->kind), job->m, n, job->k, error);
     memcpy(o->want, o->y, job->m * job->ldy * sizeof *o->y);
     for (size_t p = 1; p < sizeof parts / sizeof *parts; p++) {
-        run_parts(gemm, job, parts[p]);
+        xl_fix_run_parts(gemm, job, parts[p]);
         xl_test_check(t, same_bits(o, job), __FILE__, __LINE__,
                       "%s, %s weights, m %zu n %zu k %zu in parts of %zu",
                       gemm->name, xl_pack_name(job->packed->kind), job->m, n,
@@ -291,7 +270,7 @@ static void check_rows(struct xl_test *t, struct operands *o,
                        const struct xl_gemm *gemm, struct xl_gemm_job job)
 {
     size_t m = job.m;
-    run_parts(gemm, &job, job.n_end);
+    xl_fix_run_parts(gemm, &job, job.n_end);
     memcpy(o->want, o->y, m * job.ldy * sizeof *o->y);
     job.m = 1;
     for (size_t i = 0; i < m; i++, job.x += job.ldx, job.y += job.ldy)
@@ -588,10 +567,10 @@ static void faults_are_seen(struct xl_test *t)
         struct xl_gemm_job want = job;
         want.y = o.want;
         xl_gemm_naive.run(&want);
-        run_parts(&xl_gemm_naive, &job, job.n_end);
+        xl_fix_run_parts(&xl_gemm_naive, &job, job.n_end);
         XL_CHECK(t, error_of(&o, &job) <= 0 && same_bits(&o, &job));
         for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
-            run_parts(&faulty[i], &job, job.n_end);
+            xl_fix_run_parts(&faulty[i], &job, job.n_end);
             XL_CHECK(t, error_of(&o, &job) > loosest);
         }
     }
