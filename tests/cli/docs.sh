@@ -9,7 +9,9 @@
 
 mkdir configs
 upper_prompt 24 >prompt.txt
-cp "$root/judge/text/heldout.txt" text.txt
+cp "$root/judge/text/heldout.txt" my.txt
+mkdir other
+cp -r "$root/models/demo" other/checkpoint
 for tag in a b; do
     run sweep --model "$tiny" --backend serial --prompt-file prompt.txt \
         --trials 3 --new 4 --tag $tag --seed 3
