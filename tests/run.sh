@@ -41,12 +41,13 @@ run() {
     count "$name" "$logs/log"
 }
 
-# check NAME COMMAND...: one test, passed when it exits with 0.
+# check NAME COMMAND...: one test, passed when it exits with 0. In a shell of its
+# own, which a command may end.
 check() {
     name=$1
     shift
     began=$(date +%s)
-    if "$@" >"$logs/out" 2>&1; then
+    if ("$@") >"$logs/out" 2>&1; then
         echo "1 passed, 0 failed" >"$logs/log"
     else
         cp "$logs/out" "$logs/log"

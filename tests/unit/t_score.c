@@ -184,7 +184,7 @@ static void near_seeds_are_counted(struct xl_test *t)
     size_t want = 0;
     XL_CHECK_EQ(t, xl_made_table(&table, XL_MADE_SMOOTH, 50, NULL), XL_OK);
     const struct xl_space *space = xl_table_space(table);
-    double best = INFINITY;
+    double best = (double)INFINITY;
     uint32_t point[XL_SPACE_DIMS];
     for (uint64_t i = 0; i < xl_space_count(space); i++) {
         xl_space_at(space, i, point);
@@ -192,7 +192,7 @@ static void near_seeds_are_counted(struct xl_test *t)
     }
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct xl_strategy *s = NULL;
-        double value = NAN;
+        double value = (double)NAN;
         XL_CHECK_EQ(t,
                     xl_strategy_make(
                         &s, xl_strategy_find("random"), space,
