@@ -11,6 +11,7 @@
 #include "judge/judge.h"
 #include "judge/judge_run.h"
 #include "judge/ratings.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
@@ -97,18 +98,6 @@ static enum xl_status read_tier(const struct xl_opts *opts, enum xl_tier *tier,
                    xl_cmd_hint(name, names, XL_TIER_COUNT, hint, sizeof hint));
 }
 
-enum xl_status xl_judge_print_json(const cJSON *root, struct xl_err *err)
-{
-    struct xl_buf text;
-    xl_buf_init(&text, 0);
-    xl_json_print(root, false, &text);
-    enum xl_status rc = xl_buf_check(&text, "the judgement", err);
-    if (rc == XL_OK)
-        printf("%s\n", text.data);
-    xl_buf_release(&text);
-    return rc;
-}
-
 /* The exit code of --strict: the worst verdict decides. */
 static enum xl_status be_strict(const struct xl_cmd_ctx *ctx,
                                 const struct xl_ruling *worst,
@@ -191,9 +180,7 @@ static enum xl_status print_run_json(const struct xl_judged_run *judged,
     cJSON *list = cJSON_AddArrayToObject(root, "ratings");
     for (size_t i = 0; i < judged->n; i++)
         cJSON_AddItemToArray(list, xl_rating_json(&judged->ratings[i]));
-    enum xl_status rc = xl_judge_print_json(root, err);
-    cJSON_Delete(root);
-    return rc;
+    return xl_print_json_line(root, err);
 }
 
 static const struct xl_ruling *worst_of(const struct xl_judged_run *judged)
@@ -346,9 +333,7 @@ static enum xl_status report(struct xl_cmd_ctx *ctx,
         cJSON *root = xl_judgement_json(judgement);
         cJSON_AddItemToObject(root, "candidate", xl_params_to_json(candidate));
         cJSON_AddItemToObject(root, "reference", xl_params_to_json(reference));
-        enum xl_status rc = xl_judge_print_json(root, err);
-        cJSON_Delete(root);
-        XL_TRY(rc);
+        XL_TRY(xl_print_json_line(root, err));
     } else {
         print_judgement(judgement);
     }

@@ -22,7 +22,4 @@ enum xl_status xl_judge_cmd_calibrate(struct xl_cmd_ctx *ctx, size_t tokens,
 enum xl_status xl_judge_cmd_text(struct xl_cmd_ctx *ctx, size_t tokens,
                                  uint64_t seed, struct xl_err *err);
 
-/* One JSON document and a newline on standard output. */
-enum xl_status xl_judge_print_json(const cJSON *root, struct xl_err *err);
-
 #endif

@@ -7,6 +7,7 @@
 #include "judge/cmd_judge_int.h"
 #include "judge/prose.h"
 #include "judge/scores.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
 #include "kernel/run/session.h"
@@ -65,8 +66,7 @@ enum xl_status xl_judge_cmd_calibrate(struct xl_cmd_ctx *ctx, size_t tokens,
             print_floor(tier, id, f);
     }
     if (list)
-        rc = xl_judge_print_json(list, err);
-    cJSON_Delete(list);
+        rc = xl_print_json_line(list, err);
     if (rc == XL_OK && tight)
         return xl_fail(err, XL_EUNPROVED,
                        "%zu bounds stand below twice the noise of sound "

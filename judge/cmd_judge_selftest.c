@@ -5,6 +5,7 @@
 #include "judge/cmd_judge_int.h"
 #include "judge/scores.h"
 #include "judge/selftest.h"
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/json.h"
@@ -46,9 +47,7 @@ static enum xl_status print_json(const struct xl_selftest_result *results,
     cJSON *list = cJSON_AddArrayToObject(root, "tests");
     for (size_t i = 0; i < XL_SELFTEST_COUNT; i++)
         cJSON_AddItemToArray(list, to_json(&results[i]));
-    enum xl_status rc = xl_judge_print_json(root, err);
-    cJSON_Delete(root);
-    return rc;
+    return xl_print_json_line(root, err);
 }
 
 static void print_table(const struct xl_selftest_result *results, size_t missed,

@@ -97,15 +97,6 @@ void xl_judge_free(struct xl_judge *judge)
 
 /* -- making ---------------------------------------------------------------- */
 
-static float *floats_of(size_t rows, size_t vocab)
-{
-    size_t n, nbytes;
-    if (!xl_mul_size(rows, vocab, &n) ||
-        !xl_mul_size(n, sizeof(float), &nbytes))
-        return NULL;
-    return xl_alloc(nbytes);
-}
-
 static enum xl_status copy_text(struct xl_judge *judge,
                                 const struct xl_judge_text *text,
                                 struct xl_err *err)
@@ -189,7 +180,7 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
     set_most_piece(judge);
     XL_TRY_DONE(rc, xl_drift_make(&judge->drift, judge->vocab, judge->ids.data,
                                   judge->ids.n, err));
-    judge->prefilled = floats_of(MOST_STEPS, judge->vocab);
+    judge->prefilled = xl_alloc_floats(MOST_STEPS, judge->vocab);
     if (!judge->prefilled) {
         rc = xl_fail(err, XL_ENOMEM, "out of memory making a judge");
         goto done;
@@ -237,7 +228,7 @@ static enum xl_status open_trial(struct trial *t, struct xl_err *err)
     if (room > judge->piece_room) {
         xl_free(judge->piece);
         judge->piece_room = 0;
-        judge->piece = floats_of(room, judge->vocab);
+        judge->piece = xl_alloc_floats(room, judge->vocab);
         if (!judge->piece)
             return xl_fail(err, XL_ENOMEM,
                            "out of memory for the logits of %zu tokens", room);

@@ -36,25 +36,16 @@ void xl_reference_free(struct xl_reference *r)
     xl_free(r);
 }
 
-static float *rows_of(size_t rows, size_t vocab)
-{
-    size_t n, nbytes;
-    if (!xl_mul_size(rows, vocab, &n) ||
-        !xl_mul_size(n, sizeof(float), &nbytes))
-        return NULL;
-    return xl_alloc(nbytes);
-}
-
 static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
 {
     const struct xl_reference_spec *spec = &r->spec;
     size_t floats;
     if (xl_mul_size(spec->n, r->vocab, &floats) &&
         floats <= spec->room_bytes / sizeof(float))
-        r->kept = rows_of(spec->n, r->vocab);
+        r->kept = xl_alloc_floats(spec->n, r->vocab);
     if (r->kept)
         return XL_OK;
-    r->window = rows_of(spec->piece + XL_REFERENCE_PASS, r->vocab);
+    r->window = xl_alloc_floats(spec->piece + XL_REFERENCE_PASS, r->vocab);
     return r->window ? XL_OK
                      : xl_fail(err, XL_ENOMEM,
                                "out of memory for the logits of %zu tokens",

@@ -36,6 +36,15 @@ void *xl_alloc_zero(size_t count, size_t size)
     return block;
 }
 
+float *xl_alloc_floats(size_t rows, size_t columns)
+{
+    size_t n, nbytes;
+    if (!xl_mul_size(rows, columns, &n) ||
+        !xl_mul_size(n, sizeof(float), &nbytes))
+        return NULL;
+    return xl_alloc(nbytes);
+}
+
 void *xl_realloc(void *old, size_t old_bytes, size_t new_bytes)
 {
     void *block = xl_alloc(new_bytes);

@@ -19,6 +19,9 @@ void *xl_alloc(size_t nbytes);
 /* count * size zeroed bytes, or NULL when that overflows or none is left. */
 void *xl_alloc_zero(size_t count, size_t size);
 
+/* rows * columns uninitialised floats, or NULL when that overflows. */
+float *xl_alloc_floats(size_t rows, size_t columns);
+
 /* Grows a block from old_bytes to new_bytes, moving it; NULL keeps old. */
 void *xl_realloc(void *old, size_t old_bytes, size_t new_bytes);
 

@@ -64,21 +64,4 @@ static const char *why_not(void)
                         XL_HAS_AVX512BW | XL_HAS_AVX512VL | XL_HAS_AVX512VNNI);
 }
 
-static size_t scratch_floats(size_t k)
-{
-    return vnni_scratch(k);
-}
-
-static void run(const struct xl_gemm_job *job)
-{
-    run_vnni(job);
-}
-
-const struct xl_gemm xl_gemm_vnni = {
-    .name = "vnni",
-    .summary = "packed integer weights times rows quantised to int8",
-    .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
-    .why_not = why_not,
-    .scratch_floats = scratch_floats,
-    .run = run,
-};
+const struct xl_gemm xl_gemm_vnni = XL_GEMM_OF_VNNI;

@@ -74,21 +74,4 @@ static const char *why_not(void)
     return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA | XL_HAS_AVXVNNI);
 }
 
-static size_t scratch_floats(size_t k)
-{
-    return vnni_scratch(k);
-}
-
-static void run(const struct xl_gemm_job *job)
-{
-    run_vnni(job);
-}
-
-const struct xl_gemm xl_gemm_vnni_avx2 = {
-    .name = "vnni",
-    .summary = "packed integer weights times rows quantised to int8",
-    .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
-    .why_not = why_not,
-    .scratch_floats = scratch_floats,
-    .run = run,
-};
+const struct xl_gemm xl_gemm_vnni_avx2 = XL_GEMM_OF_VNNI;

@@ -299,12 +299,12 @@ XL_INLINE void vnni_columns(const struct xl_gemm_job *job, size_t first,
     }
 }
 
-static inline size_t vnni_scratch(size_t k)
+static size_t scratch_floats(size_t k)
 {
     return VNNI_ROWS * xl_pack_groups(k) * VNNI_WORDS;
 }
 
-static inline void run_vnni(const struct xl_gemm_job *job)
+static void run(const struct xl_gemm_job *job)
 {
     assert(job->packed->in == job->k);
     if (job->n_begin == job->n_end)
@@ -319,5 +319,19 @@ static inline void run_vnni(const struct xl_gemm_job *job)
             vnni_columns(job, first, n, XL_PACK_INT4);
     }
 }
+
+/* -- the variant ---------------------------------------------------------- */
+
+/* clang-format off */
+#define XL_GEMM_OF_VNNI                                                     \
+    {                                                                       \
+        .name = "vnni",                                                     \
+        .summary = "packed integer weights times rows quantised to int8",   \
+        .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,            \
+        .why_not = why_not,                                                 \
+        .scratch_floats = scratch_floats,                                   \
+        .run = run,                                                         \
+    }
+/* clang-format on */
 
 #endif

@@ -90,6 +90,5 @@ enum xl_status xl_check_kernels(struct xl_check_list *list, struct xl_err *err)
     list->n = 0;
     XL_TRY(xl_check_clock(list, err));
     XL_TRY(xl_check_cells(list, err));
-    XL_TRY(xl_check_backends(list, err));
     return xl_check_gemm(list, err);
 }

@@ -20,8 +20,7 @@ enum {
     CHUNK = 16,
     QK_ROW = HEADS * DK,
     V_ROW = HEADS * DV,
-    C_ALL = HEADS * DK * DV,
-    TRUTH = TOKENS * V_ROW /* doubles of h, then of one head's state */
+    C_ALL = HEADS * DK * DV
 };
 
 /* Everything lies in one block of floats and one of doubles. */
@@ -43,7 +42,7 @@ static bool make(struct problem *p)
     struct xl_rng rng;
     *p = (struct problem){
         .block = xl_alloc_zero(inputs + outputs, sizeof(float)),
-        .want = xl_alloc_zero(TRUTH, sizeof(double)),
+        .want = xl_alloc_zero(TOKENS * V_ROW, sizeof(double)),
     };
     if (!p->block || !p->want)
         return false;
@@ -141,79 +140,58 @@ static double distance(struct problem *p,
     return xl_check_distance(p->h, p->want, TOKENS * V_ROW);
 }
 
-/* Which of the two lists a pass adds to. */
-struct pass {
-    struct xl_check_list *list;
-    struct problem problem;
-    struct xl_pool *pool;
-};
-
-static enum xl_status begin(struct pass *pass, struct xl_check_list *list,
-                            struct xl_err *err)
-{
-    *pass = (struct pass){ .list = list };
-    bool ok = make(&pass->problem);
-    for (size_t h = 0; ok && h < HEADS; h++)
-        ok = solve_head(&pass->problem, h);
-    enum xl_status rc =
-        ok ? xl_pool_make(&pass->pool, &(struct xl_pool_options){ .width = 2 },
-                          err)
-           : xl_fail(err, XL_ENOMEM, "cannot check kernels: out of memory");
-    if (rc != XL_OK)
-        release(&pass->problem);
-    return rc;
-}
-
-static void end(struct pass *pass)
-{
-    xl_pool_free(pass->pool);
-    release(&pass->problem);
-}
-
-enum xl_status xl_check_cells(struct xl_check_list *list, struct xl_err *err)
+static void check_cell(struct xl_check_list *list, struct problem *p,
+                       const struct xl_cell *cell, struct xl_pool *pool)
 {
     static const enum xl_chunk_id ways[] = { XL_CHUNK_NATIVE, XL_CHUNK_SERIAL };
     static const char *const names[] = { "steps", "chunks" };
-    struct pass pass;
-    XL_TRY(begin(&pass, list, err));
-    for (size_t c = 0; c < XL_CELL_COUNT; c++) {
-        const struct xl_cell *cell = xl_cell_get((enum xl_cell_id)c);
-        for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-            struct xl_check *check =
-                xl_check_add(list, "cell", cell->name, names[w]);
-            if (check && !(check->why_not = cell->why_not()))
-                xl_check_settle(check,
-                                distance(&pass.problem, xl_chunk_get(ways[w]),
-                                         cell, pass.pool),
-                                CELL_BOUND);
-        }
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        struct xl_check *check =
+            xl_check_add(list, "cell", cell->name, names[w]);
+        if (check && !(check->why_not = cell->why_not()))
+            xl_check_settle(check,
+                            distance(p, xl_chunk_get(ways[w]), cell, pool),
+                            CELL_BOUND);
     }
-    end(&pass);
-    return XL_OK;
 }
 
-enum xl_status xl_check_backends(struct xl_check_list *list, struct xl_err *err)
+static void check_all(struct xl_check_list *list, struct problem *p,
+                      struct xl_pool *pool)
 {
-    const struct xl_cell *cell = xl_cell_get(XL_CELL_TILED);
-    struct pass pass;
-    XL_TRY(begin(&pass, list, err));
+    const struct xl_cell *tiled = xl_cell_get(XL_CELL_TILED);
+    for (size_t c = 0; c < XL_CELL_COUNT; c++)
+        check_cell(list, p, xl_cell_get((enum xl_cell_id)c), pool);
     for (size_t b = 0; b < XL_CHUNK_COUNT; b++) {
         const struct xl_chunk_backend *backend =
             xl_chunk_get((enum xl_chunk_id)b);
         xl_check_settle(xl_check_add(list, "backend", backend->name, NULL),
-                        distance(&pass.problem, backend, cell, pass.pool),
-                        CELL_BOUND);
+                        distance(p, backend, tiled, pool), CELL_BOUND);
     }
     struct xl_check *fault =
         xl_check_add(list, "backend", "serial", "one forget gate off by 0.01");
-    if (fault) {
-        fault->is_fault = true;
-        pass.problem.f[TOKENS / 2 * HEADS] += 0.01f;
-        xl_check_settle(fault,
-                        distance(&pass.problem, xl_chunk_get(XL_CHUNK_SERIAL),
-                                 cell, pass.pool),
-                        CELL_BOUND);
+    if (!fault)
+        return;
+    fault->is_fault = true;
+    p->f[TOKENS / 2 * HEADS] += 0.01f;
+    xl_check_settle(fault,
+                    distance(p, xl_chunk_get(XL_CHUNK_SERIAL), tiled, pool),
+                    CELL_BOUND);
+}
+
+enum xl_status xl_check_cells(struct xl_check_list *list, struct xl_err *err)
+{
+    struct problem p;
+    struct xl_pool *pool = NULL;
+    bool ok = make(&p);
+    for (size_t h = 0; ok && h < HEADS; h++)
+        ok = solve_head(&p, h);
+    enum xl_status rc =
+        ok ? xl_pool_make(&pool, &(struct xl_pool_options){ .width = 2 }, err)
+           : xl_fail(err, XL_ENOMEM, "cannot check kernels: out of memory");
+    if (rc == XL_OK) {
+        check_all(list, &p, pool);
+        xl_pool_free(pool);
     }
-    end(&pass);
-    return XL_OK;
+    release(&p);
+    return rc;
 }

@@ -16,9 +16,8 @@ void xl_check_settle(struct xl_check *check, double error, double bound);
 /* Largest difference over the largest true value; infinity for no numbers. */
 double xl_check_distance(const float *got, const double *want, size_t n);
 
+/* Cells, and backends with the tiled one. */
 enum xl_status xl_check_cells(struct xl_check_list *list, struct xl_err *err);
-enum xl_status xl_check_backends(struct xl_check_list *list,
-                                 struct xl_err *err);
 enum xl_status xl_check_gemm(struct xl_check_list *list, struct xl_err *err);
 enum xl_status xl_check_clock(struct xl_check_list *list, struct xl_err *err);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/json.h"
 #include "kernel/run/input.h"
 #include "kernel/run/npy.h"
@@ -81,7 +82,6 @@ static enum xl_status print_json(const struct writer *w, const char *out,
                                  const char *state_out, size_t vocab,
                                  struct xl_err *err)
 {
-    struct xl_buf text;
     cJSON *root = cJSON_CreateObject();
     xl_json_add_real(root, "tokens", (double)w->rows);
     xl_json_add_real(root, "vocab", (double)vocab);
@@ -92,14 +92,7 @@ static enum xl_status print_json(const struct writer *w, const char *out,
     xl_json_add_real(root, "max", w->largest);
     cJSON_AddBoolToObject(root, "finite", w->is_finite);
     xl_json_add_real(root, "next_id", (double)w->next);
-    xl_buf_init(&text, 0);
-    xl_json_print(root, false, &text);
-    cJSON_Delete(root);
-    enum xl_status rc = xl_buf_check(&text, "the summary", err);
-    if (rc == XL_OK)
-        printf("%s\n", text.data);
-    xl_buf_release(&text);
-    return rc;
+    return xl_print_json_line(root, err);
 }
 
 static enum xl_status write_all(const struct xl_cmd_ctx *ctx,

@@ -17,11 +17,6 @@ enum xl_scale {
     XL_SCALE_GAIN,  /* all values positive: -log(value) */
 };
 
-static inline bool xl_record_is_ok(const struct xl_record *r)
-{
-    return r->is_told && r->outcome.status == XL_OUTCOME_OK;
-}
-
 /* The scale of the history so far; a later value can change it. */
 static inline enum xl_scale xl_scale_find(const struct xl_search *search)
 {

@@ -88,27 +88,6 @@ static struct xl_sight sight_of(const struct xl_gp_model *model,
     return (struct xl_sight){ .y = xl_cost(model->scale, r) };
 }
 
-/* The best of the first `end` records; insertion into a short sorted list. */
-static size_t find_best(const struct xl_search *search, size_t most, size_t end,
-                        uint32_t *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < end; i++) {
-        if (!xl_record_is_ok(&search->records[i]))
-            continue;
-        double value = search->records[i].outcome.values[0];
-        size_t at = n;
-        while (at > 0 && search->records[out[at - 1]].outcome.values[0] < value)
-            at--;
-        if (at == most)
-            continue;
-        n += n < most;
-        memmove(out + at + 1, out + at, (n - at - 1) * sizeof *out);
-        out[at] = (uint32_t)i;
-    }
-    return n;
-}
-
 static enum xl_status add_row(const struct xl_gp_model *model,
                               struct xl_process *p,
                               const struct xl_search *search, size_t record,
@@ -131,7 +110,7 @@ static enum xl_status choose_rows(const struct xl_gp_model *model,
     xl_surrogate_clear(&p->surrogate);
     if (search->n_records > KEPT_ROWS) {
         latest = search->n_records - KEPT_ROWS / 2;
-        n = find_best(search, KEPT_ROWS / 2, latest, best);
+        n = xl_search_best(search, KEPT_ROWS / 2, latest, best);
     }
     XL_TRY(xl_surrogate_reserve(&p->surrogate,
                                 n + search->n_records - latest + SPARE, err));
@@ -295,7 +274,7 @@ static enum xl_status draw_columns(struct xl_gp_model *model,
                                    struct xl_search *search, struct xl_err *err)
 {
     uint32_t best[NEAR_BEST];
-    size_t n = find_best(search, NEAR_BEST, search->n_records, best);
+    size_t n = xl_search_best(search, NEAR_BEST, search->n_records, best);
     XL_TRY(xl_columns_draw(&model->columns, search, DRAWN, err));
     for (size_t i = 0; i < n; i++)
         XL_TRY(xl_columns_add_near(&model->columns, search,
@@ -308,7 +287,7 @@ static enum xl_status follow_best(struct xl_gp_model *model,
                                   struct xl_search *search, struct xl_err *err)
 {
     uint32_t best;
-    if (!find_best(search, 1, search->n_records, &best) ||
+    if (!xl_search_best(search, 1, search->n_records, &best) ||
         best == model->around)
         return XL_OK;
     model->around = best;

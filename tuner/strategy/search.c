@@ -142,6 +142,27 @@ enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
     return XL_OK;
 }
 
+/* Insertion into a short sorted list. */
+size_t xl_search_best(const struct xl_search *search, size_t most, size_t end,
+                      uint32_t *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < end; i++) {
+        if (!xl_record_is_ok(&search->records[i]))
+            continue;
+        double value = search->records[i].outcome.values[0];
+        size_t at = n;
+        while (at > 0 && search->records[out[at - 1]].outcome.values[0] < value)
+            at--;
+        if (at == most)
+            continue;
+        n += n < most;
+        memmove(out + at + 1, out + at, (n - at - 1) * sizeof *out);
+        out[at] = (uint32_t)i;
+    }
+    return n;
+}
+
 void xl_search_release(struct xl_search *search)
 {
     xl_free(search->records);

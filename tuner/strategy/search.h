@@ -24,6 +24,12 @@ struct xl_record {
     struct xl_outcome outcome; /* when told */
 };
 
+/* Was it measured? */
+static inline bool xl_record_is_ok(const struct xl_record *r)
+{
+    return r->is_told && r->outcome.status == XL_OUTCOME_OK;
+}
+
 /* What somebody expects of a point; see xl_strategy_hint. */
 struct xl_hint_row {
     uint64_t code;
@@ -94,6 +100,11 @@ enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
  * counted). */
 enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
                               struct xl_err *err);
+
+/* The best of the first `end` records that were measured, best first: at most
+ * `most` of them, their numbers in out. Returns how many. */
+size_t xl_search_best(const struct xl_search *search, size_t most, size_t end,
+                      uint32_t *out);
 
 void xl_search_release(struct xl_search *search);
 

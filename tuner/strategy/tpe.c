@@ -53,27 +53,6 @@ static enum xl_status make_tpe(void **state, struct xl_search *search,
     return xl_columns_init(&tpe->columns, search->space, err);
 }
 
-/* The best records of the history, best first. */
-static size_t find_good(const struct xl_search *search, size_t most,
-                        uint32_t out[MOST_GOOD])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < search->n_records; i++) {
-        if (!xl_record_is_ok(&search->records[i]))
-            continue;
-        double value = search->records[i].outcome.values[0];
-        size_t at = n;
-        while (at > 0 && search->records[out[at - 1]].outcome.values[0] < value)
-            at--;
-        if (at == most)
-            continue;
-        n += n < most;
-        memmove(out + at + 1, out + at, (n - at - 1) * sizeof *out);
-        out[at] = (uint32_t)i;
-    }
-    return n;
-}
-
 /* -- densities ------------------------------------------------------------ */
 
 /* Sets the weights of a kernel among n; returns its height as a multiple of
@@ -177,7 +156,8 @@ static enum xl_status ask_tpe(void *state, struct xl_search *search,
     double share = ceil(good_share * (double)search->n_records), most = 0;
     uint64_t code = XL_SPACE_NONE;
     size_t n =
-        find_good(search, share < MOST_GOOD ? (size_t)share : MOST_GOOD, good);
+        xl_search_best(search, share < MOST_GOOD ? (size_t)share : MOST_GOOD,
+                       search->n_records, good);
     if (search->n_records < STARTS || n == 0)
         return xl_search_draw(search, ask, err);
     XL_TRY(draw_columns(tpe, search, good, n, err));

@@ -383,7 +383,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
                                       .grade = &job->grade };
     XL_TRY(note_grades(job, &verdicts.grade, err));
     if (job->ctx->json)
-        xl_sweep_print_json(&report);
+        XL_TRY(xl_sweep_print_json(&report, err));
     else
         xl_sweep_print(&report);
     XL_TRY(tell_insight(job, err));

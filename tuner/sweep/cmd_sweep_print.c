@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/cmd_print.h"
 #include "kernel/base/json.h"
 
 const char *xl_sweep_short_params(const struct xl_param_space *of,
@@ -83,10 +84,10 @@ static void add_ratio(cJSON *to, const char *name, const struct xl_estimate *e)
     cJSON_AddNumberToObject(o, "n", (double)e->n);
 }
 
-void xl_sweep_print_json(const struct xl_sweep_report *r)
+enum xl_status xl_sweep_print_json(const struct xl_sweep_report *r,
+                                   struct xl_err *err)
 {
     const struct xl_verdicts *v = r->verdicts;
-    struct xl_buf out;
     cJSON *o = cJSON_CreateObject();
     xl_json_add_text(o, "run", r->run_dir, strlen(r->run_dir));
     cJSON_AddStringToObject(o, "end", xl_sweep_end_text(r->end));
@@ -113,9 +114,5 @@ void xl_sweep_print_json(const struct xl_sweep_report *r)
     } else {
         cJSON_AddNullToObject(o, "trial");
     }
-    xl_buf_init(&out, 0);
-    xl_json_print(o, false, &out);
-    printf("%s\n", out.data);
-    cJSON_Delete(o);
-    xl_buf_release(&out);
+    return xl_print_json_line(o, err);
 }

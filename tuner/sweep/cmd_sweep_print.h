@@ -15,7 +15,8 @@ struct xl_sweep_report {
     const struct xl_machine_grade *grade; /* of the machine at the start */
 };
 void xl_sweep_print(const struct xl_sweep_report *report);
-void xl_sweep_print_json(const struct xl_sweep_report *report);
+enum xl_status xl_sweep_print_json(const struct xl_sweep_report *report,
+                                   struct xl_err *err);
 
 /* "chunk_size=64 workers=2", the tunables that are searched. Returns out. */
 const char *xl_sweep_short_params(const struct xl_param_space *space,
