@@ -17,7 +17,9 @@
 #ifndef XL_BATCH_H
 #define XL_BATCH_H
 
-#include "kernel/run/generate.h"
+#include "kernel/base/err.h"
+#include "kernel/model/plan.h"
+#include "kernel/run/continuation.h"
 
 /* Called when a sequence has ended, in the order in which they end. */
 typedef void xl_batch_done(void *ctx, size_t index,

@@ -9,15 +9,6 @@
 #include "kernel/base/clock.h"
 #include "kernel/run/sequence.h"
 
-const char *xl_finish_name(enum xl_finish finish)
-{
-    static const char *const names[] = { [XL_FINISH_LENGTH] = "length",
-                                         [XL_FINISH_EOS] = "eos",
-                                         [XL_FINISH_STOP] = "stop",
-                                         [XL_FINISH_CALLER] = "caller" };
-    return names[finish];
-}
-
 /* One generation on its way. */
 struct run {
     struct xl_plan *plan;
@@ -76,11 +67,4 @@ done:
     if (rc != XL_OK)
         xl_generate_release(result);
     return rc;
-}
-
-void xl_generate_release(struct xl_generate_result *result)
-{
-    xl_free(result->ids);
-    xl_free(result->logprobs);
-    *result = (struct xl_generate_result){ 0 };
 }

@@ -14,7 +14,7 @@
 
 #include "kernel/base/buf.h"
 #include "kernel/model/config.h"
-#include "kernel/run/generate.h"
+#include "kernel/run/continuation.h"
 
 struct xl_sequence {
     const struct xl_config *config;

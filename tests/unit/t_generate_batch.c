@@ -7,6 +7,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/run/batch.h"
+#include "kernel/run/generate.h"
 #include "tests/harness/test.h"
 #include "tests/unit/checkpoint.h"
 
