@@ -8,3 +8,8 @@ pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(CURL libcurl>=7.85)
+if(NOT CURL_FOUND)
+  message(FATAL_ERROR "libcurl 7.85 or later is missing, which 'judge rubric' "
+    "speaks HTTP with; install the package libcurl4-openssl-dev")
+endif()
