@@ -42,12 +42,12 @@ size_t xl_pool_width(const struct xl_pool *pool);
 /* Runs work(ctx, i) for i in 0..width-1, one on each worker. */
 void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx);
 
-/* Runs work(ctx, part) for part in 0..parts-1 (below 65536), each once, on
- * whichever of the first `parts` workers comes first; returns when all parts
- * are done. The caller does what the others leave: a worker that the system
- * has taken off its core delays the step by the part it holds at most, and
- * after such a delay the caller does the next steps alone. Parts must not wait
- * for each other. Not inside a run, not inside a step. */
+/* Runs work(ctx, part) for part in 0..parts-1 (below 65536), each once: part i
+ * on worker i, or what remains of i by the width; returns when all parts
+ * are done. The caller does what others have not begun: a worker that the
+ * system has taken off its core delays the step by the part it holds at most,
+ * and after such a delay the caller does the next steps alone. Parts must not
+ * wait for each other. Not inside a run, not inside a step. */
 void xl_pool_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
                   void *ctx);
 
