@@ -223,37 +223,6 @@ done:
 
 /* -- a text ---------------------------------------------------------------- */
 
-static enum xl_status fail_unknown(const char *word, const char *flag,
-                                   struct xl_err *err)
-{
-    const char *names[XL_PARAM_COUNT];
-    char hint[80];
-    for (size_t i = 0; i < XL_PARAM_COUNT; i++)
-        names[i] = xl_param_row((enum xl_param)i)->name;
-    return xl_fail(err, XL_EUSAGE, "unknown tunable '%s' in %s%s", word, flag,
-                   xl_cmd_hint(word, names, XL_PARAM_COUNT, hint, sizeof hint));
-}
-
-/* Sets one "name=value" of a list's item. */
-static enum xl_status set_pair(struct xl_params *params, const char *pair,
-                               size_t n, const char *flag, struct xl_err *err)
-{
-    char word[128];
-    if (n >= sizeof word)
-        return xl_fail(err, XL_EUSAGE, "'%s %.40s...' is no name=value", flag,
-                       pair);
-    memcpy(word, pair, n);
-    word[n] = '\0';
-    char *equals = strchr(word, '=');
-    if (!equals)
-        return xl_fail(err, XL_EUSAGE, "'%s %s' is no name=value", flag, word);
-    *equals = '\0';
-    enum xl_param id = xl_param_find(word);
-    if (id == XL_PARAM_COUNT)
-        return fail_unknown(word, flag, err);
-    return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, flag, err);
-}
-
 static bool is_folder(const char *text)
 {
     return !strchr(text, '=') && xl_io_exists(text);
@@ -280,7 +249,7 @@ static enum xl_status set_pairs(struct xl_params *params,
             continue;
         for (; *at; at += *at == ',') {
             size_t n = strcspn(at, ",");
-            XL_TRY(set_pair(params, at, n, flag, err));
+            XL_TRY(xl_params_set_pair(params, at, n, flag, err));
             at += n;
         }
     }

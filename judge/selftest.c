@@ -279,7 +279,6 @@ static void release(struct victim *v)
 enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
                                   struct xl_err *err)
 {
-    char word[64], *equals;
     if (strcmp(words, "reference") == 0) {
         xl_judge_reference(params);
         return XL_OK;
@@ -287,15 +286,8 @@ enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
     xl_params_init(params);
     for (const char *at = words; *at; at += *at == ' ') {
         size_t n = strcspn(at, " ");
-        if (n >= sizeof word)
-            return xl_fail(err, XL_EFAILED, "'%s' is too long", at);
-        memcpy(word, at, n);
-        word[n] = '\0';
+        XL_TRY(xl_params_set_pair(params, at, n, "the self-test", err));
         at += n;
-        equals = strchr(word, '=');
-        *equals = '\0';
-        XL_TRY(xl_params_set(params, xl_param_find(word), equals + 1,
-                             XL_LAYER_FLAG, "the self-test", err));
     }
     return XL_OK;
 }

@@ -37,22 +37,6 @@ static enum xlstm_status hand_on(enum xl_status rc, const struct xl_err *err,
 
 /* -- opening -------------------------------------------------------------- */
 
-static enum xl_status set_param(struct xl_params *params, const char *text,
-                                struct xl_err *err)
-{
-    char name[64];
-    const char *equals = strchr(text, '=');
-    size_t n = equals ? (size_t)(equals - text) : 0;
-    if (n == 0 || n >= sizeof name)
-        return xl_fail(err, XL_EUSAGE, "'%s' is not name=value", text);
-    memcpy(name, text, n);
-    name[n] = '\0';
-    enum xl_param id = xl_param_find(name);
-    if (id == XL_PARAM_COUNT)
-        return xl_fail(err, XL_EUSAGE, "there is no tunable '%s'", name);
-    return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, text, err);
-}
-
 static enum xl_status read_params(struct xl_params *params,
                                   const struct xlstm_options *options,
                                   struct xl_err *err)
@@ -64,7 +48,8 @@ static enum xl_status read_params(struct xl_params *params,
         XL_TRY(xl_params_load(params, options->profile, XL_LAYER_CONFIG,
                               ignored, err));
     for (; text && *text; text++)
-        XL_TRY(set_param(params, *text, err));
+        XL_TRY(xl_params_set_pair(params, *text, strlen(*text),
+                                  "options.params", err));
     return XL_OK;
 }
 

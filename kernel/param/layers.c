@@ -12,7 +12,8 @@
 #include "kernel/base/json.h"
 
 enum {
-    NAME_ROOM = 48
+    NAME_ROOM = 48,
+    PAIR_ROOM = 128 /* name=value, and its end */
 };
 
 /* -- JSON ----------------------------------------------------------------- */
@@ -245,21 +246,25 @@ enum xl_status xl_params_check_env(char *const *environment, struct xl_err *err)
 
 /* -- flags ---------------------------------------------------------------- */
 
-/* "name=value" of --param. */
-static enum xl_status set_from_pair(struct xl_params *params, const char *pair,
-                                    struct xl_err *err)
+enum xl_status xl_params_set_pair(struct xl_params *params, const char *pair,
+                                  size_t n, const char *where,
+                                  struct xl_err *err)
 {
-    char name[NAME_ROOM];
-    const char *equals = strchr(pair, '=');
-    size_t n = equals ? (size_t)(equals - pair) : 0;
-    if (n == 0 || n >= sizeof name)
-        return xl_fail(err, XL_EUSAGE, "'--param %s' is not name=value", pair);
-    memcpy(name, pair, n);
-    name[n] = '\0';
-    enum xl_param id = xl_param_find(name);
+    char word[PAIR_ROOM];
+    if (n >= sizeof word)
+        return xl_fail(err, XL_EUSAGE, "'%s %.40s...' is not name=value", where,
+                       pair);
+    memcpy(word, pair, n);
+    word[n] = '\0';
+    char *equals = strchr(word, '=');
+    if (!equals || equals == word)
+        return xl_fail(err, XL_EUSAGE, "'%s %s' is not name=value", where,
+                       word);
+    *equals = '\0';
+    enum xl_param id = xl_param_find(word);
     if (id == XL_PARAM_COUNT)
-        return fail_unknown_key(name, err);
-    return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, "--param", err);
+        return fail_unknown_key(word, err);
+    return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, where, err);
 }
 
 enum xl_status xl_params_from_flags(struct xl_params *params,
@@ -268,7 +273,8 @@ enum xl_status xl_params_from_flags(struct xl_params *params,
                                     struct xl_err *err)
 {
     for (size_t i = 0; i < n; i++)
-        XL_TRY(set_from_pair(params, texts[i], err));
+        XL_TRY(xl_params_set_pair(params, texts[i], strlen(texts[i]), "--param",
+                                  err));
     for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
         if (!xl_opt_given(opts, group, i))
             continue;

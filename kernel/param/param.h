@@ -138,6 +138,12 @@ enum xl_status xl_params_from_env(struct xl_params *params, xl_env_fn *get,
 enum xl_status xl_params_check_env(char *const *environment,
                                    struct xl_err *err);
 
+/* Sets one tunable as a flag does, from the first n bytes of pair, which are
+ * "name=value"; where is what errors and the value's origin say of it. */
+enum xl_status xl_params_set_pair(struct xl_params *params, const char *pair,
+                                  size_t n, const char *where,
+                                  struct xl_err *err);
+
 /* Overlays the tunable flags and every --param name=value (texts[0..n)). */
 enum xl_status xl_params_from_flags(struct xl_params *params,
                                     const struct xl_opts *opts, size_t group,
