@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/judge_run.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "judge/distinct.h"
 #include "judge/judge.h"
 #include "judge/logprob.h"
-#include "judge/outputs.h"
 #include "judge/replay.h"
+#include "judge/run_input.h"
 #include "kernel/base/alloc.h"
-#include "kernel/base/io.h"
-#include "kernel/base/json.h"
-#include "kernel/run/session.h"
 
 /* What one call works with; released together. */
 struct work {
     const struct xl_judge_run_options *options;
     struct xl_judged_run *judged;
-    struct xl_session session;
-    struct xl_ids prompt;
-    struct xl_outputs outputs;
+    struct xl_run_input in;
     struct xl_judge_text text;
     struct xl_judge *judge;
     struct xl_replay *replay;
     char *folder; /* of kept reference logits; heap or NULL */
-    cJSON *meta;
 };
 
 static void release(struct work *w)
@@ -34,9 +27,7 @@ static void release(struct work *w)
     xl_judge_free(w->judge);
     xl_free(w->folder);
     xl_judge_text_release(&w->text);
-    xl_ids_release(&w->prompt);
-    xl_session_close(&w->session);
-    cJSON_Delete(w->meta);
+    xl_run_input_close(&w->in);
 }
 
 void xl_judged_run_release(struct xl_judged_run *judged)
@@ -48,116 +39,31 @@ void xl_judged_run_release(struct xl_judged_run *judged)
 
 /* -- opening --------------------------------------------------------------- */
 
-static enum xl_status load_meta(struct work *w, const char *run_dir,
-                                struct xl_err *err)
-{
-    char *path = xl_io_join(run_dir, "run_meta.json");
-    if (!path)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    enum xl_status rc = xl_json_load(path, XL_JSON_LARGE, &w->meta, err);
-    if (rc == XL_ENOTFOUND)
-        rc = xl_fail(err, XL_ENOTFOUND,
-                     "'%s' is no run folder: it has no "
-                     "run_meta.json",
-                     run_dir);
-    xl_free(path);
-    return rc;
-}
-
-static enum xl_status open_model(struct work *w, const char *model_dir,
-                                 struct xl_err *err)
-{
-    const char *dir = model_dir;
-    if (!dir) {
-        enum xl_status rc = xl_json_get_text(w->meta, "model_path", &dir, err);
-        if (rc == XL_ENOTFOUND)
-            return xl_fail(err, XL_EFORMAT,
-                           "run_meta.json has no model_path; "
-                           "name the checkpoint with --model");
-        XL_TRY(rc);
-    }
-    w->session.model_dir = xl_strdup(dir);
-    w->judged->model_dir = xl_strdup(dir);
-    if (!w->session.model_dir || !w->judged->model_dir)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    XL_TRY(xl_model_open(&w->session.model, dir, err));
-    return xl_tokenizer_open(&w->session.tokenizer, dir, err);
-}
-
-static enum xl_status ids_of_list(const cJSON *list, struct xl_ids *ids,
-                                  struct xl_err *err)
-{
-    for (const cJSON *item = list->child; item; item = item->next) {
-        double id = item->valuedouble;
-        if (!cJSON_IsNumber(item) || !(id >= 0) || id > INT32_MAX ||
-            id != (double)(int32_t)id)
-            return xl_fail(err, XL_EFORMAT,
-                           "prompt_ids of run_meta.json has "
-                           "an item that is no token id");
-        XL_TRY(xl_ids_add(ids, (int32_t)id, err));
-    }
-    return XL_OK;
-}
-
-/* Ids when the run kept them, else the ids of its text. */
-static enum xl_status read_prompt(struct work *w, struct xl_err *err)
-{
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(w->meta, "prompt_ids");
-    if (cJSON_IsArray(list)) {
-        XL_TRY(ids_of_list(list, &w->prompt, err));
-        return xl_session_check_ids(&w->session, &w->prompt, err);
-    }
-    const char *text = NULL;
-    enum xl_status rc = xl_json_get_text(w->meta, "prompt", &text, err);
-    if (rc == XL_ENOTFOUND)
-        return xl_fail(err, XL_EFORMAT,
-                       "run_meta.json has neither prompt_ids "
-                       "nor prompt");
-    XL_TRY(rc);
-    return xl_session_encode(&w->session, text, strlen(text), true, &w->prompt,
-                             err);
-}
-
-static enum xl_status load_outputs(struct work *w, const char *run_dir,
-                                   struct xl_err *err)
-{
-    char *dir = xl_io_join(run_dir, "outputs");
-    if (!dir)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    enum xl_status rc =
-        xl_outputs_load(dir, &w->judged->arena, &w->outputs, err);
-    xl_free(dir);
-    if (rc == XL_OK && w->outputs.n == 0)
-        rc = xl_fail(err, XL_ENOTFOUND, "'%s' has no saved outputs to judge",
-                     run_dir);
-    return rc;
-}
-
 static enum xl_status open_all(struct work *w, const char *run_dir,
                                const char *model_dir, struct xl_err *err)
 {
     struct xl_judged_run *judged = w->judged;
     struct xl_model *model;
-    XL_TRY(load_meta(w, run_dir, err));
-    XL_TRY(load_outputs(w, run_dir, err));
-    XL_TRY(open_model(w, model_dir, err));
-    XL_TRY(read_prompt(w, err));
-    model = w->session.model;
-    XL_TRY(xl_judge_heldout(&w->text, model, w->session.tokenizer,
+    XL_TRY(xl_run_input_open(&w->in, run_dir, model_dir, &judged->arena, err));
+    judged->model_dir = xl_strdup(w->in.session.model_dir);
+    if (!judged->model_dir)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    model = w->in.session.model;
+    XL_TRY(xl_judge_heldout(&w->text, model, w->in.session.tokenizer,
                             w->options->max_tokens, err));
     w->folder = xl_judge_folder();
     struct xl_judge_options options = { .folder = w->folder };
     XL_TRY(xl_judge_make(&w->judge, model, &w->text, &options, err));
-    XL_TRY(xl_replay_make(&w->replay, model, NULL, w->prompt.data, w->prompt.n,
-                          err));
-    judged->n = w->outputs.n;
+    XL_TRY(xl_replay_make(&w->replay, model, NULL, w->in.prompt.data,
+                          w->in.prompt.n, err));
+    judged->n = w->in.outputs.n;
     judged->ratings =
         xl_arena_zero(&judged->arena, judged->n, sizeof *judged->ratings);
     if (!judged->ratings)
         return xl_fail(err, XL_ENOMEM, "out of memory");
     memcpy(judged->text_hash, w->text.hash, sizeof judged->text_hash);
     judged->text_tokens = w->text.ids.n;
-    judged->prompt_tokens = w->prompt.n;
+    judged->prompt_tokens = w->in.prompt.n;
     judged->is_random = w->text.is_random;
     return XL_OK;
 }
@@ -169,7 +75,7 @@ static size_t bytes_of(const struct work *w, const struct xl_output *output)
     struct xl_buf text;
     xl_buf_init(&text, 0);
     for (size_t i = 0; i < output->n_ids; i++)
-        xl_tokenizer_decode(w->session.tokenizer, output->ids[i], &text);
+        xl_tokenizer_decode(w->in.session.tokenizer, output->ids[i], &text);
     size_t n = text.len;
     xl_buf_release(&text);
     return n;
@@ -191,7 +97,7 @@ static enum xl_status rate_text(struct work *w, const struct xl_output *output,
             output->is_greedy ? xl_score_point(line.greedy_gap, n)
                               : xl_score_unknown("the text was sampled");
         rc = xl_distinct_scores(output->text, output->n_text, output->ids, n,
-                                xl_model_config(w->session.model)->vocab,
+                                xl_model_config(w->in.session.model)->vocab,
                                 rating->scores, err);
     }
     xl_free(line.logprobs);
@@ -219,7 +125,7 @@ static enum xl_status set_text_scores(struct work *w, size_t i,
                                       struct xl_err *err)
 {
     struct xl_rating *ratings = w->judged->ratings;
-    const struct xl_output *items = w->outputs.items;
+    const struct xl_output *items = w->in.outputs.items;
     for (size_t j = 0; j < i; j++) {
         if (!has_same_text(&items[j], &items[i]))
             continue;
@@ -237,7 +143,7 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
                                         struct xl_err *err)
 {
     struct xl_rating *ratings = w->judged->ratings;
-    const struct xl_output *items = w->outputs.items;
+    const struct xl_output *items = w->in.outputs.items;
     struct xl_judgement judgement;
     const struct xl_score *from = NULL;
     for (size_t j = 0; j < i && !from; j++)
@@ -255,7 +161,7 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
 static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
 {
     const struct xl_judge_run_options *o = w->options;
-    const struct xl_output *output = &w->outputs.items[i];
+    const struct xl_output *output = &w->in.outputs.items[i];
     struct xl_rating *rating = &w->judged->ratings[i];
     rating->file = output->file;
     rating->params = output->params;
@@ -284,9 +190,9 @@ enum xl_status xl_judge_run(struct xl_judged_run *judged, const char *run_dir,
     *judged = (struct xl_judged_run){ 0 };
     xl_arena_init(&judged->arena, 0);
     enum xl_status rc = open_all(&w, run_dir, model_dir, err);
-    for (size_t i = 0; i < w.outputs.n && rc == XL_OK; i++) {
+    for (size_t i = 0; i < w.in.outputs.n && rc == XL_OK; i++) {
         if (w.options->progress)
-            w.options->progress(w.options->progress_ctx, i, w.outputs.n);
+            w.options->progress(w.options->progress_ctx, i, w.in.outputs.n);
         rc = rate(&w, i, err);
     }
     release(&w);
