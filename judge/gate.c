@@ -75,27 +75,40 @@ enum xl_tier xl_tier_find(const char *name)
     return XL_TIER_COUNT;
 }
 
-static bool is_choice(const struct xl_params *params, enum xl_param id,
-                      const char *wanted)
+/* What a number format of weights promises. One that nobody has named here
+ * is held to 8 bits. */
+static enum xl_tier tier_of_format(const char *name)
 {
-    char text[XL_VALUE_ROOM];
-    return strcmp(xl_param_format(id, params->value[id], text), wanted) == 0;
+    static const struct {
+        const char *name;
+        enum xl_tier tier;
+    } formats[] = { { "fp32", XL_TIER_KERNEL },
+                    { "bf16", XL_TIER_BF16 },
+                    { "int8", XL_TIER_Q8 },
+                    { "int4", XL_TIER_Q4 } };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return formats[i].tier;
+    return XL_TIER_Q8;
 }
 
-/* A format nobody has named here gets the loosest tier only when it is one
- * of 4 bits; everything else unknown is held to q8. */
+static enum xl_tier looser(enum xl_tier a, enum xl_tier b)
+{
+    return a > b ? a : b;
+}
+
+/* The coarsest format that is at work decides. */
 enum xl_tier xl_tier_of(const struct xl_params *params)
 {
-    enum xl_tier tier = XL_TIER_Q8;
-    if (is_choice(params, XL_PARAM_WEIGHT_DTYPE, "int4"))
-        return XL_TIER_Q4;
-    if (is_choice(params, XL_PARAM_WEIGHT_DTYPE, "fp32"))
-        tier = XL_TIER_KERNEL;
-    else if (is_choice(params, XL_PARAM_WEIGHT_DTYPE, "bf16"))
-        tier = XL_TIER_BF16;
-    if (!is_choice(params, XL_PARAM_STATE_DTYPE, "fp32"))
-        tier = XL_TIER_Q8;
-    return tier;
+    char text[XL_VALUE_ROOM];
+    const int64_t *v = params->value;
+    enum xl_tier tier = tier_of_format(
+        xl_param_format(XL_PARAM_WEIGHT_DTYPE, v[XL_PARAM_WEIGHT_DTYPE], text));
+    xl_param_format(XL_PARAM_HEAD_DTYPE, v[XL_PARAM_HEAD_DTYPE], text);
+    if (strcmp(text, "same") != 0)
+        tier = looser(tier, tier_of_format(text));
+    xl_param_format(XL_PARAM_STATE_DTYPE, v[XL_PARAM_STATE_DTYPE], text);
+    return strcmp(text, "fp32") == 0 ? tier : looser(tier, XL_TIER_Q8);
 }
 
 /* -- ruling ---------------------------------------------------------------- */

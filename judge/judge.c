@@ -17,6 +17,7 @@
 
 #include "judge/drift.h"
 #include "judge/interval.h"
+#include "judge/reach.h"
 #include "judge/reference.h"
 #include "judge/state_error.h"
 #include "kernel/base/alloc.h"
@@ -25,8 +26,7 @@
 
 enum {
     MOST_STEPS = 128,
-    STEP_SHARE = 8,
-    MOST_LOOKS = 12
+    STEP_SHARE = 8
 };
 
 #define ROOM_BYTES  ((size_t)256 << 20)
@@ -42,11 +42,10 @@ struct xl_judge {
     size_t vocab, most_piece, tries;
     struct xl_reference *reference;
     struct xl_drift *drift;
-    size_t n_looks, looks[MOST_LOOKS]; /* ends, ascending */
-    size_t least_pass;                 /* tokens before a verdict may pass */
-    float *piece;                      /* [piece_room][vocab] */
-    size_t piece_room;                 /* tokens */
-    float *prefilled;                  /* [MOST_STEPS][vocab] */
+    struct xl_looks looks;
+    float *piece;      /* [piece_room][vocab] */
+    size_t piece_room; /* tokens */
+    float *prefilled;  /* [MOST_STEPS][vocab] */
 };
 
 void xl_judge_reference(struct xl_params *params)
@@ -114,22 +113,6 @@ static enum xl_status copy_text(struct xl_judge *judge,
     return XL_OK;
 }
 
-/* The screen, the text proper, then twice as much each time. */
-static void plan_looks(struct xl_judge *judge)
-{
-    const struct xl_judge_options *o = &judge->options;
-    size_t n = judge->ids.n;
-    size_t end = o->full && o->full < n ? o->full : n;
-    judge->least_pass = end;
-    if (o->screen && o->screen < end)
-        judge->looks[judge->n_looks++] = o->screen;
-    judge->looks[judge->n_looks++] = end;
-    while (end < n && judge->n_looks + 1 < MOST_LOOKS) {
-        end = end > n / 2 ? n : end * 2;
-        judge->looks[judge->n_looks++] = end;
-    }
-}
-
 static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
 {
     struct xl_params naive;
@@ -176,7 +159,8 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
         judge->options = *options;
     judge->tries = judge->options.tries ? judge->options.tries : 1;
     XL_TRY_DONE(rc, copy_text(judge, text, err));
-    plan_looks(judge);
+    xl_looks_plan(&judge->looks, judge->ids.n, judge->options.screen,
+                  judge->options.full);
     set_most_piece(judge);
     XL_TRY_DONE(rc, xl_drift_make(&judge->drift, judge->vocab, judge->ids.data,
                                   judge->ids.n, err));
@@ -371,7 +355,7 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
         .block = judge->options.block,
         .token_bytes = judge->token_bytes,
         .rows = t->at,
-        .level = xl_interval_level(judge->n_looks * judge->tries),
+        .level = xl_interval_level(judge->looks.n * judge->tries),
     };
     XL_TRY(xl_drift_scores(judge->drift, &options, out->scores, err));
     if (t->steps)
@@ -382,7 +366,7 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     out->piece = t->piece;
     out->looks++;
     xl_gate_rule(tier, out->scores, &out->ruling);
-    out->is_screen = t->at < judge->least_pass;
+    out->is_screen = t->at < judge->looks.least_pass;
     if (out->is_screen)
         xl_ruling_hold(&out->ruling, t->at);
     return XL_OK;
@@ -393,7 +377,7 @@ static enum xl_status run_looks(struct trial *t, enum xl_tier tier,
 {
     const struct xl_judge *judge = t->judge;
     for (size_t i = 0; i < n_looks; i++) {
-        size_t end = judge->looks[i];
+        size_t end = judge->looks.ends[i];
         size_t steps = steps_of(t, end - t->at);
         XL_TRY(prefill_to(t, end - steps, err));
         XL_TRY(step_to(t, end, err));
@@ -431,7 +415,7 @@ enum xl_status xl_judge_subject(struct xl_judge *judge,
                                 enum xl_tier tier, struct xl_judgement *out,
                                 struct xl_err *err)
 {
-    return judge_looks(judge, subject, tier, judge->n_looks, out, err);
+    return judge_looks(judge, subject, tier, judge->looks.n, out, err);
 }
 
 static void forward_plan(void *ctx, struct xl_state *state,

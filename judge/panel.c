@@ -3,13 +3,17 @@
 
 #include <string.h>
 
+#include "judge/interval.h"
+#include "judge/reach.h"
 #include "kernel/base/alloc.h"
 
 enum {
     SCREEN = 512,
     LONGER = 4, /* times the held-out text */
     SEED = 31,  /* of what makes it longer */
-    HOLDOUT_SEED = 7411
+    HOLDOUT_SEED = 7411,
+    GRAIN = 64,          /* steps in which a sufficient length is looked for */
+    MOST_ASKED = 1 << 14 /* tokens; every tier is proved long before */
 };
 
 struct xl_panel {
@@ -63,43 +67,123 @@ void xl_panel_free(struct xl_panel *panel)
     xl_free(panel);
 }
 
-static enum xl_status make_search(struct xl_panel *p, struct xl_err *err)
+/* How much text the stages read: the held-out text first, then up to the
+ * budget. */
+struct extent {
+    size_t full, total; /* tokens */
+};
+
+static struct extent extent_of(size_t heldout, size_t max_tokens)
+{
+    size_t total = max_tokens ? max_tokens : LONGER * heldout;
+    return (struct extent){ total < heldout ? total : heldout, total };
+}
+
+static struct xl_judge_options options_of(const struct extent *x,
+                                          enum xl_stage stage)
+{
+    bool is_holdout = stage == XL_STAGE_HOLDOUT;
+    return (struct xl_judge_options){ .screen = is_holdout ? 0 : SCREEN,
+                                      .full = x->full,
+                                      .tries =
+                                          is_holdout ? XL_HOLDOUT_TRIES : 1 };
+}
+
+static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
+                                 struct xl_judge **judge, struct xl_err *err)
 {
     struct xl_judge_text text = { 0 };
-    size_t most = p->options.max_tokens;
     enum xl_status rc;
-    XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, most, err));
-    struct xl_judge_options options = { .screen = SCREEN,
-                                        .full = text.ids.n,
-                                        .folder = p->options.folder };
-    if (most == 0)
-        XL_TRY_DONE(rc, xl_judge_extend(&text, p->model, p->tokenizer,
-                                        LONGER * text.ids.n, SEED, err));
-    rc = xl_judge_make(&p->search, p->model, &text, &options, err);
+    XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, 0, err));
+    struct extent x = extent_of(text.ids.n, p->options.max_tokens);
+    struct xl_judge_options options = options_of(&x, stage);
+    options.folder = p->options.folder;
+    if (stage == XL_STAGE_HOLDOUT) {
+        xl_judge_text_release(&text);
+        rc = xl_judge_made(&text, p->model, p->tokenizer, x.total, HOLDOUT_SEED,
+                           err);
+    } else if (x.total < text.ids.n) {
+        xl_judge_text_release(&text);
+        rc = xl_judge_heldout(&text, p->model, p->tokenizer, x.total, err);
+    } else {
+        rc = xl_judge_extend(&text, p->model, p->tokenizer, x.total, SEED, err);
+    }
+    if (rc == XL_OK)
+        rc = xl_judge_make(judge, p->model, &text, &options, err);
 done:
     xl_judge_text_release(&text);
     return rc;
 }
 
-static enum xl_status make_holdout(struct xl_panel *p, struct xl_err *err)
+/* -- what can be proved ---------------------------------------------------- */
+
+/* The verdict on the reference itself in a tier, in the stricter of the
+ * stages that pass. */
+static enum xl_status rule_ideal(enum xl_tier tier, size_t heldout,
+                                 size_t max_tokens, struct xl_ruling *ruling,
+                                 struct xl_err *err)
+{
+    static const enum xl_stage stages[] = { XL_STAGE_FULL, XL_STAGE_HOLDOUT };
+    struct extent x = extent_of(heldout, max_tokens);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        struct xl_judge_options o = options_of(&x, stages[i]);
+        struct xl_looks looks;
+        xl_looks_plan(&looks, x.total, o.screen, o.full);
+        XL_TRY(xl_reach(tier, x.total, xl_interval_level(looks.n * o.tries),
+                        ruling, err));
+        if (ruling->verdict != XL_VERDICT_PASS)
+            break;
+    }
+    return XL_OK;
+}
+
+/* The least max_tokens, to a multiple of GRAIN, with which it passes. */
+static enum xl_status find_least(enum xl_tier tier, size_t heldout,
+                                 size_t *tokens, struct xl_err *err)
+{
+    struct xl_ruling ruling;
+    size_t n = 0;
+    do {
+        n += GRAIN;
+        XL_TRY(rule_ideal(tier, heldout, n, &ruling, err));
+    } while (ruling.verdict != XL_VERDICT_PASS && n < MOST_ASKED);
+    *tokens = n;
+    return XL_OK;
+}
+
+static enum xl_status check_tier(enum xl_tier tier, size_t heldout,
+                                 size_t max_tokens, struct xl_err *err)
+{
+    struct xl_ruling ruling;
+    size_t least;
+    XL_TRY(rule_ideal(tier, heldout, max_tokens, &ruling, err));
+    if (ruling.verdict == XL_VERDICT_PASS)
+        return XL_OK;
+    XL_TRY(find_least(tier, heldout, &least, err));
+    return xl_fail(err, XL_EUSAGE,
+                   "%zu tokens of text prove nothing in tier '%s', not even "
+                   "of the reference itself; it takes %zu: give "
+                   "--judge-tokens %zu or more, or leave it out",
+                   extent_of(heldout, max_tokens).total, xl_tier_name(tier),
+                   least, least);
+}
+
+enum xl_status xl_panel_check(const struct xl_model *model,
+                              const struct xl_tokenizer *tokenizer,
+                              size_t max_tokens,
+                              const bool wanted[XL_TIER_COUNT],
+                              struct xl_err *err)
 {
     struct xl_judge_text text = { 0 };
-    size_t most = p->options.max_tokens, full;
-    enum xl_status rc;
-    XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, most, err));
-    full = text.ids.n;
-    xl_judge_text_release(&text);
-    XL_TRY_DONE(rc,
-                xl_judge_made(&text, p->model, p->tokenizer,
-                              most ? full : LONGER * full, HOLDOUT_SEED, err));
-    struct xl_judge_options options = { .full = full,
-                                        .tries = XL_HOLDOUT_TRIES,
-                                        .folder = p->options.folder };
-    rc = xl_judge_make(&p->holdout, p->model, &text, &options, err);
-done:
+    enum xl_status rc = xl_judge_heldout(&text, model, tokenizer, 0, err);
+    for (size_t i = 0; i < XL_TIER_COUNT && rc == XL_OK; i++)
+        if (wanted[i])
+            rc = check_tier((enum xl_tier)i, text.ids.n, max_tokens, err);
     xl_judge_text_release(&text);
     return rc;
 }
+
+/* -- judging --------------------------------------------------------------- */
 
 enum xl_status xl_panel_subject(struct xl_panel *p, enum xl_stage stage,
                                 const struct xl_subject *subject,
@@ -108,11 +192,11 @@ enum xl_status xl_panel_subject(struct xl_panel *p, enum xl_stage stage,
 {
     if (stage == XL_STAGE_HOLDOUT) {
         if (!p->holdout)
-            XL_TRY(make_holdout(p, err));
+            XL_TRY(make_judge(p, stage, &p->holdout, err));
         return xl_judge_subject(p->holdout, subject, tier, out, err);
     }
     if (!p->search)
-        XL_TRY(make_search(p, err));
+        XL_TRY(make_judge(p, stage, &p->search, err));
     if (stage == XL_STAGE_SCREEN)
         return xl_judge_screen(p->search, subject, tier, out, err);
     return xl_judge_subject(p->search, subject, tier, out, err);

@@ -23,8 +23,8 @@
 struct xl_panel;
 
 struct xl_panel_options {
-    size_t max_tokens;  /* of each text; 0 = the held-out text, then up to
-                           four times as many */
+    size_t max_tokens;  /* of each text: the held-out text first, then made
+                           text; 0 = up to four times the held-out text */
     const char *folder; /* of kept reference logits, or NULL; borrowed */
 };
 
@@ -34,6 +34,15 @@ enum xl_status xl_panel_make(struct xl_panel **panel, struct xl_model *model,
                              const struct xl_panel_options *options,
                              struct xl_err *err);
 void xl_panel_free(struct xl_panel *panel);
+
+/* Could a panel of that many tokens (0 as above) prove anything in each of
+ * the tiers wanted? XL_EUSAGE with the length that can, when not. Nothing is
+ * run. */
+enum xl_status xl_panel_check(const struct xl_model *model,
+                              const struct xl_tokenizer *tokenizer,
+                              size_t max_tokens,
+                              const bool wanted[XL_TIER_COUNT],
+                              struct xl_err *err);
 
 enum xl_status xl_panel_subject(struct xl_panel *panel, enum xl_stage stage,
                                 const struct xl_subject *subject,

@@ -28,6 +28,7 @@ struct xl_fake {
     int64_t crash_chunk;   /* this chunk_size crashes; 0 = none */
     int64_t lying_chunk;   /* this one runs as chunk_size 1; 0 = none */
     int64_t damaged_chunk; /* the judge refuses it; 0 = none */
+    int64_t open_chunk;    /* its whole judge proves nothing; 0 = none */
     struct xl_params fast; /* for speeds that single one out */
     double gain;           /* of that one */
     /* Instead of damaged_chunk; or NULL. */

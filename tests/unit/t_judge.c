@@ -559,6 +559,17 @@ static void formats_choose_the_tier(struct xl_test *t)
                                   XL_LAYER_FLAG, "test", &err),
                     XL_OK, &err);
     XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_BF16);
+    /* The coarsest of all formats decides. */
+    XL_CHECK_STATUS(t,
+                    xl_params_set(&params, XL_PARAM_STATE_DTYPE, "bf16",
+                                  XL_LAYER_FLAG, "test", &err),
+                    XL_OK, &err);
+    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_Q8);
+    XL_CHECK_STATUS(t,
+                    xl_params_set(&params, XL_PARAM_HEAD_DTYPE, "int4",
+                                  XL_LAYER_FLAG, "test", &err),
+                    XL_OK, &err);
+    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_Q4);
 }
 
 const struct xl_test_case xl_suite_judge[] = {

@@ -286,9 +286,66 @@ static void damage_never_wins_and_the_best_honest_one_does(struct xl_test *t)
     close_court(&c);
 }
 
+/* -- too little text ------------------------------------------------------- */
+
+/* What a panel of so many tokens says of an honest configuration, at worst. */
+static enum xl_verdict worst_of(struct xl_test *t, struct court *c,
+                                size_t max_tokens)
+{
+    const struct xl_panel_options options = { .max_tokens = max_tokens };
+    struct xl_judgement full, holdout;
+    struct xl_panel *panel = NULL;
+    struct xl_err err = { 0 };
+    struct xl_subject subject =
+        xl_subject_of_plan(c->plan, xl_model_config(c->model));
+    enum xl_status rc = xl_panel_make(&panel, c->model, NULL, &options, &err);
+    if (rc == XL_OK)
+        rc = xl_panel_subject(panel, XL_STAGE_FULL, &subject, XL_TIER_KERNEL,
+                              &full, &err);
+    if (rc == XL_OK)
+        rc = xl_panel_subject(panel, XL_STAGE_HOLDOUT, &subject, XL_TIER_KERNEL,
+                              &holdout, &err);
+    xl_panel_free(panel);
+    if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+        return XL_VERDICT_FAIL;
+    return full.ruling.verdict > holdout.ruling.verdict
+               ? full.ruling.verdict
+               : holdout.ruling.verdict;
+}
+
+/* What the check asks for suffices the real judges, and no less does. */
+static void a_text_too_short_is_said_before(struct xl_test *t)
+{
+    enum {
+        GRAIN = 64
+    };
+    struct court c;
+    const bool kernel[XL_TIER_COUNT] = { [XL_TIER_KERNEL] = true };
+    const bool none[XL_TIER_COUNT] = { false };
+    struct xl_err err = { 0 };
+    if (open_court(t, &c)) {
+        XL_CHECK_STATUS(t, xl_panel_check(c.model, NULL, 0, kernel, &err),
+                        XL_OK, &err);
+        XL_CHECK_STATUS(t, xl_panel_check(c.model, NULL, 200, none, &err),
+                        XL_OK, &err);
+        XL_CHECK_EQ(t, xl_panel_check(c.model, NULL, 200, kernel, &err),
+                    XL_EUSAGE);
+        const char *fix = strstr(err.message, "--judge-tokens ");
+        XL_CHECK(t, fix && strstr(err.message, "'kernel'"));
+        size_t least = fix ? (size_t)atoi(fix + strlen("--judge-tokens ")) : 0;
+        XL_CHECK(t, least > 200);
+        XL_CHECK_EQ(t, xl_panel_check(c.model, NULL, least, kernel, NULL),
+                    XL_OK);
+        XL_CHECK_EQ(t, worst_of(t, &c, least), XL_VERDICT_PASS);
+        XL_CHECK_EQ(t, worst_of(t, &c, least - GRAIN), XL_VERDICT_INCONCLUSIVE);
+    }
+    close_court(&c);
+}
+
 const struct xl_test_case xl_suite_judge_sweep[] = {
     { "each_stage_has_its_damage", each_stage_has_its_damage },
     { "damage_never_wins_and_the_best_honest_one_does",
       damage_never_wins_and_the_best_honest_one_does },
+    { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },
     { 0 },
 };

@@ -83,6 +83,7 @@ static void resumes_to_the_same_end(struct xl_test *t)
         if (!open_bench(&b, t))
             return;
         b.fake.noise = 0.05;
+        b.fake.open_chunk = 48;
         snprintf(file, sizeof file, "%s-whole.db", modes[m]);
         if (open_start(&b, &s, file, modes[m], 20)) {
             xl_sweep_start_search(&b, &s);
@@ -285,11 +286,39 @@ static void promotes_the_best_that_passes(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+/* What the text leaves open was measured well and does not win; it is neither
+ * wrong nor failed. */
+static void the_unproved_are_measured_and_lose(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct xl_sweep_start s;
+    struct xl_verdicts v;
+    size_t counts[XL_TRIAL_STATE_COUNT + 1] = { 0 };
+    struct xl_err err = { 0 };
+    if (open_bench(&b, t) && open_start(&b, &s, "trials.db", "random", 0)) {
+        b.fake.noise = 0.01;
+        b.fake.open_chunk = 48; /* the fastest of all */
+        xl_sweep_start_search(&b, &s);
+        xl_sweep_start_finish(&b, &s, 15, &v);
+        XL_CHECK(t, v.winner > 0 && v.n_unproved > 0);
+        XL_CHECK_EQ(t, v.n_refused, 0);
+        XL_CHECK(t, v.params.value[XL_PARAM_CHUNK_SIZE] != 48);
+        XL_CHECK_STATUS(t,
+                        xl_query_trials(s.store, 0, count_states, counts, &err),
+                        XL_OK, &err);
+        XL_CHECK_EQ(t, counts[XL_TRIAL_WRONG] + counts[XL_TRIAL_FAILED], 0);
+        xl_sweep_start_close(&s);
+    }
+    xl_sweep_bench_close(&b);
+}
+
 const struct xl_test_case xl_suite_sweep[] = {
     { "measures_each_point_once", measures_each_point_once },
     { "resumes_to_the_same_end", resumes_to_the_same_end },
     { "killed_it_ends_the_same", killed_it_ends_the_same },
     { "failures_cost_one_row", failures_cost_one_row },
     { "promotes_the_best_that_passes", promotes_the_best_that_passes },
+    { "the_unproved_are_measured_and_lose",
+      the_unproved_are_measured_and_lose },
     { 0 },
 };

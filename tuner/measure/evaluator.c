@@ -31,9 +31,13 @@ struct xl_evaluator {
 const char *xl_run_outcome_name(enum xl_run_outcome outcome)
 {
     static const char *const names[] = {
-        [XL_RUN_OK] = "ok",           [XL_RUN_FAILED] = "failed",
-        [XL_RUN_TIMEOUT] = "timeout", [XL_RUN_OOM] = "oom",
-        [XL_RUN_WRONG] = "wrong",     [XL_RUN_INVALID] = "invalid",
+        [XL_RUN_OK] = "ok",
+        [XL_RUN_FAILED] = "failed",
+        [XL_RUN_TIMEOUT] = "timeout",
+        [XL_RUN_OOM] = "oom",
+        [XL_RUN_WRONG] = "wrong",
+        [XL_RUN_INVALID] = "invalid",
+        [XL_RUN_UNPROVED] = "unproved",
         [XL_RUN_STOPPED] = "stopped",
     };
     return names[outcome];

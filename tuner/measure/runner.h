@@ -27,6 +27,7 @@ enum xl_run_outcome {
     XL_RUN_OOM,
     XL_RUN_WRONG,   /* ran other values than asked for, or wrong numbers */
     XL_RUN_INVALID, /* refused before it ran */
+    XL_RUN_UNPROVED, /* measured, not proved to do no damage */
     XL_RUN_STOPPED, /* the callback or a signal ended it */
 };
 

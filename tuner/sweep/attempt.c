@@ -397,13 +397,15 @@ static enum xl_status run_claimed(struct attempt *a,
     }
     news->outcome = end.outcome;
     memcpy(reason, end.reason, XL_RUN_REASON);
-    if (end.outcome == XL_RUN_OK)
+    if (end.outcome == XL_RUN_OK || end.outcome == XL_RUN_UNPROVED)
         rc = finish_trial(a, &end, news, a->err);
     else
         rc = xl_store_fail(sweep->store, &a->claim, state_of(end.outcome),
                            end.reason, false, a->err);
     xl_race_close(sweep->race, &a->heat,
                   end.outcome == XL_RUN_OK && !news->is_dropped);
+    if (end.outcome == XL_RUN_UNPROVED)
+        news->value = (double)NAN; /* nothing to go by */
     return rc;
 }
 
@@ -420,25 +422,52 @@ enum xl_status xl_attempt_run(const struct xl_sweep *sweep, int64_t trial,
     return rc;
 }
 
+static enum xl_status find_unproved(void *ctx, const struct xl_store_score *row,
+                                    struct xl_err *err)
+{
+    bool *is_unproved = ctx;
+    (void)err;
+    if (strcmp(row->name, XL_UNPROVED) == 0)
+        *is_unproved = true;
+    return XL_OK;
+}
+
+static enum xl_run_outcome outcome_of(enum xl_trial_state state,
+                                      bool is_unproved)
+{
+    switch (state) {
+    case XL_TRIAL_OK:
+    case XL_TRIAL_PRUNED:
+        return is_unproved ? XL_RUN_UNPROVED : XL_RUN_OK;
+    case XL_TRIAL_WRONG:
+        return XL_RUN_WRONG;
+    case XL_TRIAL_INVALID:
+        return XL_RUN_INVALID;
+    default:
+        return XL_RUN_FAILED;
+    }
+}
+
 enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
                                  const struct xl_store_ref *ref,
                                  struct xl_sweep_news *news, struct xl_err *err)
 {
     struct xl_heat heat;
-    bool is_ok = ref->state == XL_TRIAL_OK || ref->state == XL_TRIAL_PRUNED;
+    bool is_unproved = false;
     xl_heat_begin(&heat, sweep->race);
     enum xl_status rc =
         xl_query_samples(sweep->store, ref->trial, replay_row, &heat, err);
-    if (rc == XL_OK && is_ok)
-        rc = sum_up(&heat, news, err);
+    if (rc == XL_OK)
+        rc = xl_query_scores(sweep->store, ref->trial, find_unproved,
+                             &is_unproved, err);
     news->from_store = true;
     news->is_dropped = ref->state == XL_TRIAL_PRUNED;
-    news->outcome = is_ok                            ? XL_RUN_OK
-                    : ref->state == XL_TRIAL_WRONG   ? XL_RUN_WRONG
-                    : ref->state == XL_TRIAL_INVALID ? XL_RUN_INVALID
-                                                     : XL_RUN_FAILED;
+    news->outcome = outcome_of(ref->state, is_unproved);
+    if (rc == XL_OK && news->outcome == XL_RUN_OK)
+        rc = sum_up(&heat, news, err);
     if (rc == XL_OK)
-        xl_race_close(sweep->race, &heat, ref->state == XL_TRIAL_OK);
+        xl_race_close(sweep->race, &heat,
+                      news->outcome == XL_RUN_OK && !news->is_dropped);
     xl_heat_release(&heat);
     return rc;
 }

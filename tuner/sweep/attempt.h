@@ -27,9 +27,13 @@ enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
 /* Begins the reason of a trial that a judge refused. */
 #define XL_REFUSED "the judge says "
 
-/* Puts a configuration before the judge of a stage. Refused (by the screen:
- * failed; later: not passed), it has the outcome WRONG and a verdict in the
- * store; else *end stays as it is. */
+/* Score of a measured trial that the search had to leave out, because the
+ * text left open whether it does damage. */
+#define XL_UNPROVED "unproved"
+
+/* Puts a configuration before the judge of a stage. One that fails has the
+ * outcome WRONG; one that is left open, except by the screen, UNPROVED; both
+ * with a verdict in the store. Else *end stays as it is. */
 enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
                              const struct xl_params *params,
                              enum xl_stage stage, struct xl_run_end *end,

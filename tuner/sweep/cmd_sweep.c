@@ -15,6 +15,7 @@
 #include "tuner/sweep/cmd_sweep_replay.h"
 #include "tuner/sweep/finish.h"
 #include "tuner/sweep/insight_file.h"
+#include "tuner/sweep/provable.h"
 #include "tuner/sweep/rounds.h"
 #include "tuner/sweep/setup.h"
 
@@ -200,6 +201,7 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
     } else {
         XL_TRY(
             xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL, err));
+        XL_TRY(xl_sweep_provable(&job->setup, err));
         XL_TRY(create_run(job, err));
     }
     XL_TRY(open_store(job, err));
@@ -234,7 +236,7 @@ static enum xl_status end_status(const struct job *job,
                                  struct xl_err *err)
 {
     bool strict = xl_opt_bool(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_STRICT);
-    if (v->n_ok == 0)
+    if (v->n_ok == 0 && v->n_refused == 0)
         return xl_fail(err, XL_EFAILED,
                        "no configuration could be measured; "
                        "'xltune runs show %s' lists the reasons",

@@ -46,9 +46,10 @@ void xl_sweep_print(const struct xl_sweep_report *r)
     const struct xl_verdicts *v = r->verdicts;
     char params[400], start[80], end[80];
     printf("%zu configurations measured, %zu of them dropped early, %zu "
-           "failed; %zu passed the whole judge, %zu were refused; %s\n",
+           "failed; %zu passed the whole judge, %zu were refused, %zu not "
+           "proved; %s\n",
            v->n_ok, v->n_dropped, v->n_failed, v->n_passed, v->n_refused,
-           xl_sweep_end_text(r->end));
+           v->n_unproved, xl_sweep_end_text(r->end));
     if (!v->winner) {
         printf("no winner: %s\nrun      %s\n", v->why, r->run_dir);
         return;
@@ -96,6 +97,7 @@ enum xl_status xl_sweep_print_json(const struct xl_sweep_report *r,
     cJSON_AddNumberToObject(o, "failed", (double)v->n_failed);
     cJSON_AddNumberToObject(o, "passed", (double)v->n_passed);
     cJSON_AddNumberToObject(o, "refused", (double)v->n_refused);
+    cJSON_AddNumberToObject(o, "unproved", (double)v->n_unproved);
     cJSON_AddBoolToObject(o, "proved", v->proved);
     cJSON_AddBoolToObject(o, "defaults_kept", v->is_default);
     cJSON_AddStringToObject(o, "why", v->why);

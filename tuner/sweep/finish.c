@@ -107,6 +107,13 @@ static struct xl_contender *find(struct contenders *c,
     return NULL;
 }
 
+static void count_verdict(struct xl_verdicts *v, const struct xl_contender *c)
+{
+    v->n_passed += c->passed;
+    v->n_unproved += c->is_open;
+    v->n_refused += !c->passed && !c->is_open;
+}
+
 /* The whole judge for all that could win, best first: until one has passed,
  * what may yet be better than it, and the defaults. */
 static enum xl_status judge_contenders(const struct xl_finish *finish,
@@ -127,8 +134,7 @@ static enum xl_status judge_contenders(const struct xl_finish *finish,
             return XL_EINTERRUPTED;
         if (!item->refused && !item->is_judged && (could_win || is_base)) {
             XL_TRY(xl_finish_judge(finish, item, err));
-            v->n_passed += item->passed;
-            v->n_refused += !item->passed;
+            count_verdict(v, item);
         }
         if (!best && item->passed && !item->is_dropped)
             best = item;
@@ -294,8 +300,8 @@ static enum xl_status hold_out(const struct xl_finish *finish,
         return XL_OK;
     v->n_held_out++;
     XL_TRY(xl_finish_holdout(finish, item, err));
-    v->n_passed -= !item->passed;
-    v->n_refused += !item->passed;
+    v->n_passed--;
+    count_verdict(v, item);
     return XL_OK;
 }
 
@@ -320,6 +326,18 @@ static enum xl_status elect(const struct xl_finish *finish,
     }
 }
 
+static void say_nobody(struct xl_verdicts *v)
+{
+    const char *where = v->n_held_out ? " on the holdout text" : "";
+    if (v->n_unproved)
+        say(v,
+            "no configuration passed the judge%s; %zu are not proved to do no "
+            "damage, which more text may change: --judge-tokens",
+            where, v->n_unproved);
+    else
+        say(v, "no configuration passed the judge%s", where);
+}
+
 static enum xl_status choose(const struct xl_finish *finish,
                              struct contenders *c, struct xl_verdicts *v,
                              struct xl_err *err)
@@ -327,8 +345,7 @@ static enum xl_status choose(const struct xl_finish *finish,
     struct xl_contender *winner;
     XL_TRY(elect(finish, c, v, &winner, err));
     if (!winner) {
-        say(v, v->n_held_out ? "no configuration passed on the holdout text"
-                             : "no configuration passed the judge");
+        say_nobody(v);
         return XL_OK;
     }
     XL_TRY(hold_out(finish, find(c, finish->base), v, err));

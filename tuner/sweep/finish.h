@@ -17,6 +17,7 @@ struct xl_verdicts {
     size_t n_ok, n_failed;      /* trials measured; trials that failed */
     size_t n_dropped;           /* measured and beaten after a few samples */
     size_t n_passed, n_refused; /* by the judge; others: only screened */
+    size_t n_unproved;          /* measured; the text leaves them open */
     size_t n_held_out;          /* asked on the holdout text */
     int64_t winner;             /* trial id; 0 = none passed */
     int64_t base;               /* trial of the defaults; 0 = not measured */

@@ -16,6 +16,7 @@ struct xl_contender {
     bool is_dropped;  /* by the race: out of the contest */
     bool is_judged;   /* by the whole judge */
     bool passed;      /* all it was asked so far, the screen not counted */
+    bool is_open;     /* neither passed nor failed the last time */
     bool is_held_out; /* asked on the holdout text */
     cJSON *judgement; /* of the whole judge, with "holdout" in it once asked;
                          NULL = could not be judged */

@@ -81,14 +81,35 @@ static enum xl_status record(const struct hearing *h, struct xl_err *err)
     return rc == XL_OK ? end : rc;
 }
 
+/* What an earlier hearing of a trial said. */
+struct earlier {
+    bool is_refused, is_open;
+};
+
+static bool is_inconclusive(const char *verdict)
+{
+    return verdict && strcmp(verdict, "inconclusive") == 0;
+}
+
 static enum xl_status find_refusal(void *ctx, const struct xl_store_score *row,
                                    struct xl_err *err)
 {
-    bool *is_refused = ctx;
+    struct earlier *earlier = ctx;
     (void)err;
-    if (strcmp(row->name, "verdict") == 0)
-        *is_refused = row->has_value && row->value < 0.5;
+    if (strcmp(row->name, "verdict") != 0)
+        return XL_OK;
+    earlier->is_refused = row->has_value && row->value < 0.5;
+    earlier->is_open = is_inconclusive(row->detail);
     return XL_OK;
+}
+
+/* Remembers that the search went on as if the trial were none, for a resumed
+ * sweep goes the same way. */
+static enum xl_status note_unproved(const struct hearing *h, struct xl_err *err)
+{
+    const struct xl_store_score mark = { .name = XL_UNPROVED,
+                                         .detail = xl_stage_name(h->stage) };
+    return xl_store_set_score(h->sweep->store, h->trial, &mark, err);
 }
 
 /* Asks the judge. A configuration that cannot be judged has failed: *end,
@@ -118,17 +139,20 @@ enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
     struct hearing h = { .sweep = sweep, .trial = trial, .stage = stage };
     struct xl_run_end heard;
     XL_TRY(hear(&h, params, &heard, err));
-    bool refused = stage == XL_STAGE_SCREEN ? strcmp(h.verdict, "fail") == 0
-                                            : strcmp(h.verdict, "pass") != 0;
+    bool failed = strcmp(h.verdict, "fail") == 0;
+    bool is_open =
+        stage != XL_STAGE_SCREEN && !failed && strcmp(h.verdict, "pass") != 0;
     enum xl_status rc = XL_OK;
     if (heard.outcome != XL_RUN_OK) {
         end->outcome = heard.outcome;
         memcpy(end->reason, heard.reason, sizeof end->reason);
-    } else if (refused) {
-        end->outcome = XL_RUN_WRONG;
+    } else if (failed || is_open) {
+        end->outcome = is_open ? XL_RUN_UNPROVED : XL_RUN_WRONG;
         snprintf(end->reason, sizeof end->reason, XL_REFUSED "%s: %.200s",
                  h.verdict, h.reason ? h.reason : "");
         rc = record(&h, err);
+        if (rc == XL_OK && is_open)
+            rc = note_unproved(&h, err);
     }
     cJSON_Delete(heard.answer);
     return rc;
@@ -195,17 +219,19 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
                          .trial = c->trial,
                          .stage = XL_STAGE_FULL };
     struct xl_run_end end;
-    bool is_refused = false;
+    struct earlier earlier = { false, false };
     c->is_judged = true;
     XL_TRY(xl_query_scores(finish->sweep->store, c->trial, find_refusal,
-                           &is_refused, err));
-    if (is_refused)
+                           &earlier, err));
+    c->is_open = earlier.is_open;
+    if (earlier.is_refused)
         return XL_OK;
     XL_TRY(hear(&h, &c->params, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
         return XL_EINTERRUPTED;
     c->judgement = h.judgement;
     c->passed = strcmp(h.verdict, "pass") == 0;
+    c->is_open = is_inconclusive(h.verdict);
     return record(&h, err);
 }
 
@@ -221,6 +247,7 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
         return XL_EINTERRUPTED;
     c->is_held_out = true;
     c->passed = strcmp(h.verdict, "pass") == 0;
+    c->is_open = is_inconclusive(h.verdict);
     enum xl_status rc = record(&h, err);
     if (h.judgement && c->judgement)
         cJSON_AddItemToObject(c->judgement, "holdout", h.judgement);

@@ -189,7 +189,8 @@ static enum xl_status tell(const struct xl_sweep *sweep,
         memcpy(outcome.values, news->values, sizeof outcome.values);
         outcome.spread = fabs(news->values[0]) * news->share;
     } else if (news->outcome == XL_RUN_INVALID ||
-               news->outcome == XL_RUN_WRONG) {
+               news->outcome == XL_RUN_WRONG ||
+               news->outcome == XL_RUN_UNPROVED) {
         outcome.status = XL_OUTCOME_INVALID;
     }
     return xl_strategy_tell(sweep->strategy, ask->point, &outcome, err);
