@@ -2,9 +2,9 @@
 #include "kernel/base/csv.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "kernel/base/real.h"
 
 static void add_quoted(struct xl_buf *out, const char *text)
 {
@@ -30,13 +30,10 @@ void xl_csv_text(struct xl_buf *out, const char *text)
 
 void xl_csv_real(struct xl_buf *out, double value)
 {
-    char text[40] = "";
-    for (int digits = 6; isfinite(value) && digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    xl_buf_printf(out, "%s,", text);
+    char text[XL_REAL_ROOM];
+    if (isfinite(value))
+        xl_buf_add(out, text, xl_real_text(text, value));
+    xl_buf_char(out, ',');
 }
 
 void xl_csv_int(struct xl_buf *out, long long value)

@@ -9,6 +9,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/base/real.h"
 
 enum {
     UNIQUE_KEYS_UP_TO = 512
@@ -323,6 +324,51 @@ void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out)
     }
     xl_buf_text(out, text);
     cJSON_free(text);
+}
+
+/* Bytes from the start that stand in a string as they are. */
+static size_t plain_length(const char *text)
+{
+    size_t n = 0;
+    while ((unsigned char)text[n] >= 0x20 && (unsigned char)text[n] < 0x7f &&
+           text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
+void xl_json_put_text(struct xl_buf *out, const char *text)
+{
+    if (!text) {
+        xl_buf_text(out, "null");
+        return;
+    }
+    size_t n = strlen(text);
+    xl_buf_char(out, '"');
+    for (size_t i = 0; i < n;) {
+        size_t len = plain_length(text + i);
+        bool is_plain = len > 0;
+        if (!is_plain)
+            len = xl_utf8_length(text + i, n - i);
+        if (len == 0)
+            xl_buf_text(out, "\xef\xbf\xbd");
+        else if (!is_plain && (text[i] == '"' || text[i] == '\\'))
+            xl_buf_printf(out, "\\%c", text[i]);
+        else if (!is_plain && (unsigned char)text[i] < 0x20)
+            xl_buf_printf(out, "\\u%04x", (unsigned)text[i]);
+        else
+            xl_buf_add(out, text + i, len);
+        i += len ? len : 1;
+    }
+    xl_buf_char(out, '"');
+}
+
+void xl_json_put_real(struct xl_buf *out, double value)
+{
+    char text[XL_REAL_ROOM];
+    if (isfinite(value))
+        xl_buf_add(out, text, xl_real_text(text, value));
+    else
+        xl_buf_text(out, "null");
 }
 
 enum xl_status xl_json_save(const char *path, const cJSON *root,

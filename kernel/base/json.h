@@ -65,6 +65,11 @@ void xl_json_add_text(cJSON *object, const char *key, const char *text,
  * not finite are written as null. */
 void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out);
 
+/* Pieces for writers of many lines, who need no tree: a string in quotes
+ * (NULL gives null), a number (null when it is not finite). */
+void xl_json_put_text(struct xl_buf *out, const char *text);
+void xl_json_put_real(struct xl_buf *out, double value);
+
 /* Writes the tree, indented, by temporary file and rename. */
 enum xl_status xl_json_save(const char *path, const cJSON *root,
                             struct xl_err *err);

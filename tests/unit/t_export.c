@@ -496,7 +496,7 @@ static void no_memory(struct xl_test *t)
     }
     cJSON_InitHooks(NULL);
     xl_alloc_set_hook(NULL, NULL);
-    XL_CHECK(t, failed > 500);
+    XL_CHECK(t, failed > 100);
     XL_CHECK_STATUS(t, xl_export_run(store, t->dir, &err), XL_OK, &err);
     XL_CHECK_STATUS(t, xl_run_verify(store, t->dir, &n, &err), XL_OK, &err);
     for (size_t f = 0; f < 3; f++)
