@@ -107,6 +107,12 @@ static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
     snprintf(end->reason, sizeof end->reason, "%s", reason);
 }
 
+static bool is_past(const struct xl_fake *fake, uint64_t deadline_ns)
+{
+    return (deadline_ns && fake->now_ns >= deadline_ns) ||
+           (fake->deadline_ns && fake->now_ns >= fake->deadline_ns);
+}
+
 static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
                                    struct xl_run_end *end, struct xl_err *err)
 {
@@ -126,6 +132,8 @@ static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
     for (size_t i = 0; i < r->reps && go == XL_RUN_MORE; i++) {
         if (fake->stop_after && fake->samples >= fake->stop_after)
             go = XL_RUN_ABORT;
+        else if (is_past(fake, r->deadline_ns))
+            go = XL_RUN_ABORT;
         else
             go = run_round(fake, r, r->first_rep + i);
     }
@@ -138,7 +146,7 @@ static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
                                  enum xl_stage stage, struct xl_run_end *end,
                                  struct xl_err *err)
 {
-    const struct xl_fake *fake = ctx;
+    struct xl_fake *fake = ctx;
     int64_t chunk = params->value[XL_PARAM_CHUNK_SIZE];
     bool damaged = chunk == fake->damaged_chunk;
     bool is_open = chunk == fake->open_chunk || stage == XL_STAGE_SCREEN;
@@ -146,6 +154,12 @@ static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
     if (fake->judge)
         return fake->judge(fake->judge_ctx, params, stage, end, err);
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
+    fake->now_ns += stage == XL_STAGE_SCREEN ? 0 : fake->judge_ns;
+    if (fake->judge_ns && is_past(fake, 0)) {
+        fake->now_ns = fake->deadline_ns;
+        set_end(end, XL_RUN_STOPPED, "the time is up");
+        return XL_OK;
+    }
     end->answer = cJSON_CreateObject();
     cJSON_AddStringToObject(end->answer, "verdict", verdict);
     cJSON_AddStringToObject(end->answer, "tier", "kernel");

@@ -29,6 +29,8 @@ struct xl_fake {
     int64_t lying_chunk;   /* this one runs as chunk_size 1; 0 = none */
     int64_t damaged_chunk; /* the judge refuses it; 0 = none */
     int64_t open_chunk;    /* its whole judge proves nothing; 0 = none */
+    uint64_t judge_ns;     /* that the judge takes */
+    uint64_t deadline_ns;  /* whatever is asked ends then; 0 = none */
     struct xl_params fast; /* for speeds that single one out */
     double gain;           /* of that one */
     /* Instead of damaged_chunk; or NULL. */

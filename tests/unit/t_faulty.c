@@ -319,9 +319,11 @@ static void the_right_one_wins(struct xl_test *t)
 static void the_deadline_holds(struct xl_test *t)
 {
     struct faulty f = { .plan = { .all_hang = true } };
+    struct xl_pace pace;
     plan_faults(&f.plan, 11);
     if (open_faulty(&f, t, 1e6)) {
-        f.start.sweep.deadline_ns = xl_clock_ns() + 200000000u;
+        xl_pace_init(&pace, xl_clock_ns(), 0.2);
+        f.start.sweep.pace = &pace;
         XL_CHECK_EQ(t, xl_sweep_start_search(&f.bench, &f.start), XL_END_TIME);
         check_ledger(&f, 0);
     }

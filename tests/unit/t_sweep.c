@@ -175,7 +175,8 @@ static void kill_often(struct xl_sweep_bench *b, const char *mode)
             status = live_and_die(b, &plan, outs[i]);
             kills += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
             b->fake.die_after += 2 * i;
-        } while (i && WIFSIGNALED(status) && kills < 1000);
+        } while (i && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+                 kills < 1000);
         XL_CHECK(t, WIFEXITED(status) && WEXITSTATUS(status) == 0);
         xl_io_read(outs[i], &text[i], NULL);
         xl_free(outs[i]);

@@ -273,6 +273,12 @@ static enum xl_status start_child(struct exchange *x, struct xl_err *err)
     return XL_OK;
 }
 
+/* Of two deadlines; 0 is none. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
 static enum xl_status run_request(void *ctx, cJSON *json,
                                   const struct xl_run_request *request,
                                   struct xl_run_end *end, struct xl_err *err)
@@ -282,7 +288,8 @@ static enum xl_status run_request(void *ctx, cJSON *json,
         .evaluator = e,
         .request = request,
         .end = end,
-        .limit_ns = request ? request->deadline_ns : 0,
+        .limit_ns =
+            sooner(request ? request->deadline_ns : 0, e->options.deadline_ns),
     };
     enum xl_status rc = XL_OK;
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };

@@ -43,6 +43,8 @@ struct xl_evaluator_options {
     size_t judge_tokens;    /* most tokens of the judge's text; 0 = all */
     double timeout_s;       /* to wait for an answer; 0 = 600 */
     uint64_t memory_bytes;  /* limit on address space; 0 = none */
+    uint64_t deadline_ns;   /* on xl_clock_ns: whatever is asked ends then,
+                               with STOPPED; 0 = none */
     const atomic_int *stop; /* not 0 = end now; set by a signal; or NULL */
     const char *program;    /* NULL = this program */
 };

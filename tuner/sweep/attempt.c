@@ -16,9 +16,7 @@
 #include "tuner/store/query.h"
 #include "tuner/sweep/reading.h"
 
-enum {
-    GRACE_S = 2 /* past the deadline, for the repetition in flight */
-};
+#define GRACE_NS 2000000000u /* after the search, for the lap in flight */
 
 /* One trial on its way. */
 struct attempt {
@@ -28,6 +26,8 @@ struct attempt {
     bool has_anchor; /* measured for the sample that comes next */
     struct xl_reading anchor;
     unsigned anchor_dirt;
+    size_t taken;      /* laps run, of the anchor too */
+    bool is_late;      /* the time was up before it had enough */
     enum xl_status rc; /* of the store, inside the sample callback */
     struct xl_err *err;
 };
@@ -139,6 +139,7 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
     struct attempt *a = ctx;
     struct xl_lap lap;
     enum xl_sweep_end end;
+    a->taken++;
     if (s->side == 1) {
         xl_reading_of_run(&a->anchor, s);
         a->has_anchor = true;
@@ -156,7 +157,11 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
         return XL_RUN_ABORT;
     if (xl_heat_call(&a->heat) != XL_RACE_MORE)
         return XL_RUN_ENOUGH;
-    return xl_sweep_is_over(a->sweep, &end) ? XL_RUN_ABORT : XL_RUN_MORE;
+    if (!xl_sweep_is_over(a->sweep, &end))
+        return XL_RUN_MORE;
+    /* A signal is obeyed at once; who is only late keeps the evaluator. */
+    a->is_late = end == XL_END_TIME;
+    return a->is_late ? XL_RUN_ENOUGH : XL_RUN_ABORT;
 }
 
 /* A sample that was stored before, as on_sample saw it. */
@@ -332,14 +337,15 @@ static enum xl_status run_reps(struct attempt *a,
 {
     const struct xl_sweep *sweep = a->sweep;
     size_t had = (size_t)a->claim.n_samples;
-    uint64_t grace_ns = (uint64_t)GRACE_S * 1000000000u;
+    uint64_t start_ns = xl_clock_ns();
+    uint64_t limit_ns = xl_pace_end(sweep->pace, XL_PHASE_SEARCH);
     struct xl_run_request request = {
         .params = params,
         .against = sweep->anchor_every ? sweep->anchor : NULL,
         .anchor_every = sweep->anchor ? sweep->anchor_every : 0,
         .first_rep = had,
         .reps = xl_race_most(sweep->race) - had,
-        .deadline_ns = sweep->deadline_ns ? sweep->deadline_ns + grace_ns : 0,
+        .deadline_ns = limit_ns ? limit_ns + GRACE_NS : 0,
         .on_sample = on_sample,
         .ctx = a,
     };
@@ -350,6 +356,10 @@ static enum xl_status run_reps(struct attempt *a,
         return XL_OK; /* killed between its last sample and its result */
     XL_TRY(sweep->runner.measure(sweep->runner.ctx, &request, end, a->err));
     XL_TRY(a->rc);
+    if (end->outcome == XL_RUN_OK)
+        xl_pace_lap(sweep->pace, xl_clock_ns() - start_ns, a->taken);
+    if (a->is_late)
+        end->outcome = XL_RUN_STOPPED;
     compare_effective(sweep, params, end);
     check_numbers(&a->heat, end);
     return XL_OK;
@@ -397,6 +407,7 @@ static enum xl_status run_claimed(struct attempt *a,
     }
     news->outcome = end.outcome;
     memcpy(reason, end.reason, XL_RUN_REASON);
+    xl_pace_trial(sweep->pace);
     if (end.outcome == XL_RUN_OK || end.outcome == XL_RUN_UNPROVED)
         rc = finish_trial(a, &end, news, a->err);
     else

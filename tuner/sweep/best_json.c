@@ -66,6 +66,7 @@ static cJSON *provenance_json(const struct xl_finish *finish,
     if (v->base)
         cJSON_AddNumberToObject(versus, "trial", (double)v->base);
     cJSON_AddBoolToObject(versus, "proved", v->proved);
+    cJSON_AddBoolToObject(versus, "cut_short", v->is_cut);
     cJSON_AddStringToObject(versus, "why", v->why);
     if (v->value_ratio.n)
         cJSON_AddStringToObject(versus, "verdict",

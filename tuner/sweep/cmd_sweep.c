@@ -53,7 +53,7 @@ struct job {
     struct xl_evaluator *evaluator;
     struct xl_key key;
     struct xl_machine_grade grade; /* of the machine at the start */
-    uint64_t start_ns;
+    struct xl_pace pace;           /* starts with the program */
     struct xl_sweep_progress progress;
 };
 
@@ -174,6 +174,7 @@ static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
             xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIMEOUT),
         .memory_bytes = (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY)
                         << 20,
+        .deadline_ns = xl_pace_end(&job->pace, XL_PHASE_OUTPUTS),
         .stop = &stop_signal,
     };
     return xl_evaluator_make(&job->evaluator, &options, err);
@@ -189,6 +190,16 @@ static enum xl_status tidy(const struct job *job, struct xl_err *err)
     xl_io_tidy(outputs);
     xl_free(outputs);
     return XL_OK;
+}
+
+static void set_pace(struct job *job)
+{
+    struct xl_pace *pace = &job->pace;
+    xl_pace_init(
+        pace, pace->start_ns,
+        xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIME_BUDGET));
+    pace->duel_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS);
+    pace->grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE);
 }
 
 static enum xl_status open_run(struct job *job, struct xl_err *err)
@@ -210,6 +221,7 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
     note_facts(job, "build",
                cJSON_GetObjectItemCaseSensitive(job->meta, "build"));
     xl_home_key(&job->key, job->setup.session.model, job->setup.prompt.n);
+    set_pace(job);
     return start_evaluator(job, err);
 }
 
@@ -236,11 +248,18 @@ static enum xl_status end_status(const struct job *job,
                                  struct xl_err *err)
 {
     bool strict = xl_opt_bool(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_STRICT);
+    if (v->n_ok + v->n_refused + v->n_failed == 0 && v->is_cut)
+        return xl_fail(err, XL_ETIMEOUT,
+                       "the time was up before a configuration was measured; "
+                       "go on with: xltune sweep --resume %s",
+                       job->run_dir);
     if (v->n_ok == 0 && v->n_refused == 0)
         return xl_fail(err, XL_EFAILED,
                        "no configuration could be measured; "
                        "'xltune runs show %s' lists the reasons",
                        job->run_dir);
+    if (!v->winner && v->is_cut)
+        return xl_fail(err, XL_EUNPROVED, "%s", v->why);
     if (!v->winner)
         return xl_fail(err, XL_EUNPROVED,
                        "%s; 'xltune judge --run %s' says "
@@ -320,8 +339,6 @@ static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
 
 static enum xl_status run_job(struct job *job, struct xl_err *err)
 {
-    double budget_s =
-        xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIME_BUDGET);
     struct xl_params base = job->setup.base;
     struct xl_verdicts verdicts;
     enum xl_sweep_end end = XL_END_BUDGET;
@@ -336,8 +353,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .race = &race,
         .anchor = &base,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
-        .deadline_ns =
-            budget_s > 0 ? job->start_ns + (uint64_t)(budget_s * 1e9) : 0,
+        .pace = &job->pace,
         .stop = &stop_signal,
         .to_params = to_params,
         .params_ctx = job->setup.space,
@@ -366,7 +382,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     job->progress = (struct xl_sweep_progress){
         .space = job->setup.space,
         .quiet = job->ctx->quiet,
-        .deadline_ns = sweep.deadline_ns,
+        .deadline_ns = job->pace.end_ns,
     };
     xl_sweep_progress_start(&job->progress);
     if (rc == XL_OK)
@@ -428,7 +444,7 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct job job = { .ctx = ctx, .start_ns = xl_clock_ns() };
+    struct job job = { .ctx = ctx, .pace.start_ns = xl_clock_ns() };
     catch_signals();
     enum xl_status rc = open_run(&job, err);
     if (rc == XL_OK) {

@@ -98,7 +98,10 @@ enum xl_status xl_sweep_print_json(const struct xl_sweep_report *r,
     cJSON_AddNumberToObject(o, "passed", (double)v->n_passed);
     cJSON_AddNumberToObject(o, "refused", (double)v->n_refused);
     cJSON_AddNumberToObject(o, "unproved", (double)v->n_unproved);
+    cJSON_AddNumberToObject(o, "not_judged_in_time", (double)v->n_unheard);
+    cJSON_AddNumberToObject(o, "outputs_not_written", (double)v->n_unwritten);
     cJSON_AddBoolToObject(o, "proved", v->proved);
+    cJSON_AddBoolToObject(o, "cut_short", v->is_cut);
     cJSON_AddBoolToObject(o, "defaults_kept", v->is_default);
     cJSON_AddStringToObject(o, "why", v->why);
     cJSON *machine = cJSON_AddObjectToObject(o, "machine");

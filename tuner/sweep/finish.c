@@ -114,6 +114,29 @@ static void count_verdict(struct xl_verdicts *v, const struct xl_contender *c)
     v->n_refused += !c->passed && !c->is_open;
 }
 
+/* The whole judge for one, unless it has been asked or the phase is over. */
+static enum xl_status judge_one(const struct xl_finish *finish,
+                                struct xl_contender *item, enum xl_phase phase,
+                                struct xl_verdicts *v, struct xl_err *err)
+{
+    const atomic_int *stop = finish->sweep->stop;
+    const struct xl_pace *pace = finish->sweep->pace;
+    if (stop && atomic_load(stop))
+        return XL_EINTERRUPTED;
+    if (!item || item->refused || item->is_judged)
+        return XL_OK;
+    enum xl_status rc = xl_pace_is_over(pace, phase)
+                            ? XL_ETIMEOUT
+                            : xl_finish_judge(finish, item, err);
+    if (rc == XL_ETIMEOUT) {
+        v->n_unheard++;
+        return XL_OK;
+    }
+    XL_TRY(rc);
+    count_verdict(v, item);
+    return XL_OK;
+}
+
 /* The whole judge for all that could win, best first: until one has passed,
  * what may yet be better than it, and the defaults. */
 static enum xl_status judge_contenders(const struct xl_finish *finish,
@@ -122,35 +145,39 @@ static enum xl_status judge_contenders(const struct xl_finish *finish,
                                        struct xl_err *err)
 {
     const struct xl_contender *best = NULL;
-    const atomic_int *stop = finish->sweep->stop;
     double least = 1.0 - xl_finish_reach(finish->sweep->race);
     for (size_t i = 0; i < c->n; i++) {
         struct xl_contender *item = &c->items[i];
-        bool is_base = same_values(&item->params, finish->base);
         bool could_win =
             !item->is_dropped &&
             (!best || !(xl_objective_ratio(item->value, best->value) < least));
-        if (stop && atomic_load(stop))
-            return XL_EINTERRUPTED;
-        if (!item->refused && !item->is_judged && (could_win || is_base)) {
-            XL_TRY(xl_finish_judge(finish, item, err));
-            count_verdict(v, item);
-        }
+        /* Without one that passed there is nothing to hold a duel with. */
+        enum xl_phase phase = best ? XL_PHASE_JUDGE : XL_PHASE_HOLDOUT;
+        if (could_win)
+            XL_TRY(judge_one(finish, item, phase, v, err));
         if (!best && item->passed && !item->is_dropped)
             best = item;
     }
-    return XL_OK;
+    return judge_one(finish, find(c, finish->base), XL_PHASE_HOLDOUT, v, err);
 }
 
+/* The continuations, best first, as far as the time allows. */
 static enum xl_status write_outputs(const struct xl_finish *finish,
                                     const struct contenders *c,
-                                    struct xl_err *err)
+                                    struct xl_verdicts *v, struct xl_err *err)
 {
-    const atomic_int *stop = finish->sweep->stop;
+    const struct xl_sweep *sweep = finish->sweep;
     for (size_t i = 0; i < c->n; i++) {
-        if (stop && atomic_load(stop))
+        if (sweep->stop && atomic_load(sweep->stop))
             return XL_EINTERRUPTED;
-        XL_TRY(xl_finish_output(finish, &c->items[i], err));
+        enum xl_status rc = xl_pace_is_over(sweep->pace, XL_PHASE_OUTPUTS)
+                                ? XL_ETIMEOUT
+                                : xl_finish_output(finish, &c->items[i], err);
+        if (rc == XL_ETIMEOUT) {
+            v->n_unwritten = c->n - i;
+            return XL_OK;
+        }
+        XL_TRY(rc);
     }
     return XL_OK;
 }
@@ -173,6 +200,12 @@ static void say_duel(struct xl_verdicts *v, const struct xl_rounds_end *end)
     const struct xl_estimate *r = &end->duel.ratio[XL_DUEL_VALUE];
     if (end->outcome != XL_RUN_OK)
         say(v, "the duel could not be held: %.150s", end->reason);
+    else if (!v->proved && end->is_cut)
+        say(v,
+            "not proved: the time was up after %zu rounds of the duel; ratio "
+            "%.3f [%.3f, %.3f]",
+            end->duel.samples.n, r->n ? r->median : 1.0, r->n ? r->lo : 0.0,
+            r->n ? r->hi : HUGE_VAL);
     else if (v->proved)
         say(v,
             "faster than the defaults in a duel of %zu rounds: ratio %.3f "
@@ -201,6 +234,7 @@ static enum xl_status note_duel(const struct xl_finish *finish,
     v->value_ratio = end->duel.ratio[XL_DUEL_VALUE];
     v->duel = end->duel.verdicts[XL_DUEL_VALUE];
     v->proved = end->outcome == XL_RUN_OK && v->duel == XL_DUEL_FASTER;
+    v->is_cut |= end->is_cut;
     say_duel(v, end);
     return xl_laps_figures(&end->laps[0], objective, &v->figures, err);
 }
@@ -229,6 +263,7 @@ static enum xl_status hold_duel(const struct xl_finish *finish,
         .name = XL_ROUNDS_DUEL,
         .sides = { &(*of)->params, finish->base },
         .rules = { .rounds = finish->rounds, .is_challenge = true },
+        .phase = XL_PHASE_DUEL,
     };
     struct xl_rounds_end end;
     enum xl_status rc = xl_rounds_run(finish->sweep, &rounds, &end, err);
@@ -298,6 +333,8 @@ static enum xl_status hold_out(const struct xl_finish *finish,
 {
     if (!item || !item->passed || item->is_held_out)
         return XL_OK;
+    if (xl_pace_is_over(finish->sweep->pace, XL_PHASE_HOLDOUT))
+        return XL_ETIMEOUT;
     v->n_held_out++;
     XL_TRY(xl_finish_holdout(finish, item, err));
     v->n_passed--;
@@ -306,13 +343,14 @@ static enum xl_status hold_out(const struct xl_finish *finish,
 }
 
 /* The nominee that the holdout text bears out, or NULL. What was dropped
- * comes back once one is refused that may have beaten it. */
+ * comes back once one is refused that may have beaten it. XL_ETIMEOUT when the
+ * time was up before it was heard. */
 static enum xl_status elect(const struct xl_finish *finish,
                             struct contenders *c, struct xl_verdicts *v,
                             struct xl_contender **winner, struct xl_err *err)
 {
     for (;;) {
-        v->n_tied = 0;
+        v->n_tied = v->n_unheard = 0;
         XL_TRY(judge_contenders(finish, c, v, err));
         XL_TRY(xl_finish_nominate(finish, c->items, c->n, winner, v, err));
         if (*winner && !(*winner)->is_held_out &&
@@ -338,24 +376,55 @@ static void say_nobody(struct xl_verdicts *v)
         say(v, "no configuration passed the judge%s", where);
 }
 
+/* The time was up before anybody could challenge the defaults. */
+static enum xl_status keep_unheard(const struct xl_finish *finish,
+                                   struct contenders *c,
+                                   struct xl_contender **winner,
+                                   struct xl_verdicts *v, struct xl_err *err)
+{
+    struct xl_contender *base = find(c, finish->base);
+    v->is_cut = true;
+    *winner = base && base->passed ? base : NULL;
+    say(v, "not proved: the time was up before the %s",
+        v->n_passed ? "duel" : "judge was done");
+    v->base = base ? base->trial : 0;
+    return *winner ? keep_defaults(finish, base, NULL, v, err) : XL_OK;
+}
+
+static enum xl_status meet_defaults(const struct xl_finish *finish,
+                                    struct contenders *c,
+                                    struct xl_contender **winner,
+                                    struct xl_verdicts *v, struct xl_err *err)
+{
+    enum xl_status rc = hold_out(finish, find(c, finish->base), v, err);
+    if (rc != XL_OK && rc != XL_ETIMEOUT)
+        return rc;
+    return contest(finish, c, winner, v, err);
+}
+
 static enum xl_status choose(const struct xl_finish *finish,
                              struct contenders *c, struct xl_verdicts *v,
                              struct xl_err *err)
 {
     struct xl_contender *winner;
-    XL_TRY(elect(finish, c, v, &winner, err));
-    if (!winner) {
+    enum xl_status rc = elect(finish, c, v, &winner, err);
+    if (rc == XL_ETIMEOUT ||
+        (rc == XL_OK && !winner && (v->n_unheard || v->is_cut)))
+        rc = keep_unheard(finish, c, &winner, v, err);
+    XL_TRY(rc);
+    if (!winner && !v->is_cut)
         say_nobody(v);
+    if (!winner)
         return XL_OK;
-    }
-    XL_TRY(hold_out(finish, find(c, finish->base), v, err));
-    XL_TRY(contest(finish, c, &winner, v, err));
+    if (!v->is_default)
+        XL_TRY(meet_defaults(finish, c, &winner, v, err));
     v->winner = winner->trial;
     v->params = winner->params;
     note_judgement(v, winner);
     struct xl_grading grading = { .name = XL_ROUNDS_GRADE_END,
                                   .params = finish->base,
-                                  .rounds = finish->grade_rounds };
+                                  .rounds = finish->grade_rounds,
+                                  .phase = XL_PHASE_GRADE_END };
     XL_TRY(xl_rounds_grade(finish->sweep, &grading, &v->grade, err));
     XL_TRY(note_event(finish, winner, v, err));
     return xl_finish_best(finish, winner, v, err);
@@ -369,6 +438,10 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
     *v = (struct xl_verdicts){ .grade.letter = '-' };
     enum xl_status rc =
         xl_sweep_measure(finish->sweep, finish->base, "defaults", err);
+    if (rc == XL_ETIMEOUT) {
+        v->is_cut = true;
+        rc = XL_OK;
+    }
     if (rc == XL_OK)
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
@@ -379,10 +452,10 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
         v->n_dropped = c.dropped;
         v->n_failed = c.failed;
         talk(finish, "judging the best of %zu configurations", c.n);
-        rc = write_outputs(finish, &c, err);
+        rc = choose(finish, &c, v, err);
     }
     if (rc == XL_OK)
-        rc = choose(finish, &c, v, err);
+        rc = write_outputs(finish, &c, v, err);
     enum xl_status exported =
         xl_export_run(store, finish->run_dir, rc == XL_OK ? err : NULL);
     release(&c);

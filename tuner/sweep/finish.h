@@ -24,6 +24,9 @@ struct xl_verdicts {
     struct xl_params params;    /* of best.json */
     bool is_default;            /* the defaults were kept */
     bool proved;                /* the winner beat them beyond doubt */
+    bool is_cut;                /* judge or duel had too little time */
+    size_t n_unheard;           /* that could have won, not judged in time */
+    size_t n_unwritten;         /* outputs for which there was no time */
     char why[200];              /* one sentence about that */
     struct xl_trial_figures figures; /* fresh, from the duel's rounds */
     size_t n_played; /* that played off; 0 = the values told them apart */

@@ -8,6 +8,7 @@
 
 #include "judge/outputs.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tuner/store/query.h"
@@ -118,7 +119,10 @@ static enum xl_status hear(struct hearing *h, const struct xl_params *params,
                            struct xl_run_end *end, struct xl_err *err)
 {
     const struct xl_runner *runner = &h->sweep->runner;
+    uint64_t start_ns = xl_clock_ns();
     XL_TRY(runner->judge(runner->ctx, params, h->stage, end, err));
+    if (h->stage == XL_STAGE_FULL && end->outcome == XL_RUN_OK)
+        xl_pace_judge(h->sweep->pace, xl_clock_ns() - start_ns);
     h->verdict = "fail";
     h->reason = end->reason;
     h->judgement = end->answer;
@@ -203,7 +207,8 @@ enum xl_status xl_finish_output(const struct xl_finish *finish,
     if (!runner->output)
         return XL_OK;
     XL_TRY(runner->output(runner->ctx, &c->params, &end, err));
-    enum xl_status rc = end.outcome == XL_RUN_STOPPED ? XL_EINTERRUPTED : XL_OK;
+    enum xl_status rc =
+        end.outcome == XL_RUN_STOPPED ? xl_sweep_stopped(finish->sweep) : XL_OK;
     if (end.outcome == XL_RUN_OK && end.answer)
         rc = save_output(finish, c, end.answer, err);
     cJSON_Delete(end.answer);
@@ -228,7 +233,7 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
         return XL_OK;
     XL_TRY(hear(&h, &c->params, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
-        return XL_EINTERRUPTED;
+        return xl_sweep_stopped(finish->sweep);
     c->judgement = h.judgement;
     c->passed = strcmp(h.verdict, "pass") == 0;
     c->is_open = is_inconclusive(h.verdict);
@@ -244,7 +249,7 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
     struct xl_run_end end;
     XL_TRY(hear(&h, &c->params, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
-        return XL_EINTERRUPTED;
+        return xl_sweep_stopped(finish->sweep);
     c->is_held_out = true;
     c->passed = strcmp(h.verdict, "pass") == 0;
     c->is_open = is_inconclusive(h.verdict);

@@ -139,6 +139,7 @@ static enum xl_status play(struct playoff *p, struct entrant *e, size_t stage,
         .name = name,
         .sides = { &e->who->params, p->finish->base },
         .rules = { .rounds = rounds },
+        .phase = XL_PHASE_PLAYOFF,
     };
     enum xl_status rc = xl_rounds_run(p->finish->sweep, &job, &end, p->err);
     if (rc == XL_OK && end.outcome == XL_RUN_STOPPED)
@@ -247,8 +248,10 @@ static void choose_field(struct playoff *p, struct xl_contender *items,
 static size_t rounds_for(struct playoff *p)
 {
     const struct xl_sweep *sweep = p->finish->sweep;
-    size_t share = sweep->deadline_ns ? 2 * SHARE : SHARE;
-    size_t allowed = sweep->race->taken / share, rounds = FIRST_ROUNDS;
+    size_t fits = xl_pace_rounds(sweep->pace, XL_PHASE_PLAYOFF);
+    size_t allowed = sweep->race->taken / SHARE, rounds = FIRST_ROUNDS;
+    if (allowed > fits)
+        allowed = fits;
     while (p->n > 1 && cost(p->n, LEAST_ROUNDS) > allowed)
         p->n--;
     p->left = p->n;

@@ -25,6 +25,7 @@ struct contest {
     struct xl_lap laps[XL_SIDES]; /* of the round in flight */
     bool has[XL_SIDES];
     uint64_t start_ns;
+    size_t ran; /* rounds, not those that were kept */
     enum xl_status rc;
     struct xl_err *err;
 };
@@ -99,10 +100,22 @@ static enum xl_status take_round(struct contest *c)
     return XL_OK;
 }
 
-static bool is_late(const struct contest *c)
+/* Would another round end after the phase? */
+static bool is_cut(struct contest *c)
 {
-    return c->rounds->limit_ns && c->end->duel.samples.n >= LEAST &&
-           xl_clock_ns() - c->start_ns >= c->rounds->limit_ns;
+    uint64_t taken = xl_clock_ns() - c->start_ns;
+    uint64_t round = c->ran ? taken / c->ran : 0;
+    if (!xl_pace_has(c->sweep->pace, c->rounds->phase, round))
+        c->end->is_cut = true;
+    return c->end->is_cut;
+}
+
+static bool is_late(struct contest *c)
+{
+    if (c->rounds->limit_ns && c->end->duel.samples.n >= LEAST &&
+        xl_clock_ns() - c->start_ns >= c->rounds->limit_ns)
+        return true;
+    return is_cut(c);
 }
 
 static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
@@ -113,6 +126,7 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
     xl_lap_of_run(&c->laps[side], s);
     c->has[side] = true;
     if (c->has[0] && c->has[1]) {
+        c->ran++;
         c->rc = keep_round(c);
         if (c->rc == XL_OK)
             c->rc = take_round(c);
@@ -169,8 +183,18 @@ static enum xl_status run_request(struct contest *c)
         .on_sample = on_sample,
         .ctx = c,
     };
+    uint64_t start_ns = xl_clock_ns();
+    size_t ran = c->ran;
     XL_TRY(runner->measure(runner->ctx, &request, &run, c->err));
     XL_TRY(c->rc);
+    if (run.outcome == XL_RUN_OK)
+        xl_pace_lap(c->sweep->pace, xl_clock_ns() - start_ns,
+                    XL_SIDES * (c->ran - ran));
+    if (run.outcome == XL_RUN_STOPPED &&
+        xl_sweep_stopped(c->sweep) == XL_ETIMEOUT) {
+        end->is_cut = true;
+        return XL_OK;
+    }
     end->outcome = run.outcome;
     memcpy(end->reason, run.reason, sizeof end->reason);
     if (run.outcome == XL_RUN_OK && xl_duel_wants_round(&end->duel) &&
@@ -234,6 +258,7 @@ enum xl_status xl_rounds_grade(const struct xl_sweep *sweep,
         .sides = { grading->params, grading->params },
         .rules = { .rounds = grading->rounds },
         .limit_ns = (uint64_t)GRADE_LIMIT_S * 1000000000u,
+        .phase = grading->phase,
     };
     struct xl_rounds_end end;
     *grade = (struct xl_machine_grade){ .letter = '-' };

@@ -20,11 +20,13 @@ struct xl_rounds {
     const char *name;                        /* of the fact */
     const struct xl_params *sides[XL_SIDES]; /* canonical */
     struct xl_duel_rules rules;
-    uint64_t limit_ns; /* after it no more than LEAST rounds; 0 = none */
+    uint64_t limit_ns;   /* after it no more than LEAST rounds; 0 = none */
+    enum xl_phase phase; /* of the sweep's pace: no round begins after it */
 };
 
 struct xl_rounds_end {
     enum xl_run_outcome outcome; /* not OK: the duel could not be held */
+    bool is_cut; /* the sweep's time was up: fewer rounds than wanted */
     char reason[XL_RUN_REASON];
     struct xl_duel duel;
     struct xl_laps laps[XL_SIDES]; /* of the rounds that count */
@@ -43,6 +45,7 @@ struct xl_grading {
     const char *name;
     const struct xl_params *params;
     size_t rounds;
+    enum xl_phase phase;
     bool learn;
 };
 enum xl_status xl_rounds_grade(const struct xl_sweep *sweep,

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/clock.h"
 #include "kernel/base/json.h"
 #include "kernel/model/plan.h"
 #include "tuner/store/query.h"
@@ -162,8 +161,17 @@ enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
     struct xl_sweep whole = *sweep;
     calm.rules.most = 0;
     whole.race = &calm;
-    whole.deadline_ns = 0;
-    return xl_attempt_run(&whole, ref.trial, params, &news, reason, err);
+    whole.pace = NULL;
+    enum xl_status rc =
+        xl_attempt_run(&whole, ref.trial, params, &news, reason, err);
+    return rc == XL_EINTERRUPTED ? xl_sweep_stopped(sweep) : rc;
+}
+
+enum xl_status xl_sweep_stopped(const struct xl_sweep *sweep)
+{
+    bool by_signal = sweep->stop && atomic_load(sweep->stop);
+    bool is_late = xl_pace_is_over(sweep->pace, XL_PHASE_OUTPUTS);
+    return by_signal || !is_late ? XL_EINTERRUPTED : XL_ETIMEOUT;
 }
 
 bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end)
@@ -172,7 +180,7 @@ bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end)
         *end = XL_END_STOPPED;
         return true;
     }
-    if (sweep->deadline_ns && xl_clock_ns() >= sweep->deadline_ns) {
+    if (xl_pace_is_over(sweep->pace, XL_PHASE_SEARCH)) {
         *end = XL_END_TIME;
         return true;
     }

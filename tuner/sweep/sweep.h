@@ -22,6 +22,7 @@
 #include "tuner/store/store.h"
 #include "tuner/strategy/strategy.h"
 #include "tuner/sweep/objective.h"
+#include "tuner/sweep/pace.h"
 #include "tuner/sweep/race.h"
 
 /* Told after every trial, for progress. */
@@ -48,7 +49,7 @@ struct xl_sweep {
     struct xl_race *race;           /* initialised; learns from every trial */
     const struct xl_params *anchor; /* canonical; NULL = drift stays in */
     size_t anchor_every;            /* repetitions; 0 = no anchor */
-    uint64_t deadline_ns;           /* on xl_clock_ns; 0 = none */
+    struct xl_pace *pace;           /* of the time budget; NULL = no end */
     const atomic_int *stop;         /* not 0 = end after the sample in flight */
     /* Turns a point into tunables; ctx is params_ctx. */
     void (*to_params)(void *ctx, const uint32_t *point,
@@ -71,10 +72,14 @@ enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
 
 /* Measures one configuration outside the search (the defaults, when the space
  * does not hold them) unless the store has it already. XL_EINTERRUPTED when
- * stopped. */
+ * stopped, XL_ETIMEOUT when the time was up. */
 enum xl_status xl_sweep_measure(const struct xl_sweep *sweep,
                                 const struct xl_params *params,
                                 const char *origin, struct xl_err *err);
+
+/* What a run that was STOPPED comes to: XL_EINTERRUPTED by a signal,
+ * XL_ETIMEOUT when the time of the sweep was up. */
+enum xl_status xl_sweep_stopped(const struct xl_sweep *sweep);
 
 /* Medians and intervals of the samples that a trial has in the store, as they
  * were measured. */

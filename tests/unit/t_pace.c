@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sweep with a time budget ends on time, judge and duel and all, and says so
+ * when it had to cut one short. On the fake clock. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/sweep_fixture.h"
+#include "tuner/sweep/pace.h"
+
+#define SECOND ((uint64_t)1000000000u)
+
+static const char space[] =
+    "{\"params\": {\"chunk_size\": [8, 16, 24, 32, 40, 48, 56, 72, 80, 96],"
+    " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
+    " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
+
+/* Small chunks are up to a third faster than large ones. */
+static double speed(const struct xl_fake *fake, const struct xl_params *params)
+{
+    (void)fake;
+    return 1000.0 + 300.0 / (double)params->value[XL_PARAM_CHUNK_SIZE];
+}
+
+struct timed {
+    double budget_s;
+    uint64_t judge_ns;
+    enum xl_sweep_end end;
+    struct xl_verdicts v;
+    double search_s, all_s;
+};
+
+/* A whole sweep of so many seconds; 0 = no limit but the trials. */
+static void live(struct xl_test *t, struct timed *run, size_t trials)
+{
+    struct xl_sweep_bench b;
+    struct xl_sweep_start s;
+    struct xl_pace pace;
+    struct xl_sweep_plan plan = { .mode = "random",
+                                  .budget = trials,
+                                  .repeats = 5,
+                                  .most = 20,
+                                  .anchor_every = 4,
+                                  .seed = 3,
+                                  .in_memory = true };
+    char file[32];
+    snprintf(file, sizeof file, "%zu.db", t->checks); /* another each time */
+    plan.file = file;
+    memset(&run->v, 0, sizeof run->v);
+    if (!xl_sweep_bench_open(&b, t, space, NULL))
+        return;
+    b.fake.speed = speed;
+    b.fake.noise = 0.02;
+    b.fake.judge_ns = run->judge_ns;
+    b.fake.now_ns = 100 * SECOND;
+    xl_pace_init(&pace, b.fake.now_ns, run->budget_s);
+    b.fake.deadline_ns = xl_pace_end(&pace, XL_PHASE_OUTPUTS);
+    if (xl_sweep_start_open(&b, &s, &plan)) {
+        s.sweep.pace = &pace;
+        xl_sweep_start_grade(&b, &s, 16);
+        run->end = xl_sweep_start_search(&b, &s);
+        run->search_s = (double)(b.fake.now_ns - pace.start_ns) / 1e9;
+        xl_sweep_start_finish(&b, &s, 0, &run->v);
+        run->all_s = (double)(b.fake.now_ns - pace.start_ns) / 1e9;
+    }
+    xl_sweep_start_close(&s);
+    xl_sweep_bench_close(&b);
+}
+
+/* One lap takes 0.55 s, a duel's first look 18 s. */
+static void the_whole_ends_on_time(struct xl_test *t)
+{
+    static const double budgets[] = { 1, 3, 7, 15, 30, 60, 120, 300, 1800 };
+    static const double judges[] = { 0.01, 0.5, 5, 40 };
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++)
+        for (size_t k = 0; k < sizeof judges / sizeof *judges; k++) {
+            struct timed run = { .budget_s = budgets[i],
+                                 .judge_ns =
+                                     (uint64_t)(judges[k] * (double)SECOND) };
+            live(t, &run, 100000);
+            /* The lap in flight is an evaluator's to cut. */
+            xl_test_check(t, run.all_s <= budgets[i] + 1.2, __FILE__, __LINE__,
+                          "%g s with a judge of %g s ended after %g s",
+                          budgets[i], judges[k], run.all_s);
+            XL_CHECK(t, !run.v.proved || run.v.value_ratio.lo > 1.0);
+            XL_CHECK(t, run.v.winner || run.v.is_cut);
+            XL_CHECK(t, run.v.why[0] || run.v.winner);
+        }
+}
+
+/* Where there is time for it, most goes to the search, and the duel is held. */
+static void the_search_gets_the_most(struct xl_test *t)
+{
+    struct timed run = { .budget_s = 600, .judge_ns = SECOND };
+    live(t, &run, 100000);
+    XL_CHECK_EQ(t, run.end, XL_END_TIME);
+    XL_CHECK(t, run.search_s > 0.6 * run.budget_s);
+    XL_CHECK(t, run.all_s > 0.8 * run.budget_s);
+    XL_CHECK(t, run.v.proved && !run.v.is_cut);
+    XL_CHECK(t, run.v.n_played > 1);
+    XL_CHECK(t, run.v.value_ratio.n >= 16);
+}
+
+/* A duel that was cut short proves only what its rounds prove, and says it. */
+static void a_cut_duel_says_so(struct xl_test *t)
+{
+    struct timed run = { .budget_s = 14, .judge_ns = SECOND / 10 };
+    live(t, &run, 100000);
+    XL_CHECK(t, run.v.is_cut && !run.v.proved);
+    XL_CHECK(t, strstr(run.v.why, "not proved"));
+    XL_CHECK(t, strstr(run.v.why, "time was up"));
+}
+
+/* A limit that is far away changes nothing. */
+static void time_enough_is_no_limit(struct xl_test *t)
+{
+    struct timed runs[2] = { { .budget_s = 0 }, { .budget_s = 1e6 } };
+    for (size_t i = 0; i < 2; i++)
+        live(t, &runs[i], 60);
+    XL_CHECK(t, runs[0].end == XL_END_BUDGET && runs[1].end == XL_END_BUDGET);
+    XL_CHECK_EQ(t, runs[0].v.winner, runs[1].v.winner);
+    XL_CHECK_TEXT(t, runs[0].v.why, runs[1].v.why);
+    XL_CHECK(t, runs[0].v.proved && !runs[1].v.is_cut);
+}
+
+const struct xl_test_case xl_suite_pace[] = {
+    { "the_whole_ends_on_time", the_whole_ends_on_time },
+    { "the_search_gets_the_most", the_search_gets_the_most },
+    { "a_cut_duel_says_so", a_cut_duel_says_so },
+    { "time_enough_is_no_limit", time_enough_is_no_limit },
+    { 0 },
+};

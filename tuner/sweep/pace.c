@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every phase behind the search is put down at what it would cost now: the
+ * whole judge for nominee, defaults and a few more, the holdout text whose
+ * reference is made anew, a duel with one look, an output for each trial. All
+ * that may not take more than MOST_SHARE, or a slow judge would leave nothing
+ * to judge; then each phase gets less in proportion, and what does not fit is
+ * cut. */
+#include "tuner/sweep/pace.h"
+
+#include "kernel/base/clock.h"
+
+#define MOST_SHARE  0.6  /* of the time, behind the search */
+#define START_SHARE 0.1  /* for the first grade, judge and files, at most */
+#define GRADE_SHARE 0.05 /* for the last */
+#define FILES_SHARE 0.02
+#define LEAST_FILES 0.3e9 /* ns */
+#define MOST_FILES  5e9
+
+enum {
+    DUEL_ROUNDS = 16, /* to the first look */
+    HEARINGS = 8,     /* that might yet be as good as the best */
+    COLD_LAPS = 4,    /* plans and warm-ups of a duel's sides */
+    BASE_LAPS = 5,    /* of defaults that the space does not hold */
+    PLAYOFF = 8       /* laps of the search: one in so many as a lap there */
+};
+
+void xl_pace_init(struct xl_pace *pace, uint64_t start_ns, double seconds)
+{
+    *pace = (struct xl_pace){ .start_ns = start_ns };
+    if (seconds > 0)
+        pace->end_ns = start_ns + (uint64_t)(seconds * 1e9);
+}
+
+void xl_pace_lap(struct xl_pace *pace, uint64_t wall_ns, size_t n)
+{
+    if (!pace || n == 0)
+        return;
+    pace->laps_ns += wall_ns;
+    pace->laps += n;
+}
+
+void xl_pace_trial(struct xl_pace *pace)
+{
+    if (pace)
+        pace->trials++;
+}
+
+void xl_pace_judge(struct xl_pace *pace, uint64_t wall_ns)
+{
+    if (!pace)
+        return;
+    if (pace->first_judge_ns == 0)
+        pace->first_judge_ns = wall_ns;
+    pace->judge_ns = wall_ns;
+}
+
+static double lap_ns(const struct xl_pace *pace)
+{
+    return pace->laps ? (double)pace->laps_ns / (double)pace->laps : 0.0;
+}
+
+static double budget_ns(const struct xl_pace *pace)
+{
+    return (double)(pace->end_ns - pace->start_ns);
+}
+
+static double least_of(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double most_of(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* What a phase behind the search would cost. */
+static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
+{
+    double lap = lap_ns(pace), budget = budget_ns(pace);
+    size_t duel = pace->duel_rounds ? pace->duel_rounds : DUEL_ROUNDS;
+    switch (phase) {
+    case XL_PHASE_JUDGE:
+        return least_of(
+            HEARINGS * (double)pace->judge_ns,
+            most_of(2.0 * (double)pace->judge_ns, START_SHARE * budget));
+    case XL_PHASE_PLAYOFF:
+        return lap * (double)(pace->laps / PLAYOFF);
+    case XL_PHASE_HOLDOUT:
+        return (double)(pace->first_judge_ns + pace->judge_ns);
+    case XL_PHASE_DUEL:
+        return lap * (double)(2 * duel + COLD_LAPS);
+    case XL_PHASE_GRADE_END:
+        return least_of(lap * 2.0 * (double)pace->grade_rounds,
+                        GRADE_SHARE * budget);
+    case XL_PHASE_OUTPUTS:
+        return lap * (double)(pace->trials + BASE_LAPS);
+    case XL_PHASE_FILES:
+        return least_of(most_of(FILES_SHARE * budget, LEAST_FILES),
+                        least_of(MOST_FILES, START_SHARE * budget));
+    default:
+        return 0.0;
+    }
+}
+
+/* Of all phases between this one and the files. */
+static double behind_ns(const struct xl_pace *pace, enum xl_phase phase)
+{
+    double sum = 0;
+    for (int i = (int)phase + 1; i < XL_PHASE_FILES; i++)
+        sum += cost_ns(pace, (enum xl_phase)i);
+    return sum;
+}
+
+uint64_t xl_pace_end(const struct xl_pace *pace, enum xl_phase phase)
+{
+    if (!pace || !pace->end_ns)
+        return 0;
+    double budget = budget_ns(pace);
+    if (phase == XL_PHASE_GRADE_START)
+        return pace->start_ns + (uint64_t)(START_SHARE * budget);
+    double all = behind_ns(pace, XL_PHASE_SEARCH), most = MOST_SHARE * budget;
+    double share = all > most ? most / all : 1.0;
+    double behind = share * behind_ns(pace, phase);
+    if (phase != XL_PHASE_FILES)
+        behind += cost_ns(pace, XL_PHASE_FILES);
+    return behind < budget ? pace->end_ns - (uint64_t)behind : pace->start_ns;
+}
+
+bool xl_pace_has(const struct xl_pace *pace, enum xl_phase phase,
+                 uint64_t more_ns)
+{
+    uint64_t end = xl_pace_end(pace, phase);
+    return !end || xl_clock_ns() + more_ns < end;
+}
+
+bool xl_pace_is_over(const struct xl_pace *pace, enum xl_phase phase)
+{
+    return !xl_pace_has(pace, phase, 0);
+}
+
+size_t xl_pace_rounds(const struct xl_pace *pace, enum xl_phase phase)
+{
+    uint64_t end = xl_pace_end(pace, phase), now = xl_clock_ns();
+    double round = end ? 2.0 * lap_ns(pace) : 0.0;
+    if (round <= 0)
+        return SIZE_MAX;
+    return now < end ? (size_t)((double)(end - now) / round) : 0;
+}
