@@ -64,7 +64,7 @@ struct xl_gemm {
      * 64; 0 when so few rows are not packed. NULL: never. */
     size_t (*x_bytes)(size_t m, size_t k);
     /* Packs rows begin..end of the job's m, k, x and ldx; the span with end m
-     * also what pads them. */
+     * also what pads them. Engines with the same pack_x read the same form. */
     void (*pack_x)(const struct xl_gemm_job *job, size_t begin, size_t end,
                    void *to);
     void (*run)(const struct xl_gemm_job *job);

@@ -13,10 +13,13 @@ enum {
     FEW_PANELS = 2,
     FEW_BESIDE = 1,
     MANY_STEP = 2,
-    MANY_PANELS = 1
+    MANY_PANELS = 1,
+    WIDE_ROWS = 2,
+    WIDE_FEW = 2
 };
 
 #include "kernel/gemm/panel_fp32.h"
+#include "kernel/gemm/panel_wide.h"
 
 static const char *why_not(void)
 {
@@ -44,4 +47,28 @@ const struct xl_gemm xl_gemm_avx2 = {
     .x_bytes = many_x_bytes,
     .pack_x = many_pack_x,
     .run = run,
+};
+
+/* -- the wide engine ------------------------------------------------------ */
+
+static size_t scratch_floats_wide(size_t k)
+{
+    return wide_scratch(k);
+}
+
+static void run_in_double(const struct xl_gemm_job *job)
+{
+    run_wide_panels(job);
+}
+
+const struct xl_gemm xl_gemm_wide_avx2 = {
+    .name = "wide",
+    .summary = "fp32 products summed in double, for what the model amplifies",
+    .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
+    .reads_packed = 1u << XL_PACK_FP32,
+    .why_not = why_not,
+    .scratch_floats = scratch_floats_wide,
+    .x_bytes = many_x_bytes,
+    .pack_x = many_pack_x,
+    .run = run_in_double,
 };

@@ -75,6 +75,14 @@ static void choose_best(struct xl_engines *engines, enum xl_pack_kind kind)
     engines->few = best(few[kind], kind, engines->is_packed);
 }
 
+const struct xl_gemm *xl_engines_wide(const struct xl_engines *engines)
+{
+    const struct xl_gemm *wide = xl_gemm_get(XL_GEMM_WIDE);
+    return reads(wide, XL_PACK_FP32, engines->is_packed)
+               ? wide
+               : xl_gemm_get(XL_GEMM_NAIVE);
+}
+
 /* " fp32 bf16 int8": the kinds that it reads in either form. */
 static void list_kinds(const struct xl_gemm *gemm, struct xl_buf *out)
 {

@@ -22,6 +22,9 @@ struct xl_engines {
 enum xl_status xl_engines_choose(struct xl_engines *engines, int64_t choice,
                                  enum xl_pack_kind kind, struct xl_err *err);
 
+/* What multiplies fp32 weights of that form and sums in double. */
+const struct xl_gemm *xl_engines_wide(const struct xl_engines *engines);
+
 /* The dtype of rows of this kind; XL_DTYPE_COUNT when there is none. */
 enum xl_dtype xl_engine_dtype(enum xl_pack_kind kind);
 

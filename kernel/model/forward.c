@@ -85,7 +85,8 @@ static void run_columns(const struct xl_share *share,
     const struct xl_gemm *gemm =
         p->gemm ? p->gemm
                 : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
-    bool is_packed = p->is_packed && gemm == packing_engine(share->stage, p->w);
+    const struct xl_gemm *packing = packing_engine(share->stage, p->w);
+    bool is_packed = p->is_packed && packing && gemm->pack_x == packing->pack_x;
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;

@@ -221,7 +221,7 @@ static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
     XL_TRY(choose(&plan->head_engines, gemm, head_kind_of(p), stored, err));
     plan->small.few = plan->small.many = xl_gemm_get(XL_GEMM_VECTOR);
     if (kind == XL_PACK_FP32)
-        plan->gemm_keys = xl_gemm_get(XL_GEMM_WIDE);
+        plan->gemm_keys = xl_engines_wide(&plan->engines);
     return XL_OK;
 }
 
@@ -266,11 +266,12 @@ static size_t worker_floats(const struct xl_plan *plan)
         most = larger(most, xl_slstm_scratch_floats(c->width / c->slstm_heads));
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
         const struct xl_gemm *engines[] = {
-            plan->engines.few, plan->engines.many, plan->head_engines.few,
-            plan->head_engines.many, plan->small.many
+            plan->engines.few,       plan->engines.many, plan->head_engines.few,
+            plan->head_engines.many, plan->small.many,   plan->gemm_keys
         };
         for (size_t e = 0; e < sizeof engines / sizeof *engines; e++)
-            most = larger(most, engines[e]->scratch_floats(widths[i]));
+            if (engines[e])
+                most = larger(most, engines[e]->scratch_floats(widths[i]));
     }
     return most;
 }

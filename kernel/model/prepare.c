@@ -278,8 +278,8 @@ static enum xl_status vector(const struct xl_build *b,
     return XL_OK;
 }
 
-/* q, k, v and o read one input. In fp32, q and k are summed in double, from
- * rows. */
+/* q, k, v and o read one input. In fp32, q and k stand apart, for they are
+ * summed in double. */
 static enum xl_status prepare_in(const struct xl_build *b, size_t block,
                                  const struct xl_block *from,
                                  struct xl_prepared_block *to)
@@ -295,7 +295,7 @@ static enum xl_status prepare_in(const struct xl_build *b, size_t block,
     struct xl_source qk = xl_source_of(block, "qk", &from->q);
     qk.n = 2;
     qk.parts[1] = &from->k;
-    XL_TRY(xl_build_matrix(b, &qk, &xl_form_exact, &to->qk));
+    XL_TRY(xl_build_matrix(b, &qk, &b->to->form, &to->qk));
     in = xl_source_of(block, "vo", &from->v);
     in.n = 2;
     in.parts[1] = &from->o;

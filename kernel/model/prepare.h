@@ -63,7 +63,7 @@ struct xl_vector {
 
 struct xl_prepared_block {
     struct xl_vector norm_mlstm, head_norm, norm_ffn;
-    struct xl_matrix qk; /* in fp32: rows, for they are summed in double */
+    struct xl_matrix qk; /* in fp32: they are summed in double */
     struct xl_matrix in; /* q | k | v | o, or v | o when there is qk */
     struct xl_matrix igate, fgate, out;
     struct xl_matrix gate_up, down;

@@ -13,7 +13,7 @@ struct xl_build {
     struct xl_err *err;
 };
 
-/* Gates, and what is summed in double. */
+/* Gates. */
 static const struct xl_form xl_form_exact = { .kind = XL_PACK_FP32 };
 
 /* count items of so many bytes, counted as converted copies. */

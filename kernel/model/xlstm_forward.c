@@ -41,6 +41,11 @@ static void project_in(const struct xl_stage *s, size_t worker)
     if (b->qk.n_parts)
         all.list[all.n++] =
             (struct xl_output){ &b->qk, m->q, s->plan->gemm_keys, m->in_row };
+    /* Many rows of these take longer than of the others: everyone has some. */
+    if (b->qk.n_parts && !xl_stage_is_step(s)) {
+        xl_outputs_run(s, &all, worker);
+        all.n = 0;
+    }
     all.list[all.n++] = (struct xl_output){ &b->in, b->qk.n_parts ? m->v : m->q,
                                             NULL, m->in_row };
     if (xl_stage_is_step(s)) {

@@ -29,9 +29,10 @@ static const size_t n_sides = sizeof sides / sizeof sides[0];
 
 /* All engines of the registry and all their variants. */
 static const struct xl_gemm *const engines[] = {
-    &xl_gemm_naive,       &xl_gemm_vector,
+    &xl_gemm_naive,       &xl_gemm_vector,        &xl_gemm_wide,
 #ifdef XL_X86_VARIANTS
-    &xl_gemm_vector_avx2, &xl_gemm_vector_avx512,
+    &xl_gemm_vector_avx2, &xl_gemm_vector_avx512, &xl_gemm_wide_avx2,
+    &xl_gemm_wide_avx512,
 #endif
     &xl_gemm_openblas,
 };

@@ -37,6 +37,7 @@ static const struct {
     { &xl_gemm_avx512, 2e-6 },      { &xl_gemm_avx512bf16, 8.5e-3 },
     { &xl_gemm_amx, 8.5e-3 },       { &xl_gemm_vnni, 8.5e-3 },
     { &xl_gemm_vnni_avx2, 8.5e-3 }, { &xl_gemm_vnni_maddubs, 8.5e-3 },
+    { &xl_gemm_wide_avx2, 6e-8 },   { &xl_gemm_wide_avx512, 6e-8 },
 };
 static const size_t n_engines = sizeof engines / sizeof engines[0];
 
