@@ -26,6 +26,9 @@ enum {
     OPT_TOKENS,
     OPT_SEED,
     OPT_STRICT,
+#define XL_RUBRIC_OPT(id, ...) OPT_##id,
+#include "judge/cmd_judge_rubric.def"
+#undef XL_RUBRIC_OPT
     OPT_COUNT
 };
 
@@ -72,12 +75,23 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_SEED] = { .name = "seed",
                    .kind = XL_OPT_INT,
                    .arg = "S",
-                   .help = "seed of 'judge text'",
+                   .help = "seed of 'judge text', and of the replies of "
+                           "'judge rubric'",
                    .fallback = "1" },
     [OPT_STRICT] = { .name = "strict",
                      .kind = XL_OPT_BOOL,
                      .help = "exit with 5 when a configuration fails, 7 when "
                              "one is not proved" },
+#define XL_RUBRIC_OPT(id, n, k, a, h, f, from, to)                             \
+    [OPT_##id] = { .name = n,                                                  \
+                   .kind = k,                                                  \
+                   .arg = a,                                                   \
+                   .help = h,                                                  \
+                   .fallback = f,                                              \
+                   .lo = from,                                                 \
+                   .hi = to },
+#include "judge/cmd_judge_rubric.def"
+#undef XL_RUBRIC_OPT
 };
 
 static enum xl_status read_tier(const struct xl_opts *opts, enum xl_tier *tier,
@@ -369,7 +383,30 @@ done:
     return rc;
 }
 
-static const char *const verbs[] = { "selftest", "calibrate", "text", NULL };
+static enum xl_status judge_rubric(struct xl_cmd_ctx *ctx, struct xl_err *err)
+{
+    const struct xl_opts *o = &ctx->opts;
+    return xl_judge_cmd_rubric(
+        ctx,
+        &(struct xl_judge_rubric){
+            .run = xl_opt_text(o, XL_GROUP_OWN, OPT_RUN),
+            .api = xl_opt_text(o, XL_GROUP_OWN, OPT_API),
+            .model = xl_opt_text(o, XL_GROUP_OWN, OPT_JUDGE_MODEL),
+            .prompts = xl_opt_text(o, XL_GROUP_OWN, OPT_PROMPTS),
+            .passages = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_PASSAGES),
+            .prompt_chars =
+                (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_MOST_PROMPT),
+            .cont_chars = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_MOST_CONT),
+            .retries = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_RETRIES),
+            .timeout_s = xl_opt_real(o, XL_GROUP_OWN, OPT_TIMEOUT),
+            .seed = xl_opt_int(o, XL_GROUP_OWN, OPT_SEED),
+            .is_strict = xl_opt_bool(o, XL_GROUP_OWN, OPT_STRICT),
+        },
+        err);
+}
+
+static const char *const verbs[] = { "selftest", "calibrate", "text", "rubric",
+                                     NULL };
 
 static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
@@ -387,6 +424,8 @@ static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
             (uint64_t)xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_SEED), err);
     if (strcmp(word, "selftest") == 0)
         return xl_judge_cmd_selftest(ctx, err);
+    if (strcmp(word, "rubric") == 0)
+        return judge_rubric(ctx, err);
     return xl_fail(err, XL_EUSAGE, "unknown action '%s'%s", word,
                    xl_cmd_hint(word, verbs, sizeof verbs / sizeof *verbs - 1,
                                hint, sizeof hint));
@@ -409,7 +448,8 @@ const struct xl_cmd xl_cmd_judge = {
     .summary = "scores a run's outputs and configurations, or one "
                "configuration on a text",
     .verbs = verbs,
-    .usage = "(selftest | calibrate | text | --run DIR | --text FILE "
+    .usage = "(selftest | calibrate | text | rubric --run DIR | --run DIR | "
+             "--text FILE "
              "[--candidate NAME=VALUE,..]) "
              "[OPTIONS]",
     .example = "xltune judge --run runs/parallel_20240507_120000",
@@ -423,7 +463,10 @@ const struct xl_cmd xl_cmd_judge = {
                "shows that each is refused by the gate that claims it. "
                "'judge calibrate' measures what sound builds show, which "
                "the bounds stand on. 'judge text' writes a text of exactly "
-               "N tokens, no sentence twice, from a seed.",
+               "N tokens, no sentence twice, from a seed. "
+               "'judge rubric' has a language model on a server in Ollama's "
+               "form rate a run's outputs and compare them with the "
+               "reference's; it may veto a configuration, never rescue one.",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

@@ -4,6 +4,7 @@
 #ifndef XL_CMD_JUDGE_INT_H
 #define XL_CMD_JUDGE_INT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,19 @@ enum xl_status xl_judge_cmd_calibrate(struct xl_cmd_ctx *ctx, size_t tokens,
 /* A text of exactly so many tokens, BOS included, on standard output. */
 enum xl_status xl_judge_cmd_text(struct xl_cmd_ctx *ctx, size_t tokens,
                                  uint64_t seed, struct xl_err *err);
+
+/* What 'judge rubric' was told. */
+struct xl_judge_rubric {
+    const char *run, *api, *model; /* NULL = not given */
+    const char *prompts;           /* or NULL */
+    size_t passages, prompt_chars, cont_chars, retries;
+    double timeout_s;
+    int64_t seed;
+    bool is_strict;
+};
+
+enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
+                                   const struct xl_judge_rubric *told,
+                                   struct xl_err *err);
 
 #endif

@@ -80,6 +80,20 @@ bool xl_control_passage(struct xl_rubric_text text, size_t i,
     return true;
 }
 
+bool xl_passage_prompt(struct xl_rubric_text text, size_t i, size_t n,
+                       struct xl_rubric_text *out)
+{
+    size_t room = 2 * PROMPT_BYTES; /* a prompt and the sentences around it */
+    if (text.n <= room)
+        return false;
+    size_t begin = sentence_after(text, (text.n - room) / n * i);
+    size_t end = sentence_after(text, begin + PROMPT_BYTES);
+    if (end >= text.n)
+        return false;
+    *out = (struct xl_rubric_text){ text.bytes + begin, end - begin };
+    return true;
+}
+
 static size_t split_words(struct xl_rubric_text text,
                           struct xl_rubric_text words[MOST_WORDS])
 {

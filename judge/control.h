@@ -40,6 +40,10 @@ struct xl_passage {
 bool xl_control_passage(struct xl_rubric_text text, size_t i,
                         struct xl_passage *out);
 
+/* Prompt i of n, likewise; they may overlap, no two begin alike. */
+bool xl_passage_prompt(struct xl_rubric_text text, size_t i, size_t n,
+                       struct xl_rubric_text *out);
+
 /* Appends what the control makes of a sound text: about as long. */
 void xl_control_make(enum xl_control id, struct xl_rubric_text sound,
                      uint64_t seed, struct xl_buf *out);

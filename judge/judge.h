@@ -37,6 +37,7 @@
 
 #include "judge/gate.h"
 #include "judge/scores.h"
+#include "kernel/base/buf.h"
 #include "kernel/base/err.h"
 #include "kernel/base/hash.h"
 #include "kernel/model/plan.h"
@@ -50,6 +51,9 @@ struct xl_judge_text {
     bool is_random;          /* ids drawn from a seed, no language */
     char hash[XL_HASH_TEXT]; /* of the ids */
 };
+
+/* Appends the bundled held-out text, as it is on the disk. */
+enum xl_status xl_judge_heldout_bytes(struct xl_buf *out, struct xl_err *err);
 
 /* The bundled held-out text in the model's ids, BOS in front; at most
  * max_tokens (0 = all). A vocabulary too small for the text, or no tokenizer

@@ -220,7 +220,7 @@ static enum xl_status draw(struct xl_judge_text *text,
 
 /* -- the bundled text ------------------------------------------------------ */
 
-static enum xl_status read_heldout(struct xl_buf *out, struct xl_err *err)
+enum xl_status xl_judge_heldout_bytes(struct xl_buf *out, struct xl_err *err)
 {
     char *path = xl_session_shipped(heldout_name);
     if (!path)
@@ -244,7 +244,7 @@ enum xl_status xl_judge_heldout(struct xl_judge_text *text,
     if (!tokenizer)
         return draw(text, model, max_tokens, err);
     xl_buf_init(&bytes, MOST_TEXT);
-    enum xl_status rc = read_heldout(&bytes, err);
+    enum xl_status rc = xl_judge_heldout_bytes(&bytes, err);
     if (rc == XL_OK) {
         rc = xl_judge_text(text, model, tokenizer, bytes.data, bytes.len,
                            max_tokens, &unfit);

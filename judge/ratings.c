@@ -1,14 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * A rating is one JSON object; the table is the same object's members in the
- * same order, so the two files cannot disagree. */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/ratings.h"
 
 #include <string.h>
 
-#include "kernel/base/alloc.h"
-#include "kernel/base/csv.h"
-#include "kernel/base/io.h"
+#include "judge/rows.h"
 #include "kernel/base/json.h"
 
 /* Scores that other programs look for, before ours. */
@@ -30,13 +25,7 @@ static bool is_first(enum xl_score_id id)
 
 static void add_first(cJSON *root, const struct xl_rating *r)
 {
-    static const enum xl_param keys[] = { XL_PARAM_BACKEND,
-                                          XL_PARAM_HEADS_PER_BAND,
-                                          XL_PARAM_CHUNK_SIZE,
-                                          XL_PARAM_WORKERS };
-    xl_json_add_text(root, "file", r->file, strlen(r->file));
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        xl_param_add_json(root, keys[i], r->params.value[keys[i]]);
+    xl_row_add_config(root, r->file, &r->params);
     for (size_t i = 0; i < N_FIRST; i++) {
         const struct xl_score *s = &r->scores[known_first[i]];
         xl_json_add_real(root, xl_score_row(known_first[i])->name,
@@ -78,30 +67,6 @@ cJSON *xl_rating_json(const struct xl_rating *r)
     return root;
 }
 
-static void csv_header(const cJSON *rating, struct xl_buf *out)
-{
-    for (const cJSON *item = rating->child; item; item = item->next)
-        xl_csv_text(out, item->string);
-    xl_csv_end(out);
-}
-
-static void csv_field(const cJSON *item, struct xl_buf *out)
-{
-    struct xl_buf text;
-    if (cJSON_IsNumber(item)) {
-        xl_csv_real(out, item->valuedouble);
-    } else if (cJSON_IsString(item)) {
-        xl_csv_text(out, item->valuestring);
-    } else if (cJSON_IsNull(item)) {
-        xl_csv_text(out, NULL);
-    } else {
-        xl_buf_init(&text, 0);
-        xl_json_print(item, false, &text);
-        xl_csv_text(out, text.data);
-        xl_buf_release(&text);
-    }
-}
-
 void xl_ratings_csv(const struct xl_rating *ratings, size_t n,
                     struct xl_buf *out)
 {
@@ -109,14 +74,11 @@ void xl_ratings_csv(const struct xl_rating *ratings, size_t n,
     xl_params_init(&none.params);
     cJSON *names = xl_rating_json(&none);
     if (names)
-        csv_header(names, out);
+        xl_row_csv_names(names, out);
     cJSON_Delete(names);
     for (size_t i = 0; i < n; i++) {
         cJSON *rating = xl_rating_json(&ratings[i]);
-        for (const cJSON *item = rating ? rating->child : NULL; item;
-             item = item->next)
-            csv_field(item, out);
-        xl_csv_end(out);
+        xl_row_csv(rating, out);
         cJSON_Delete(rating);
     }
 }
@@ -131,19 +93,6 @@ static void jsonl(const struct xl_rating *ratings, size_t n, struct xl_buf *out)
     }
 }
 
-static enum xl_status save(const char *run_dir, const char *name,
-                           const struct xl_buf *text, struct xl_err *err)
-{
-    char *path = xl_io_join(run_dir, name);
-    enum xl_status rc =
-        path ? xl_buf_check(text, name, err)
-             : xl_fail(err, XL_ENOMEM, "out of memory writing '%s'", name);
-    if (rc == XL_OK)
-        rc = xl_io_replace(path, text->data, text->len, err);
-    xl_free(path);
-    return rc;
-}
-
 enum xl_status xl_ratings_save(const char *run_dir,
                                const struct xl_rating *ratings, size_t n,
                                struct xl_err *err)
@@ -151,11 +100,11 @@ enum xl_status xl_ratings_save(const char *run_dir,
     struct xl_buf text;
     xl_buf_init(&text, 0);
     xl_ratings_csv(ratings, n, &text);
-    enum xl_status rc = save(run_dir, "ratings.csv", &text, err);
+    enum xl_status rc = xl_rows_save(run_dir, "ratings.csv", &text, err);
     if (rc == XL_OK) {
         xl_buf_clear(&text);
         jsonl(ratings, n, &text);
-        rc = save(run_dir, "ratings.jsonl", &text, err);
+        rc = xl_rows_save(run_dir, "ratings.jsonl", &text, err);
     }
     xl_buf_release(&text);
     return rc;

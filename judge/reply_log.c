@@ -210,8 +210,7 @@ enum xl_status xl_reply_log_add(struct xl_reply_log *log,
     xl_buf_init(&line, MOST_LINE);
     print_record(record, &line);
     enum xl_status rc = xl_buf_check(&line, "a reply's record", err);
-    if (rc == XL_OK &&
-        (!write_all(log->fd, line.data, line.len) || fsync(log->fd) != 0))
+    if (rc == XL_OK && !write_all(log->fd, line.data, line.len))
         rc = fail_io(log, "write", err);
     xl_buf_release(&line);
     if (rc == XL_OK && !record->trouble)

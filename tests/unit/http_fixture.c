@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,8 @@ static bool give(int fd, const struct xl_http_answer *a)
 static void serve(struct xl_http_server *s, int fd, struct xl_buf *in)
 {
     bool goes_on = true;
+    int on = 1; /* head and body are two packets that must not wait */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     while (goes_on) {
         struct xl_http_seen seen = { 0 };
         struct xl_http_answer answer = { 0 };
