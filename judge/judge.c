@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "judge/drift.h"
@@ -23,6 +22,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/model/cache.h"
 
 enum {
     MOST_STEPS = 128,
@@ -69,16 +69,12 @@ void xl_judge_reference(struct xl_params *params)
 
 char *xl_judge_folder(void)
 {
-    static const char name[] = "xltune/reference";
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && cache[0] == '/')
-        return xl_io_join(cache, name);
-    if (!home || !home[0])
+    struct xl_cache cache;
+    if (xl_cache_init(&cache, NULL) != XL_OK || !cache.dir)
         return NULL;
-    char *base = xl_io_join(home, ".cache");
-    char *path = base ? xl_io_join(base, name) : NULL;
-    xl_free(base);
-    return path;
+    char *folder = xl_io_join(cache.dir, "reference");
+    xl_cache_release(&cache);
+    return folder;
 }
 
 void xl_judge_free(struct xl_judge *judge)

@@ -109,8 +109,8 @@ struct xl_judge_options {
 /* The naive fp32 configuration; its bits do not depend on its workers. */
 void xl_judge_reference(struct xl_params *params);
 
-/* The user's folder for kept logits: XDG_CACHE_HOME or ~/.cache, below it
- * xltune/reference. Heap string, or NULL when there is no home. */
+/* The folder for kept logits: "reference" in the cache (kernel/model/cache.h).
+ * Heap string, or NULL when there is no cache. */
 char *xl_judge_folder(void);
 
 /* Copies the text. The reference runs as far as a judgement looks, once when

@@ -3,12 +3,15 @@
  * FOLDER/<hash>.reference: a header, the state after the rows, the states at
  * the marks, the rows. The name is the hash of everything that decides the
  * rows: the model's content, the text's ids, the tunables of the reference,
- * the layout and this program's format. The newest few files stay.
+ * the layout and this program's format. Those used last stay, MOST_FILES of
+ * them and no more than MOST_BYTES.
  *
  * The arithmetic of the reference may change from one build to the next, and
  * no number in a header would know. So the first pass is run again and its
  * bits are compared. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,7 @@ enum {
     FORMAT = 1,
     MOST_FILES = 8,
 };
+#define MOST_BYTES ((int64_t)1 << 30)
 
 static const char magic[8] = "xlrefer";
 static const char suffix[] = ".reference";
@@ -137,6 +141,8 @@ void xl_reference_load(struct xl_reference *r)
     if (path && xl_map_open(&map, path, NULL) == XL_OK) {
         if (fits(r, &map, &h))
             take(r, &h, map.data + sizeof h);
+        if (r->loaded)
+            (void)utimensat(AT_FDCWD, path, NULL, 0); /* used just now */
         xl_map_close(&map);
     }
     xl_free(path);
@@ -146,20 +152,21 @@ void xl_reference_load(struct xl_reference *r)
 
 struct old_file {
     char name[XL_HASH_TEXT + sizeof suffix];
-    time_t written;
+    int64_t used_ns, bytes;
 };
 
 static int newest_first(const void *a, const void *b)
 {
     const struct old_file *x = a, *y = b;
-    return (x->written < y->written) - (x->written > y->written);
+    return (x->used_ns < y->used_ns) - (x->used_ns > y->used_ns);
 }
 
-/* Removes all but the newest files of the folder. */
+/* Removes all but the files that were used last. */
 static void tidy(const char *folder)
 {
     struct old_file files[64];
     size_t n = 0;
+    int64_t total = 0;
     DIR *stream = opendir(folder);
     struct dirent *entry;
     while (stream && n < sizeof files / sizeof *files &&
@@ -173,14 +180,19 @@ static void tidy(const char *folder)
         path = xl_io_join(folder, name);
         if (path && stat(path, &info) == 0) {
             memcpy(files[n].name, name, strlen(name) + 1);
-            files[n++].written = info.st_mtime;
+            files[n].bytes = info.st_size;
+            files[n++].used_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 +
+                                 info.st_mtim.tv_nsec;
         }
         xl_free(path);
     }
     if (stream)
         closedir(stream);
     qsort(files, n, sizeof *files, newest_first);
-    for (size_t i = MOST_FILES; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
+        total += files[i].bytes;
+        if (i < MOST_FILES && (i == 0 || total <= MOST_BYTES))
+            continue;
         char *path = xl_io_join(folder, files[i].name);
         if (path)
             unlink(path);

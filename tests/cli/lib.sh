@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts beside it. $XLTUNE is the program. Makes a fresh
-# folder, goes there, gives the program a profile store of its own in it.
+# folder, goes there, gives the program profiles and a cache of its own in it.
 #
 #     run score --text-file x        # -> out, err, $rc
 #     code 1; says 'cannot read'
@@ -23,7 +23,9 @@ trap 'chmod -R u+w "$tmp" 2>/dev/null; rm -rf -- "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$tmp" || exit 1
 XLTUNE_PROFILES=$tmp/profiles
-export XLTUNE_PROFILES
+XDG_CACHE_HOME=$tmp/cache
+unset XLTUNE_CACHE
+export XLTUNE_PROFILES XDG_CACHE_HOME
 tiny=$root/tests/data/models/tiny
 passed=0
 failed=0

@@ -3,8 +3,10 @@
  * Files of the judge: outputs and ratings. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "judge/judge.h"
 #include "judge/outputs.h"
 #include "judge/ratings.h"
 #include "kernel/base/alloc.h"
@@ -355,6 +357,26 @@ static void ratings_jsonl_is_strict(struct xl_test *t)
     xl_buf_release(&text);
 }
 
+/* -- kept logits ----------------------------------------------------------- */
+
+static void kept_logits_go_where_the_cache_is(struct xl_test *t)
+{
+    char want[300];
+    setenv("XLTUNE_CACHE", "off", 1);
+    char *folder = xl_judge_folder();
+    XL_CHECK(t, !folder);
+    xl_free(folder);
+    setenv("XLTUNE_CACHE", t->dir, 1);
+    snprintf(want, sizeof want, "%s/reference", t->dir);
+    folder = xl_judge_folder();
+    XL_CHECK_TEXT(t, folder, want);
+    xl_free(folder);
+    unsetenv("XLTUNE_CACHE"); /* as the harness has it */
+    folder = xl_judge_folder();
+    XL_CHECK(t, folder && strstr(folder, "/xltune/reference"));
+    xl_free(folder);
+}
+
 const struct xl_test_case xl_suite_judge_files[] = {
     { "names_are_as_documented", names_are_as_documented },
     { "hostile_names_stay_in_their_folder",
@@ -368,5 +390,6 @@ const struct xl_test_case xl_suite_judge_files[] = {
       every_failed_allocation_is_an_error },
     { "ratings_csv_is_a_table", ratings_csv_is_a_table },
     { "ratings_jsonl_is_strict", ratings_jsonl_is_strict },
+    { "kept_logits_go_where_the_cache_is", kept_logits_go_where_the_cache_is },
     { 0 },
 };

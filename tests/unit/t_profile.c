@@ -117,7 +117,7 @@ static void match_is_graded(struct xl_test *t)
     DIFFERS(model.ffn, += 1, NONE, "ffn");
     DIFFERS(model.vocab, += 1, NONE, "vocab");
     DIFFERS(model.slstm_blocks, += 1, NONE, "slstm_blocks");
-    DIFFERS(model.dtype, = XL_FP32, NONE, "dtype is fp32, here bf16");
+    DIFFERS(model.dtype[0], = 'g', NONE, "dtype is gf16, here bf16");
     DIFFERS(context, = 2048, EXACT, "context is 2048, here 512");
 #undef DIFFERS
     XL_CHECK_EQ(t, m.context_steps, 2);
@@ -128,6 +128,43 @@ static void match_is_graded(struct xl_test *t)
     xl_key_match(&other, &here, &m);
     XL_CHECK_EQ(t, m.grade, XL_GRADE_FEATURES);
     XL_CHECK(t, strstr(m.differs, "l2_kib") != NULL);
+    xl_world_release(&world);
+}
+
+/* Packed checkpoints are told apart by how they are packed. */
+static void packed_models_differ(struct xl_test *t)
+{
+    static const enum xl_pack_kind kinds[][2] = {
+        { XL_PACK_INT8, XL_PACK_INT8 },
+        { XL_PACK_INT4, XL_PACK_INT4 },
+        { XL_PACK_INT4, XL_PACK_INT8 },
+    };
+    static const char *const names[] = { "packed-int8", "packed-int4",
+                                         "packed-int4-int8" };
+    struct xl_world world;
+    struct xl_key keys[3], back;
+    struct xl_match m;
+    struct xl_err err = { 0 };
+    xl_world_init(&world, t);
+    for (size_t i = 0; i < 3; i++) {
+        struct xl_config config = world.config;
+        config.is_packed = true;
+        config.packed_weights = kinds[i][0];
+        config.packed_head = kinds[i][1];
+        keys[i] = world.in.key;
+        xl_key_model(&keys[i].model, &config, XL_U8);
+        XL_CHECK_TEXT(t, keys[i].model.dtype, names[i]);
+        cJSON *json = xl_key_to_json(&keys[i]);
+        XL_CHECK_STATUS(t, xl_key_from_json(&back, json, &err), XL_OK, &err);
+        cJSON_Delete(json);
+        xl_key_match(&back, &keys[i], &m);
+        XL_CHECK_EQ(t, m.grade, XL_GRADE_EXACT);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        xl_key_match(&keys[i], &keys[(i + 1) % 3], &m);
+        XL_CHECK_EQ(t, m.grade, XL_GRADE_NONE);
+        XL_CHECK(t, strstr(m.differs, "dtype is packed-int") != NULL);
+    }
     xl_world_release(&world);
 }
 
@@ -496,6 +533,7 @@ const struct xl_test_case xl_suite_profile[] = {
     { "key_survives_json", key_survives_json },
     { "key_json_misses_nothing", key_json_misses_nothing },
     { "match_is_graded", match_is_graded },
+    { "packed_models_differ", packed_models_differ },
     { "each_layer_beats_the_one_below", each_layer_beats_the_one_below },
     { "all_layers_at_once", all_layers_at_once },
     { "no_best_leaves_the_machine_out", no_best_leaves_the_machine_out },

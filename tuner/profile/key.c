@@ -86,6 +86,30 @@ void xl_key_hardware(struct xl_hardware_key *key, const struct xl_cpu *cpu)
         key->memory_gib = (cpu->memory_bytes + gib / 2) / gib;
 }
 
+/* What key.h says of dtype. */
+static void name_packed(char out[XL_KEY_DTYPE], enum xl_pack_kind weights,
+                        enum xl_pack_kind head)
+{
+    bool one = weights == head;
+    snprintf(out, XL_KEY_DTYPE, "packed-%s%s%s", xl_pack_name(weights),
+             one ? "" : "-", one ? "" : xl_pack_name(head));
+}
+
+static bool is_dtype(const char *text)
+{
+    char name[XL_KEY_DTYPE];
+    for (size_t i = 0; i < XL_DTYPE_COUNT; i++)
+        if (strcmp(text, xl_dtype_name((enum xl_dtype)i)) == 0)
+            return true;
+    for (size_t i = 0; i < XL_PACK_COUNT * XL_PACK_COUNT; i++) {
+        name_packed(name, (enum xl_pack_kind)(i / XL_PACK_COUNT),
+                    (enum xl_pack_kind)(i % XL_PACK_COUNT));
+        if (strcmp(text, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 void xl_key_model(struct xl_model_key *key, const struct xl_config *config,
                   enum xl_dtype dtype)
 {
@@ -96,8 +120,11 @@ void xl_key_model(struct xl_model_key *key, const struct xl_config *config,
                                   .dk = config->dk,
                                   .dv = config->dv,
                                   .ffn = config->ffn,
-                                  .vocab = config->vocab,
-                                  .dtype = dtype };
+                                  .vocab = config->vocab };
+    if (config->is_packed)
+        name_packed(key->dtype, config->packed_weights, config->packed_head);
+    else
+        snprintf(key->dtype, sizeof key->dtype, "%s", xl_dtype_name(dtype));
     if (config->arch != XL_ARCH_BLOCK_STACK)
         return;
     for (size_t i = 0; i < config->blocks && i < XL_MAX_BLOCKS; i++)
@@ -199,8 +226,7 @@ enum xl_status xl_key_hardware_hash(const struct xl_hardware_key *key,
 enum xl_status xl_key_model_hash(const struct xl_model_key *key,
                                  char out[XL_KEY_HASH], struct xl_err *err)
 {
-    return hash_and_delete(model_json(key), xl_dtype_name(key->dtype), out,
-                           err);
+    return hash_and_delete(model_json(key), key->dtype, out, err);
 }
 
 enum xl_status xl_key_name(const struct xl_key *key, char out[XL_KEY_NAME],
@@ -235,9 +261,7 @@ cJSON *xl_key_to_json(const struct xl_key *key)
         cJSON_AddStringToObject(model, "hash", model_hash);
     ok = move_in(root, "hardware", hardware) && ok;
     ok = move_in(root, "model", model) && ok;
-    if (ok &&
-        cJSON_AddStringToObject(root, "dtype",
-                                xl_dtype_name(key->model.dtype)) &&
+    if (ok && cJSON_AddStringToObject(root, "dtype", key->model.dtype) &&
         cJSON_AddNumberToObject(root, "context", (double)key->context))
         return root;
     cJSON_Delete(root);
@@ -339,17 +363,13 @@ enum xl_status xl_key_from_json(struct xl_key *key, const cJSON *object,
     struct xl_key next = { 0 };
     const char *dtype = NULL;
     int64_t context = 0;
-    size_t i = 0;
     if (!cJSON_IsObject(object))
         return xl_fail(err, XL_EFORMAT, "the key must be an object");
     XL_TRY(
         required(xl_json_get_text(object, "dtype", &dtype, err), "dtype", err));
-    while (i < XL_DTYPE_COUNT &&
-           strcmp(dtype, xl_dtype_name((enum xl_dtype)i)) != 0)
-        i++;
-    if (i == XL_DTYPE_COUNT)
+    if (!is_dtype(dtype))
         return xl_fail(err, XL_EFORMAT, "unknown dtype '%s' in the key", dtype);
-    next.model.dtype = (enum xl_dtype)i;
+    snprintf(next.model.dtype, sizeof next.model.dtype, "%s", dtype);
     XL_TRY(required(
         xl_json_get_int(object, "context", 0, INT64_C(1) << 40, &context, err),
         "context", err));
@@ -447,8 +467,7 @@ void xl_key_match(const struct xl_key *theirs, const struct xl_key *here,
     compare_names(match, "arch", arch_names[theirs->model.arch],
                   arch_names[here->model.arch]);
     compare_fields(match, &theirs->model, &here->model, model_fields, N_MODEL);
-    compare_names(match, "dtype", xl_dtype_name(theirs->model.dtype),
-                  xl_dtype_name(here->model.dtype));
+    compare_names(match, "dtype", theirs->model.dtype, here->model.dtype);
     compare_features(match, theirs->hardware.isa, here->hardware.isa);
     compare_fields(match, &theirs->hardware, &here->hardware, hardware_fields,
                    N_HARDWARE);

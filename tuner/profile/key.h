@@ -30,7 +30,8 @@ struct xl_safetensors;
 
 enum {
     XL_KEY_HASH = 13,
-    XL_KEY_NAME = 64
+    XL_KEY_NAME = 64,
+    XL_KEY_DTYPE = 24
 };
 
 struct xl_hardware_key {
@@ -44,7 +45,9 @@ struct xl_model_key {
     enum xl_arch arch;
     uint64_t width, blocks, heads, dk, dv, ffn, vocab;
     uint64_t slstm_blocks; /* of a block stack; else 0 */
-    enum xl_dtype dtype;   /* of the weights in the files */
+    /* Of the weights in the files, "bf16"; of packed ones their kind and, when
+     * it is another, the head's: "packed-int4", "packed-int4-int8". */
+    char dtype[XL_KEY_DTYPE];
 };
 
 struct xl_key {
@@ -54,6 +57,7 @@ struct xl_key {
 };
 
 void xl_key_hardware(struct xl_hardware_key *key, const struct xl_cpu *cpu);
+/* dtype: of the files; a packed checkpoint's config knows better. */
 void xl_key_model(struct xl_model_key *key, const struct xl_config *config,
                   enum xl_dtype dtype);
 
