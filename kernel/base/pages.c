@@ -28,6 +28,18 @@ void xl_pages_huge(const void *block, size_t nbytes)
 #endif
 }
 
+void xl_pages_small(const void *block, size_t nbytes)
+{
+#ifdef MADV_NOHUGEPAGE
+    long page = sysconf(_SC_PAGESIZE);
+    if (page > 0)
+        advise(block, nbytes, (size_t)page, MADV_NOHUGEPAGE);
+#else
+    (void)block;
+    (void)nbytes;
+#endif
+}
+
 void xl_pages_drop(const void *mapped, size_t nbytes)
 {
     long page = sysconf(_SC_PAGESIZE);

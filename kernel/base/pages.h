@@ -13,6 +13,9 @@
  * faster. */
 void xl_pages_huge(const void *block, size_t nbytes);
 
+/* Pages of the least size, for memory that nothing has touched. */
+void xl_pages_small(const void *block, size_t nbytes);
+
 /* Part of a file mapped by xl_map_open is not needed for now: its pages leave
  * this process and come back from the file when they are read. Never for
  * other memory, which would lose what it holds. */

@@ -108,6 +108,8 @@ static void run_columns(const struct xl_share *share,
             .ldy = p->ldy,
             .scratch = plan->scratch.gemm[share->worker],
             .packed_x = is_packed ? plan->scratch.packed_x : NULL,
+            .k_block = plan->k_block,
+            .no_prefetch = plan->no_prefetch,
         };
         if (is_step)
             xl_few_run(gemm, &job);

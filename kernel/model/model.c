@@ -88,9 +88,9 @@ void xl_model_close(struct xl_model *model)
 {
     if (!model)
         return;
-    for (size_t i = 0; i < XL_PACK_COUNT * 2; i++) {
-        release_form(&model->blocks[i / 2][i % 2]);
-        release_form(&model->heads[i / 2][i % 2]);
+    for (size_t i = 0; i < XL_PACK_COUNT * 4; i++) {
+        release_form(&model->blocks[i / 4][i / 2 % 2][i % 2]);
+        release_form(&model->heads[i / 4][i / 2 % 2][i % 2]);
     }
     xl_packfile_close(model->packed);
     xl_free(model->drawn);
@@ -148,7 +148,7 @@ typedef enum xl_status prepare_fn(struct xl_model *model,
 /* Where this form's packed matrices may be found: in the checkpoint itself,
  * or in the cache. */
 static void find_packs(struct xl_model *model, const struct xl_cache_key *key,
-                       struct xl_model_form *to)
+                       bool has_small_pages, struct xl_model_form *to)
 {
     if (model->packed) {
         to->packs.file = model->packed;
@@ -157,6 +157,8 @@ static void find_packs(struct xl_model *model, const struct xl_cache_key *key,
     }
     xl_cache_open(&model->cache, model->files, key, &to->cached);
     to->packs.file = to->cached.packed;
+    if (to->cached.packed && has_small_pages)
+        xl_packfile_small_pages(to->cached.packed);
     to->packs.verify = true;
 }
 
@@ -175,7 +177,7 @@ static enum xl_status prepare(struct xl_model *model,
     if (!fresh)
         return xl_fail(err, XL_ENOMEM, "out of memory preparing weights");
     if (form->is_packed) {
-        find_packs(model, &key, to);
+        find_packs(model, &key, form->has_small_pages, to);
         wanted.packs = &to->packs;
     }
     enum xl_status rc = fn(model, &wanted, pool, fresh, err);
@@ -197,7 +199,9 @@ enum xl_status xl_model_prepare(struct xl_model *model,
                                 const struct xl_prepared **out,
                                 struct xl_err *err)
 {
-    struct xl_model_form *to = &model->blocks[form->kind][form->is_packed];
+    bool small = form->is_packed && form->has_small_pages;
+    struct xl_model_form *to =
+        &model->blocks[form->kind][form->is_packed][small];
     XL_TRY(
         prepare(model, form, "blocks", xl_model_prepare_blocks, pool, to, err));
     *out = to->weights;
@@ -210,7 +214,9 @@ enum xl_status xl_model_prepare_head(struct xl_model *model,
                                      const struct xl_prepared **out,
                                      struct xl_err *err)
 {
-    struct xl_model_form *to = &model->heads[form->kind][form->is_packed];
+    bool small = form->is_packed && form->has_small_pages;
+    struct xl_model_form *to =
+        &model->heads[form->kind][form->is_packed][small];
     XL_TRY(
         prepare(model, form, "head", xl_model_prepare_output, pool, to, err));
     *out = to->weights;

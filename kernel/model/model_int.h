@@ -29,8 +29,9 @@ struct xl_model {
     struct xl_weights weights;     /* of xlstm */
     struct xl_stack_weights stack; /* of a block stack */
     struct xl_arena arena;         /* of weights */
-    struct xl_model_form blocks[XL_PACK_COUNT][2];
-    struct xl_model_form heads[XL_PACK_COUNT][2];
+    /* [kind][is_packed][has_small_pages] */
+    struct xl_model_form blocks[XL_PACK_COUNT][2][2];
+    struct xl_model_form heads[XL_PACK_COUNT][2][2];
     char hash[33]; /* "" until asked for */
 };
 

@@ -202,6 +202,12 @@ enum xl_status xl_packfile_open(struct xl_packfile **out,
     return XL_OK;
 }
 
+void xl_packfile_small_pages(const struct xl_packfile *file)
+{
+    const struct xl_safetensors *files = file->files;
+    xl_pages_small(files->shards[0].map.data, files->shards[0].map.size);
+}
+
 void xl_packfile_close(struct xl_packfile *file)
 {
     if (!file)

@@ -66,6 +66,9 @@ enum xl_status xl_packfile_open(struct xl_packfile **file,
                                 struct xl_err *err);
 void xl_packfile_close(struct xl_packfile *file);
 
+/* The map asks for huge pages; from now on for small ones. */
+void xl_packfile_small_pages(const struct xl_packfile *file);
+
 const struct xl_packfile_facts *xl_packfile_facts(const struct xl_packfile *f);
 
 /* The layout that this program writes and reads. */

@@ -54,6 +54,12 @@ static enum xl_pack_kind head_kind_of(const struct xl_params *p)
     return head ? (enum xl_pack_kind)(head - 1) : weight_kind_of(p);
 }
 
+/* Slices begin where groups of weights do. */
+static size_t k_block_of(const struct xl_params *p)
+{
+    return xl_pack_groups((size_t)p->value[XL_PARAM_K_BLOCK]) * XL_PACK_GROUP;
+}
+
 /* Choices of state_dtype: fp32, bf16. */
 static enum xl_dtype C_dtype_of(const struct xl_params *p)
 {
@@ -111,6 +117,26 @@ static bool is_of_mlstm(enum xl_param id)
     return of_backend;
 }
 
+/* Why what belongs to packed weights has no effect, or NULL. */
+static const char *packing_inert(const struct xl_config *config,
+                                 const struct xl_params *params,
+                                 enum xl_param id)
+{
+    struct xl_engines engines;
+    struct xl_params p = *params;
+    xl_stored_apply(config, &p);
+    if (id == XL_PARAM_PAGES && config->is_packed)
+        return "the checkpoint is packed: its pages are the file's";
+    if (xl_engines_choose(&engines, p.value[XL_PARAM_GEMM], weight_kind_of(&p),
+                          NULL) != XL_OK)
+        return NULL; /* xl_plan_check says more */
+    if (!engines.is_packed && !config->is_packed)
+        return "the engine reads weights as rows";
+    if (id != XL_PARAM_PAGES && !engines.many->x_bytes)
+        return "the engine packs no inputs";
+    return NULL;
+}
+
 const char *xl_plan_inert(const struct xl_config *config,
                           const struct xl_params *params, enum xl_param id)
 {
@@ -128,6 +154,9 @@ const char *xl_plan_inert(const struct xl_config *config,
         return "there is one worker";
     if ((id == XL_PARAM_PIN || id == XL_PARAM_SPIN) && workers_of(params) == 1)
         return "one worker waits for nobody";
+    if (id == XL_PARAM_K_BLOCK || id == XL_PARAM_PREFETCH ||
+        id == XL_PARAM_PAGES)
+        return packing_inert(config, params, id);
     return xl_stored_inert(config, id);
 }
 
@@ -140,6 +169,7 @@ static void fill_in(const struct xl_config *config, struct xl_params *p)
     p->value[XL_PARAM_HEADS_PER_BAND] = (int64_t)ceil_div(config->heads, bands);
     p->value[XL_PARAM_STREAMS] = (int64_t)streams_of(p);
     p->value[XL_PARAM_DECODE_WORKERS] = (int64_t)decode_workers_of(p);
+    p->value[XL_PARAM_K_BLOCK] = (int64_t)k_block_of(p);
 }
 
 void xl_plan_canonical(const struct xl_config *config, struct xl_params *params)
@@ -231,6 +261,8 @@ static void choose_schedule(struct xl_plan *plan)
     const struct xl_config *config = plan->config;
     int64_t av = p->value[XL_PARAM_TILE_AV];
     int64_t atb = p->value[XL_PARAM_TILE_ATB];
+    plan->k_block = k_block_of(p);
+    plan->no_prefetch = !p->value[XL_PARAM_PREFETCH];
     plan->backend = backend_of(p);
     plan->spec = (struct xl_chunk_spec){
         .cell = xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL]),
@@ -405,10 +437,13 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
     };
     XL_TRY(choose_engines(plan, err));
     XL_TRY(xl_pool_make(&plan->pool, &options, err));
+    bool small = p->value[XL_PARAM_PAGES] != 0;
     const struct xl_form blocks = { .kind = weight_kind_of(p),
-                                    .is_packed = plan->engines.is_packed };
+                                    .is_packed = plan->engines.is_packed,
+                                    .has_small_pages = small };
     const struct xl_form head = { .kind = head_kind_of(p),
-                                  .is_packed = plan->head_engines.is_packed };
+                                  .is_packed = plan->head_engines.is_packed,
+                                  .has_small_pages = small };
     XL_TRY(xl_model_prepare(plan->model, &blocks, plan->pool, &plan->weights,
                             err));
     XL_TRY(xl_model_prepare_head(plan->model, &head, plan->pool, &plan->head,

@@ -48,6 +48,8 @@ struct xl_plan {
     struct xl_pool *pool;
     size_t workers, decode_workers;
     size_t block_tokens; /* tokens a forward pass */
+    size_t k_block;      /* of products, as in struct xl_gemm_job */
+    bool no_prefetch;
     struct xl_scratch scratch;
     struct xl_arena arena; /* of scratch */
 };

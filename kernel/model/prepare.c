@@ -150,7 +150,10 @@ static enum xl_status pack_now(const struct xl_build *b,
     p.reports = xl_alloc_zero(p.workers, sizeof *p.reports);
     if (!p.reports)
         return xl_fail(b->err, XL_ENOMEM, "out of memory packing weights");
-    xl_pages_huge(data, sizes.data_bytes);
+    if (b->to->form.has_small_pages)
+        xl_pages_small(data, sizes.data_bytes);
+    else
+        xl_pages_huge(data, sizes.data_bytes);
     for (size_t i = 0; i < source->n; i++) {
         /* No larger than the whole, which fits. */
         (void)xl_pack_sizes(&before, kind, out->parts[i].at, out->in);

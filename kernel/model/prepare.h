@@ -19,6 +19,7 @@ struct xl_packs; /* packfile_int.h */
 struct xl_form {
     enum xl_pack_kind kind;
     bool is_packed;
+    bool has_small_pages;   /* of packed weights; else huge where they can */
     struct xl_packs *packs; /* packed before, or NULL; outlives the matrices */
 };
 

@@ -36,6 +36,7 @@ static const char *const weight_dtypes[] = { "fp32", "bf16", "int8", "int4",
 static const char *const head_dtypes[] = { "same", "fp32", "bf16",
                                            "int8", "int4", NULL };
 static const char *const state_dtypes[] = { "fp32", "bf16", NULL };
+static const char *const page_sizes[] = { "huge", "small", NULL };
 
 static const struct xl_param_row rows[XL_PARAM_COUNT] = {
 #define XL_PARAM(id, label, kind_, list, def, lo_, hi_, scale_, phase_, help_) \

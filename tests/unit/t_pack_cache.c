@@ -88,8 +88,8 @@ static void live(struct life *life)
                                        .n = TOKENS,
                                        .logits = life->logits,
                                        .last_only = true });
-    life->n_packed = model->blocks[XL_PACK_INT4][true].packs.n_packed +
-                     model->heads[XL_PACK_INT4][true].packs.n_packed;
+    life->n_packed = model->blocks[XL_PACK_INT4][true][0].packs.n_packed +
+                     model->heads[XL_PACK_INT4][true][0].packs.n_packed;
 done:
     XL_CHECK_STATUS(life->t, rc, XL_OK, &err);
     xl_plan_free(plan);
