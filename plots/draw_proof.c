@@ -28,7 +28,8 @@ enum {
 struct finalist {
     const struct xl_entry *entry;
     size_t index;
-    double *values; /* [n] of the objective, sorted */
+    double correction;
+    double *values; /* [n] of the objective, corrected, sorted */
     size_t n;
 };
 
@@ -67,19 +68,6 @@ static size_t choose(struct finalist *out, const struct xl_record *record)
     return n;
 }
 
-/* The objective of one sample; NaN where it is no function of its speeds. */
-static double value_of(const struct xl_record *record, size_t row,
-                       size_t prefill, size_t decode)
-{
-    double p = xl_record_number(&record->samples, row, prefill);
-    double d = xl_record_number(&record->samples, row, decode);
-    if (strcmp(record->objective, "prefill") == 0)
-        return p;
-    if (strcmp(record->objective, "decode") == 0)
-        return d;
-    return strcmp(record->objective, "balanced") == 0 ? sqrt(p * d) : UNKNOWN;
-}
-
 static int by_number(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -92,6 +80,7 @@ static enum xl_status gather(struct finalist *list, size_t n,
     const struct xl_csv *csv = &d->record->samples;
     size_t id, prefill, decode;
     for (size_t f = 0; f < n; f++) {
+        list[f].correction = xl_entry_correction(d->record, list[f].entry);
         list[f].values =
             xl_arena_zero(d->arena, SAMPLES_SHOWN, sizeof *list[f].values);
         if (!list[f].values)
@@ -103,11 +92,15 @@ static enum xl_status gather(struct finalist *list, size_t n,
     prefill = xl_record_column(csv, "prefill_tok_s");
     decode = xl_record_column(csv, "decode_tok_s");
     for (size_t i = 1; i < csv->n_rows && id != (size_t)-1; i++) {
-        double value = value_of(d->record, i, prefill, decode);
-        for (size_t f = 0; f < n && !isnan(value); f++)
+        double value =
+            xl_record_objective(d->record, xl_record_number(csv, i, prefill),
+                                xl_record_number(csv, i, decode));
+        if (isnan(value) || (d->record->left_out && d->record->left_out[i]))
+            continue;
+        for (size_t f = 0; f < n; f++)
             if (list[f].n < SAMPLES_SHOWN &&
                 strcmp(csv->rows[i].fields[id], list[f].entry->id) == 0)
-                list[f].values[list[f].n++] = value;
+                list[f].values[list[f].n++] = value * list[f].correction;
     }
     for (size_t f = 0; f < n; f++)
         qsort(list[f].values, list[f].n, sizeof *list[f].values, by_number);

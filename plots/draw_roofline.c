@@ -16,6 +16,9 @@
 
 #define NONE    ((double)NAN)
 #define CROWDED 1.6 /* peaks so close share no side for their labels */
+/* The x axis goes on so far beyond the last trial that the labels of the peaks
+ * stand free. */
+#define LABELS_WIDE 80
 
 enum {
     MOST_LIMITS = 8
@@ -240,8 +243,8 @@ static void write_all(struct xl_drawing *d, struct xl_series *kinds,
     for (size_t k = 0; k < KINDS; k++)
         xl_range_widen_all(&x, &y, &kinds[k]);
     xl_range_widen(&y, top_peak(limits));
-    x = (struct xl_range){ x.lo / 12, x.hi * 6 };
-    y = (struct xl_range){ y.lo / 3, y.hi * 2.2 };
+    x = (struct xl_range){ x.lo / 12, x.hi * LABELS_WIDE };
+    y = (struct xl_range){ y.lo / 8, y.hi * 2.2 };
     xl_data_head(d->data, d->record,
                  "x_lo x_hi y_lo y_hi decode_ok decode_rejected prefill_ok "
                  "prefill_rejected");

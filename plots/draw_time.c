@@ -12,8 +12,29 @@
 #include "plots/table.h"
 
 #define NONE     ((double)NAN)
-#define MINUTE   60000.0
 #define MEBIBYTE 1048576.0
+
+/* The unit in which a span of time is shown. */
+struct unit {
+    double ms;
+    const char *name;
+};
+
+static struct unit unit_of(double span_ms)
+{
+    static const struct {
+        double most;
+        struct unit unit;
+    } rows[] = {
+        { 2e3, { 1, "milliseconds" } },
+        { 3e5, { 1e3, "seconds" } },
+        { 3e7, { 6e4, "minutes" } },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (span_ms < rows[i].most)
+            return rows[i].unit;
+    return (struct unit){ 3.6e6, "hours" };
+}
 
 /* -- the time line of the sweep ------------------------------------------- */
 
@@ -24,10 +45,9 @@ static double begin_of(const struct xl_entry *entry, double before)
     return isnan(before) || created > before ? created : before;
 }
 
-/* Draws a block of trials as begin, end, seconds, outcome; *last is the end
- * of the last one in minutes. */
-static size_t write_spans(struct xl_drawing *d, double zero, double *last,
-                          double *longest)
+/* Draws a block of trials as begin, end, seconds, outcome. */
+static size_t write_spans(struct xl_drawing *d, double zero,
+                          const struct unit *unit, double *longest)
 {
     const struct xl_record *record = d->record;
     size_t step = xl_chart_stride(record->n_entries), n = 0;
@@ -40,12 +60,11 @@ static size_t write_spans(struct xl_drawing *d, double zero, double *last,
         if (isnan(begin) || isnan(end) || end < begin)
             continue;
         before = end;
-        *last = fmax(*last, (end - zero) / MINUTE);
         *longest = fmax(*longest, (end - begin) / 1000);
         if (n++ % step)
             continue;
-        xl_data_number(d->data, (begin - zero) / MINUTE);
-        xl_data_number(d->data, (end - zero) / MINUTE);
+        xl_data_number(d->data, (begin - zero) / unit->ms);
+        xl_data_number(d->data, (end - zero) / unit->ms);
         xl_data_number(d->data, (end - begin) / 1000);
         xl_data_number(d->data, (double)entry->outcome);
         xl_data_number(d->data, (double)(i + 1));
@@ -58,19 +77,20 @@ static size_t write_spans(struct xl_drawing *d, double zero, double *last,
 
 /* What others took of the machine during each sample, and memory. */
 static size_t write_samples(struct xl_drawing *d, double zero,
-                            const char *column, double unit)
+                            const struct unit *time, const char *column,
+                            double unit)
 {
     const struct xl_csv *csv = &d->record->samples;
     size_t at = csv->n_rows ? xl_record_column(csv, "at_ms") : (size_t)-1;
     size_t value = csv->n_rows ? xl_record_column(csv, column) : (size_t)-1;
     size_t step = xl_chart_stride(csv->n_rows), n = 0;
-    xl_data_block(d->data, column, "minutes value");
+    xl_data_block(d->data, column, "time value");
     for (size_t i = 1; i < csv->n_rows && at != (size_t)-1; i += step) {
         double when = xl_record_number(csv, i, at);
         double what = xl_record_number(csv, i, value);
         if (isnan(when) || isnan(what))
             continue;
-        xl_data_number(d->data, (when - zero) / MINUTE);
+        xl_data_number(d->data, (when - zero) / time->ms);
         xl_data_number(d->data, what / unit);
         xl_data_end(d->data);
         n++;
@@ -91,27 +111,37 @@ static double first_moment(const struct xl_record *record)
     return zero;
 }
 
+static double last_moment(const struct xl_record *record)
+{
+    double last = NONE;
+    for (size_t i = 0; i < record->n_entries; i++)
+        last = fmax(last, record->entries[i].values[XL_COLUMN_ENDED_MS]);
+    return last;
+}
+
 enum xl_status xl_draw_timeline(struct xl_drawing *d, struct xl_err *err)
 {
     struct xl_buf spans;
-    double zero = first_moment(d->record), last = 0, longest = 0;
+    double zero = first_moment(d->record), longest = 0;
+    double span = last_moment(d->record) - zero;
+    struct unit unit = unit_of(span);
     struct xl_buf *out = d->data;
     xl_buf_init(&spans, 0);
     d->data = &spans;
-    size_t n = write_spans(d, zero, &last, &longest);
-    size_t n_samples = write_samples(d, zero, "foreign_cpu", 0.01);
+    size_t n = write_spans(d, zero, &unit, &longest);
+    size_t n_samples = write_samples(d, zero, &unit, "foreign_cpu", 0.01);
     d->data = out;
     if (n == 0)
         d->why_not = "no trial tells when it ran";
     xl_data_head(out, d->record,
-                 "minutes longest trials samples accepted "
-                 "rejected failed");
-    xl_data_number(out, last);
+                 "last longest trials samples accepted rejected failed unit");
+    xl_data_number(out, span / unit.ms);
     xl_data_number(out, longest);
     xl_data_number(out, (double)n);
     xl_data_number(out, (double)n_samples);
     for (size_t i = 0; i < XL_OUTCOME_UNFINISHED; i++)
         xl_data_number(out, (double)d->record->counts[i]);
+    xl_data_text(out, unit.name);
     xl_data_end(out);
     xl_buf_text(out, "\n\n");
     xl_buf_add(out, spans.data, spans.len);
@@ -122,24 +152,30 @@ enum xl_status xl_draw_timeline(struct xl_drawing *d, struct xl_err *err)
 
 /* -- memory --------------------------------------------------------------- */
 
-/* memory.csv of one generation; returns lines and the largest value. */
-static size_t write_memory(struct xl_drawing *d, double *top, double *last)
+/* memory.csv of one generation: its lines, the largest value, and the span it
+ * covers. */
+static size_t write_memory(struct xl_drawing *d, double *top, double *last,
+                           struct unit *unit)
 {
     const struct xl_csv *csv = &d->record->memory;
     size_t ts = csv->n_rows ? xl_record_column(csv, "ts") : (size_t)-1;
     size_t rss = csv->n_rows ? xl_record_column(csv, "rss_mb") : (size_t)-1;
     size_t step = xl_chart_stride(csv->n_rows), n = 0;
     double zero = NONE;
-    xl_data_block(d->data, "rss of one generation", "seconds mb");
+    xl_data_block(d->data, "rss of one generation", "time mib");
+    for (size_t i = 1; i < csv->n_rows && ts != (size_t)-1; i++) {
+        double when = xl_record_number(csv, i, ts);
+        zero = isnan(zero) ? when : zero;
+        *last = fmax(*last, 1e3 * (when - zero));
+    }
+    *unit = unit_of(*last);
     for (size_t i = 1; i < csv->n_rows && ts != (size_t)-1; i += step) {
         double when = xl_record_number(csv, i, ts);
         double what = xl_record_number(csv, i, rss);
         if (isnan(when) || isnan(what))
             continue;
-        zero = isnan(zero) ? when : zero;
         *top = fmax(*top, what);
-        *last = fmax(*last, when - zero);
-        xl_data_number(d->data, when - zero);
+        xl_data_number(d->data, 1e3 * (when - zero) / unit->ms);
         xl_data_number(d->data, what);
         xl_data_end(d->data);
         n++;
@@ -163,21 +199,25 @@ enum xl_status xl_draw_memory(struct xl_drawing *d, struct xl_err *err)
 {
     struct xl_buf blocks;
     struct xl_buf *out = d->data;
-    double top = 0, last = 0;
+    double top = 0, last = 0, zero = first_moment(d->record);
+    struct unit unit = unit_of(last_moment(d->record) - zero), below;
     xl_buf_init(&blocks, 0);
     d->data = &blocks;
     size_t n_samples =
-        write_samples(d, first_moment(d->record), "peak_rss_bytes", MEBIBYTE);
-    size_t n = write_memory(d, &top, &last);
+        write_samples(d, zero, &unit, "peak_rss_bytes", MEBIBYTE);
+    size_t n = write_memory(d, &top, &last, &below);
     d->data = out;
     if (n + n_samples == 0)
         d->why_not = "neither samples.csv nor memory.csv has readings";
-    xl_data_head(out, d->record, "samples top_samples lines top last");
+    xl_data_head(out, d->record,
+                 "samples top_samples lines top last unit unit_below");
     xl_data_number(out, (double)n_samples);
     xl_data_number(out, top_of_samples(d->record, "peak_rss_bytes") / MEBIBYTE);
     xl_data_number(out, (double)n);
     xl_data_number(out, top);
-    xl_data_number(out, last);
+    xl_data_number(out, last / below.ms);
+    xl_data_text(out, unit.name);
+    xl_data_text(out, below.name);
     xl_data_end(out);
     xl_buf_text(out, "\n\n");
     xl_buf_add(out, blocks.data, blocks.len);

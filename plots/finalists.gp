@@ -9,7 +9,7 @@ set yrange [Y_LO:Y_HI]
 set format y numbers(Y_LO, Y_HI)
 set ylabel LABEL textcolor rgb INK noenhanced
 set xtics scale 0 font FONT.',12' ('' 0)
-set xlabel 'trial, best median first' textcolor rgb INK offset 0,(-0.6)
+set xlabel 'trial, best first' textcolor rgb INK offset 0,(-0.6)
 unset key
 set boxwidth 0.5
 plot DATA index 1 using 1:3:2:6:5 with candlesticks fc rgb FILL lc rgb CONTEXT lw 1.2 whiskerbars 0.5, \

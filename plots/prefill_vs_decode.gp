@@ -17,7 +17,7 @@ set key at screen 0.545,0.02 maxrows 2
 plot DATA index 2 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.5 lc rgb GRID notitle, \
      DATA index 1 using 1:(bounded(4, 2, 5)):2:3:5:6 with xyerrorbars pt 7 ps 0 lw 0.7 lc rgb bar(N_1 + N_2) notitle, \
      DATA index 4 using 1:4 with lines lw 1.5 lc rgb MIDDLE title 'Pareto front', \
-     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) lw 1.5 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) lw 1.5 lc rgb REJECTED title (N_2 > 0 ? sprintf('rejected (n=%d)', int(N_2)) : ''), \
      DATA index 1 using 1:4 with points pt 7 ps dot(N_1 + N_2) lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 3 using 1:4 with points pt 7 ps 1.1 lc rgb MIDDLE title 'on the front', \
      DATA index 5 using 1:4 with points pt 4 ps 2.4 lw 2.5 lc rgb REFERENCE title (HAS_DEFAULT > 0 ? 'default' : ''), \

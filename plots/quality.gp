@@ -18,7 +18,7 @@ plot DATA index 5 using 1:(Y_LO):(0):(TIP - Y_LO) with vectors nohead lw 2 dt 2 
      DATA index 2 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb bar(N_1 + N_2) notitle, \
      DATA index 1 using 1:(bounded(4, 2, 3)):2:3 with xerrorbars pt 7 ps 0 lw 0.7 lc rgb bar(N_1 + N_2) notitle, \
      DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.7 lc rgb bar(N_1 + N_2) notitle, \
-     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) lw 1.5 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) lw 1.5 lc rgb REJECTED title (N_2 > 0 ? sprintf('rejected (n=%d)', int(N_2)) : ''), \
      DATA index 1 using 1:4 with points pt 7 ps dot(N_1 + N_2) lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 3 using 1:4 with points pt 4 ps 2.4 lw 2.5 lc rgb REFERENCE title (HAS_DEFAULT > 0 ? 'default' : ''), \
      DATA index 4 using 1:4 with points pt 12 ps 3 lw 3 lc rgb WINNER title (HAS_WINNER > 0 ? 'winner' : ''), \

@@ -73,6 +73,9 @@ struct xl_record {
     cJSON *meta, *best; /* run_meta.json and best.json, or NULL */
     /* Tables: the first row is the header; no rows = no such file. */
     struct xl_csv ratings, samples, steps, memory;
+    /* [samples.n_rows] Rows that a neighbour disturbed and that do not count,
+     * as their trial has others; NULL = all count. */
+    const bool *left_out;
     cJSON *extras[XL_EXTRA_COUNT]; /* further objects of the folder, or NULL */
     const char *objective;         /* its name */
     bool is_minimised;             /* a smaller score is better */
@@ -100,6 +103,16 @@ double xl_record_number(const struct xl_csv *csv, size_t row, size_t column);
 
 /* Column of a header by name, or (size_t)-1. */
 size_t xl_record_column(const struct xl_csv *csv, const char *name);
+
+/* The objective of these speeds as they were measured; NaN when it is made of
+ * other things. */
+double xl_record_objective(const struct xl_record *record, double prefill,
+                           double decode);
+
+/* What turns it into the trial's score: the search compares speeds corrected
+ * for the drift of the machine. 1 when that is not known. */
+double xl_entry_correction(const struct xl_record *record,
+                           const struct xl_entry *entry);
 
 /* All entries sorted by id, memory of the arena; NULL without memory. */
 struct xl_entry **xl_record_index(const struct xl_record *record,

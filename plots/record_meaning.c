@@ -47,21 +47,38 @@ static enum xl_outcome outcome_of(const struct xl_entry *entry)
     return outcome;
 }
 
+double xl_record_objective(const struct xl_record *record, double prefill,
+                           double decode)
+{
+    if (strcmp(record->objective, "prefill") == 0)
+        return prefill;
+    if (strcmp(record->objective, "decode") == 0)
+        return decode;
+    if (strcmp(record->objective, "balanced") == 0)
+        return sqrt(prefill * decode);
+    return (double)NAN;
+}
+
+static double as_measured(const struct xl_record *record,
+                          const struct xl_entry *entry)
+{
+    return xl_record_objective(record, entry->values[XL_COLUMN_PREFILL_TOK_S],
+                               entry->values[XL_COLUMN_DECODE_TOK_S]);
+}
+
+double xl_entry_correction(const struct xl_record *record,
+                           const struct xl_entry *entry)
+{
+    double ratio = entry->score / as_measured(record, entry);
+    return isfinite(ratio) && ratio > 0 ? ratio : 1;
+}
+
 /* The objective's value; where no file tells it, that of its speeds. */
 static double score_of(const struct xl_record *record,
                        const struct xl_entry *entry)
 {
-    double prefill = entry->values[XL_COLUMN_PREFILL_TOK_S];
-    double decode = entry->values[XL_COLUMN_DECODE_TOK_S];
-    if (strcmp(record->objective, "prefill") == 0 && !isnan(prefill))
-        return prefill;
-    if (strcmp(record->objective, "decode") == 0 && !isnan(decode))
-        return decode;
-    if (!isnan(entry->values[XL_COLUMN_OBJECTIVE]))
-        return entry->values[XL_COLUMN_OBJECTIVE];
-    if (strcmp(record->objective, "balanced") == 0)
-        return sqrt(prefill * decode);
-    return (double)NAN;
+    double told = entry->values[XL_COLUMN_OBJECTIVE];
+    return isnan(told) ? as_measured(record, entry) : told;
 }
 
 static bool is_trial(const struct xl_entry *entry, const cJSON *id)

@@ -87,18 +87,21 @@ static struct shape shape_of(const struct xl_csv *csv, const char *phase,
     return shape;
 }
 
-static size_t gather(const struct xl_csv *csv, const struct shape *shape,
-                     struct xl_entry *const *index, size_t n_entries,
-                     struct sample *out)
+static size_t gather(const struct xl_record *record, const struct shape *shape,
+                     struct xl_entry *const *index, struct sample *out)
 {
+    const struct xl_csv *csv = &record->samples;
     size_t n = 0;
     for (size_t i = 1; i < csv->n_rows; i++) {
         const char *const *fields = csv->rows[i].fields;
         struct sample sample = { 0 };
+        if (record->left_out && record->left_out[i])
+            continue;
         if (shape->phase != (size_t)-1 &&
             strcmp(fields[shape->phase], shape->prefix) != 0)
             continue;
-        sample.entry = xl_record_by_id(index, n_entries, fields[shape->id]);
+        sample.entry =
+            xl_record_by_id(index, record->n_entries, fields[shape->id]);
         sample.speed = xl_record_number(csv, i, shape->speed);
         if (shape->other != (size_t)-1)
             sample.speed =
@@ -115,8 +118,8 @@ struct target {
     size_t lo, hi; /* columns, or XL_COLUMN_COUNT: those of the score */
 };
 
-static void fill(struct xl_entry *entry, double *speeds, size_t n,
-                 const struct target *to)
+static void fill(const struct xl_record *record, struct xl_entry *entry,
+                 double *speeds, size_t n, const struct target *to)
 {
     bool is_score = to->lo == XL_COLUMN_COUNT;
     double *lo = is_score ? &entry->score_lo : &entry->values[to->lo];
@@ -124,8 +127,10 @@ static void fill(struct xl_entry *entry, double *speeds, size_t n,
     struct xl_table_median middle = xl_table_median_of(speeds, n);
     if (isnan(*lo) && isnan(*hi)) {
         /* As the exports do: the range where there is no interval. */
-        *lo = is_score && isnan(middle.lo) ? speeds[0] : middle.lo;
-        *hi = is_score && isnan(middle.hi) ? speeds[n - 1] : middle.hi;
+        double by = is_score ? xl_entry_correction(record, entry) : 1;
+        bool is_range = is_score && isnan(middle.lo) && n > 1;
+        *lo = by * (is_range ? speeds[0] : middle.lo);
+        *hi = by * (is_range ? speeds[n - 1] : middle.hi);
     }
     if (isnan(entry->values[XL_COLUMN_N]))
         entry->values[XL_COLUMN_N] = (double)n;
@@ -142,12 +147,12 @@ static enum xl_status fill_phase(struct xl_record *record,
     double *speeds = xl_arena_zero(arena, csv->n_rows, sizeof *speeds);
     if (!index || !samples || !speeds)
         return xl_fail(err, XL_ENOMEM, "out of memory for samples");
-    size_t n = gather(csv, shape, index, record->n_entries, samples);
+    size_t n = gather(record, shape, index, samples);
     for (size_t begin = 0, end; begin < n; begin = end) {
         for (end = begin; end < n && samples[end].entry == samples[begin].entry;
              end++)
             speeds[end - begin] = samples[end].speed;
-        fill(samples[begin].entry, speeds, end - begin, to);
+        fill(record, samples[begin].entry, speeds, end - begin, to);
     }
     return XL_OK;
 }
@@ -186,11 +191,43 @@ static void take_intervals(struct xl_record *record)
         return;
     for (size_t i = 0; i < record->n_entries; i++) {
         struct xl_entry *entry = &record->entries[i];
-        entry->score_lo = entry->values[is_decode ? XL_COLUMN_DECODE_LO
-                                                  : XL_COLUMN_PREFILL_LO];
-        entry->score_hi = entry->values[is_decode ? XL_COLUMN_DECODE_HI
-                                                  : XL_COLUMN_PREFILL_HI];
+        double by = xl_entry_correction(record, entry);
+        entry->score_lo = by * entry->values[is_decode ? XL_COLUMN_DECODE_LO
+                                                       : XL_COLUMN_PREFILL_LO];
+        entry->score_hi = by * entry->values[is_decode ? XL_COLUMN_DECODE_HI
+                                                       : XL_COLUMN_PREFILL_HI];
     }
+}
+
+/* As the medians of the sweep are made: disturbed samples count only where
+ * the trial has no others. */
+static enum xl_status leave_out(struct xl_record *record,
+                                struct xl_arena *arena, struct xl_err *err)
+{
+    const struct xl_csv *csv = &record->samples;
+    size_t id = xl_record_column(csv, "id");
+    size_t mark = xl_record_column(csv, "disturbed");
+    if (id == (size_t)-1 || mark == (size_t)-1)
+        return XL_OK;
+    struct xl_entry **index = xl_record_index(record, arena);
+    bool *has_quiet = xl_arena_zero(arena, record->n_entries + 1, 1);
+    bool *left_out = xl_arena_zero(&record->arena, csv->n_rows, 1);
+    if (!index || !has_quiet || !left_out)
+        return xl_fail(err, XL_ENOMEM, "out of memory for samples");
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 1; i < csv->n_rows; i++) {
+            const char *const *fields = csv->rows[i].fields;
+            const struct xl_entry *entry =
+                xl_record_by_id(index, record->n_entries, fields[id]);
+            bool is_disturbed = strcmp(fields[mark], "true") == 0;
+            if (entry && pass == 0 && !is_disturbed)
+                has_quiet[entry - record->entries] = true;
+            else if (entry && pass == 1 && is_disturbed)
+                left_out[i] = has_quiet[entry - record->entries];
+        }
+    }
+    record->left_out = left_out;
+    return XL_OK;
 }
 
 enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err)
@@ -200,6 +237,8 @@ enum xl_status xl_record_samples(struct xl_record *record, struct xl_err *err)
     xl_arena_init(&arena, 0);
     enum xl_status rc = XL_OK;
     if (record->samples.n_rows >= 2)
+        rc = leave_out(record, &arena, err);
+    if (rc == XL_OK && record->samples.n_rows >= 2)
         rc = fill_all(record, &arena, err);
     xl_arena_release(&arena);
     take_intervals(record);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/opt.h"
 #include "plots/html.h"
 
 #define DASH "\xe2\x80\x93"
@@ -296,29 +297,56 @@ void xl_report_runners_up(const struct xl_report *report, struct xl_buf *out)
 
 /* -- ratings -------------------------------------------------------------- */
 
+/* Of some hundred columns those that people compare outputs by. */
+static const char *const rating_columns[] = {
+    "file", "verdict", "tier",    "avg_logprob", "ppl",       "bits_per_byte",
+    "dbpb", "top1",    "kl_mean", "len_tokens",  "distinct2", "distinct3",
+};
+enum {
+    N_RATINGS = sizeof rating_columns / sizeof *rating_columns
+};
+
+static void write_rating(const struct xl_csv *csv, size_t row,
+                         const size_t places[N_RATINGS], struct xl_buf *out)
+{
+    const char *tag = row ? "td" : "th";
+    xl_buf_text(out, "<tr>");
+    for (size_t i = 0; i < N_RATINGS; i++) {
+        if (places[i] == (size_t)-1)
+            continue;
+        const char *field = csv->rows[row].fields[places[i]];
+        double number;
+        bool is_number = xl_parse_real(field, &number);
+        xl_buf_printf(out, is_number ? "<%s class=\"num\">" : "<%s>", tag);
+        if (is_number)
+            xl_buf_printf(out, "%.5g", number);
+        else
+            xl_html_text(out, field);
+        xl_buf_printf(out, "</%s>", tag);
+    }
+    xl_buf_text(out, row ? "</tr>\n" : "</tr></thead><tbody>\n");
+}
+
 void xl_report_ratings(const struct xl_record *record, struct xl_buf *out)
 {
     const struct xl_csv *csv = &record->ratings;
     size_t shown = csv->n_rows <= MOST_ROWS ? csv->n_rows : MOST_ROWS + 1;
+    size_t places[N_RATINGS], n = 0;
     if (csv->n_rows < 2)
         return;
+    for (size_t i = 0; i < N_RATINGS; i++) {
+        places[i] = xl_record_column(csv, rating_columns[i]);
+        n += places[i] != (size_t)-1;
+    }
     xl_buf_text(out, "<h2 id=\"outputs\">Ratings of the outputs</h2>\n");
-    if (shown < csv->n_rows)
+    if (shown < csv->n_rows || n < csv->rows[0].n_fields)
         xl_buf_printf(out,
-                      "<p class=\"soft\">The first %zu of %zu; the others "
-                      "stand in ratings.csv.</p>\n",
-                      shown - 1, csv->n_rows - 1);
+                      "<p class=\"soft\">%zu of %zu outputs and %zu of %zu "
+                      "columns; all stand in ratings.csv.</p>\n",
+                      shown - 1, csv->n_rows - 1, n, csv->rows[0].n_fields);
     xl_buf_text(out, "<div class=\"wide\"><table class=\"sortable\" "
                      "id=\"ratings\"><thead>");
-    for (size_t i = 0; i < shown; i++) {
-        const char *tag = i ? "td" : "th";
-        xl_buf_text(out, "<tr>");
-        for (size_t f = 0; f < csv->rows[i].n_fields; f++) {
-            xl_buf_printf(out, "<%s>", tag);
-            xl_html_text(out, csv->rows[i].fields[f]);
-            xl_buf_printf(out, "</%s>", tag);
-        }
-        xl_buf_text(out, i ? "</tr>\n" : "</tr></thead><tbody>\n");
-    }
+    for (size_t i = 0; i < shown; i++)
+        write_rating(csv, i, places, out);
     xl_buf_text(out, "</tbody></table></div>\n");
 }

@@ -8,7 +8,7 @@ set xrange [X_LO:X_HI]
 if (X_HI - X_LO < 12) {
     set xtics 1
 }
-BOTTOM = 0.165
+BOTTOM = 0.205
 STRIP = 0.036 * ROWS + 0.02
 set bmargin at screen BOTTOM + STRIP + 0.03
 set yrange [Y_LO:Y_HI]
@@ -23,7 +23,7 @@ if (N_1 + N_2 + N_3 == 0) {
 }
 plot DATA index 2 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.5 lc rgb GRID notitle, \
      DATA index 1 using 1:(bounded(4, 5, 6)):5:6 with yerrorbars pt 7 ps 0 lw 0.8 lc rgb bar(N_1 + N_2) notitle, \
-     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) * 0.8 lw 1.3 lc rgb REJECTED title sprintf('rejected (n=%d)', int(N_2)), \
+     DATA index 2 using 1:4 with points pt 2 ps dot(N_1 + N_2) * 0.8 lw 1.3 lc rgb REJECTED title (N_2 > 0 ? sprintf('rejected (n=%d)', int(N_2)) : ''), \
      DATA index 3 using 1:4 with points pt 6 ps 0.8 lw 1.2 lc rgb ACCEPTED title (N_3 > 0 ? sprintf('pruned (n=%d)', int(N_3)) : ''), \
      DATA index 1 using 1:4 with points pt 7 ps dot(N_1 + N_2) * 0.8 lc rgb ACCEPTED title sprintf('accepted (n=%d)', int(N_1)), \
      DATA index 4 using 1:4 with points pt 12 ps 2.6 lw 3 lc rgb WINNER title (HAS_WINNER > 0 ? 'winner' : '')
@@ -33,7 +33,7 @@ unset ylabel
 set tmargin at screen BOTTOM + STRIP
 set bmargin at screen BOTTOM
 set format x '%g'
-set xlabel 'trial (in the order of the search)' textcolor rgb INK
+set xlabel 'trial (in the order of the search)' textcolor rgb INK offset 0,0.3
 set yrange [ROWS - 0.4:-0.6]
 set border 1
 unset grid

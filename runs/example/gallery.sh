@@ -31,8 +31,7 @@ convert "$work/report.png" +dither -colors 64 "PNG8:$gallery/report.png"
 
 The pictures that `xltune plot` drew of the [example run](../../runs/example),
 at their size. Made by `runs/example/gallery.sh`; the captions are those of the
-report. The run was recorded beside other work on the machine: its intervals
-are wide, and the report says so.
+report. The run was recorded on two quiet cores.
 
 ![The head of the report](report.png)
 
