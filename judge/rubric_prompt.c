@@ -232,25 +232,30 @@ cJSON *xl_rubric_schema(enum xl_ask_kind kind)
     return kind == XL_ASK_MARKS ? marks_schema() : duel_schema();
 }
 
-/* Two characters a token is fewer than any usual tokenizer needs; a context
- * that is too small would cut the request without a word. */
-static size_t context_of(const struct xl_rubric_ask *ask, enum xl_ask_kind kind)
+/* Two bytes a token is fewer than usual tokenizers make of any script; a
+ * context that is too small would cut the request without a word. */
+size_t xl_rubric_context(size_t bytes)
+{
+    size_t need = WORDS_TOKENS + REPLY_TOKENS + bytes / 2, context = 4096;
+    while (context < need)
+        context *= 2;
+    return context;
+}
+
+size_t xl_rubric_quoted(struct xl_rubric_text text, size_t most)
+{
+    struct xl_rubric_cut cut = xl_rubric_cut(text, most);
+    return cut.head + cut.tail;
+}
+
+static size_t context_of(const struct xl_rubric_ask *ask)
 {
     const struct xl_rubric_limits *l = &ask->limits;
     if (l->context_tokens)
         return l->context_tokens;
-    size_t texts = kind == XL_ASK_MARKS ? 1 : 2, chars = 0;
-    struct xl_rubric_text all[3] = { ask->prompt, ask->texts[0],
-                                     ask->texts[1] };
-    for (size_t i = 0; i <= texts; i++) {
-        size_t n = count_chars(all[i]);
-        size_t most = i ? l->text_chars : l->prompt_chars;
-        chars += n < most ? n : most;
-    }
-    size_t need = WORDS_TOKENS + REPLY_TOKENS + chars / 2, context = 4096;
-    while (context < need)
-        context *= 2;
-    return context;
+    return xl_rubric_context(xl_rubric_quoted(ask->prompt, l->prompt_chars) +
+                             xl_rubric_quoted(ask->texts[0], l->text_chars) +
+                             xl_rubric_quoted(ask->texts[1], l->text_chars));
 }
 
 static void add_message(cJSON *messages, const char *role,
@@ -275,7 +280,7 @@ static cJSON *make_body(const struct xl_rubric_ask *ask, enum xl_ask_kind kind,
     cJSON *options = cJSON_AddObjectToObject(root, "options");
     cJSON_AddNumberToObject(options, "temperature", 0);
     cJSON_AddNumberToObject(options, "seed", (double)ask->seed);
-    cJSON_AddNumberToObject(options, "num_ctx", (double)context_of(ask, kind));
+    cJSON_AddNumberToObject(options, "num_ctx", (double)context_of(ask));
     cJSON_AddNumberToObject(options, "num_predict", REPLY_TOKENS);
     cJSON_AddStringToObject(root, "keep_alive", "10m");
     return root;

@@ -35,7 +35,7 @@ struct xl_rubric_text {
 
 struct xl_rubric_limits {
     size_t prompt_chars, text_chars; /* most that are quoted of each */
-    size_t context_tokens;           /* num_ctx: 0 = enough for both */
+    size_t context_tokens;           /* num_ctx: 0 = enough for the ask */
 };
 
 enum xl_ask_kind {
@@ -64,5 +64,10 @@ struct xl_rubric_cut {
     size_t head, tail, left_out;
 };
 struct xl_rubric_cut xl_rubric_cut(struct xl_rubric_text text, size_t most);
+
+/* How many bytes of it are quoted, and the context, a power of two, that holds
+ * an ask of so many. */
+size_t xl_rubric_quoted(struct xl_rubric_text text, size_t most);
+size_t xl_rubric_context(size_t bytes);
 
 #endif

@@ -10,6 +10,7 @@
 
 enum {
     CONTROL_SEED = 20240507,
+    MOST_PASSAGE = 2000,
     MOST_RATINGS = 256 << 20
 };
 
@@ -226,6 +227,31 @@ static size_t count_questions(const struct xl_rubric_texts *texts)
     return n + texts->n_groups;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* One context for all questions: servers load a model anew for another. */
+static size_t common_context(const struct xl_rubric_texts *texts,
+                             const struct xl_rubric_limits *l)
+{
+    size_t prompt = xl_rubric_quoted(texts->prompt, l->prompt_chars);
+    /* Passages of controls and of further prompts are shorter than this. */
+    size_t text = xl_rubric_quoted(texts->heldout, MOST_PASSAGE);
+    prompt = larger(prompt, text);
+    for (size_t i = 0; i < texts->n_outputs; i++)
+        text = larger(text,
+                      xl_rubric_quoted(texts->outputs[i].text, l->text_chars));
+    for (size_t i = 0; i < texts->n_pairs; i++) {
+        const struct xl_rubric_pair *p = &texts->pairs[i];
+        prompt = larger(prompt, xl_rubric_quoted(p->prompt, l->prompt_chars));
+        text = larger(text, xl_rubric_quoted(p->candidate, l->text_chars));
+        text = larger(text, xl_rubric_quoted(p->reference, l->text_chars));
+    }
+    return xl_rubric_context(prompt + 2 * text);
+}
+
 /* -- the other judge's verdicts -------------------------------------------- */
 
 static bool find_verdict(const char *name, enum xl_verdict *verdict)
@@ -325,6 +351,7 @@ enum xl_status xl_rubric_judge(struct xl_rubric_judged *judged,
                       .total = count_questions(texts) };
     enum xl_status rc;
     *judged = (struct xl_rubric_judged){ .texts = texts, .asker = asker };
+    asker->limits.context_tokens = common_context(texts, &asker->limits);
     XL_TRY_DONE(rc, prepare(judged, err));
     XL_TRY_DONE(rc, read_verdicts(judged, run_dir, err));
     XL_TRY_DONE(rc, ask_controls(&w, err));

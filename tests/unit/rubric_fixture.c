@@ -120,6 +120,10 @@ static void answer_chat(struct xl_rubric_bench *b,
         cJSON_GetArrayItem(list, 1), "content"));
     b->mentions += strstr(words, "ck=64") || strstr(words, "int4") ||
                    strstr(words, "weight_dtype");
+    double context = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(root, "options"), "num_ctx"));
+    b->n_contexts += context != b->context;
+    b->context = context;
     judge(b, words, &answer->body);
     cJSON_Delete(root);
 }

@@ -43,7 +43,9 @@ struct xl_rubric_bench {
     size_t n_good;
     size_t most;               /* questions answered well; 0 = all */
     struct xl_http_answer end; /* how those after are answered */
-    size_t asked, mentions;    /* questions; of a file or a parameter */
+    size_t n_contexts;         /* different values of num_ctx in a row */
+    double context;
+    size_t asked, mentions; /* questions; of a file or a parameter */
     /* A signal for a child before question `most`. */
     int signal;
     pid_t child;

@@ -313,12 +313,13 @@ static void files_are_as_the_predecessor_wrote_them(struct xl_test *t)
     XL_CHECK_STATUS(
         t, xl_csv_parse(text.data, text.len, "csv", &arena, &csv, &err), XL_OK,
         &err);
+    XL_CHECK_EQ(t, b.n_contexts, 1);
     XL_CHECK_EQ(t, csv.n_rows, 3);
     XL_CHECK_TEXT(t, csv.rows[1].fields[0], "b=parallel__h=0__ck=64__i=0.txt");
     XL_CHECK_TEXT(t, csv.rows[1].fields[8], "8");
     XL_CHECK_TEXT(t, csv.rows[1].fields[9], "why 8");
     XL_CHECK_TEXT(t, csv.rows[2].fields[8], "3");
-    xl_buf_clear(&text);
+    xl_buf_release(&text);
     xl_case_read(t, "run/ratings_ollama.jsonl", &text);
     const char *end = strchr(text.data, '\n');
     XL_CHECK_STATUS(t,
@@ -331,7 +332,7 @@ static void files_are_as_the_predecessor_wrote_them(struct xl_test *t)
         XL_CHECK_TEXT(t, csv.rows[0].fields[column++], m->string);
     XL_CHECK_EQ(t, column, csv.rows[0].n_fields);
     cJSON_Delete(line);
-    xl_buf_clear(&text);
+    xl_buf_release(&text);
     xl_case_read(t, "run/rubric/replies.jsonl", &text);
     XL_CHECK(t, strstr(text.data, "2024-05-07T12:00:00Z") != NULL);
     xl_arena_release(&arena);
