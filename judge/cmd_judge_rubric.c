@@ -98,6 +98,9 @@ static void print_session(const struct xl_rubric_judged *judged,
     }
     printf("the judge '%s' is %s: %s\n", asker->model,
            judged->is_trusted ? "trusted" : "NOT trusted", judged->trust);
+    if (judged->winner && judged->winner->opinion == XL_OPINION_VETO)
+        printf("the winner in best.json is vetoed: do not use it; --no-best "
+               "leaves it out\n");
     printf("%zu questions, %zu requests sent, %zu replies found from before\n",
            asker->questions, asker->sent, asker->found);
 }

@@ -125,6 +125,11 @@ cJSON *xl_rubric_session_json(const struct xl_rubric_judged *judged)
     add_count(root, "configurations", judged->texts->n_configs);
     add_count(root, "differing", judged->texts->n_differing);
     add_count(root, "vetoed", judged->n_vetoed);
+    add_text(root, "winner",
+             judged->winner ? judged->winner->output->output->file : NULL);
+    cJSON_AddBoolToObject(root, "winner_vetoed",
+                          judged->winner &&
+                              judged->winner->opinion == XL_OPINION_VETO);
     cJSON *list = cJSON_AddArrayToObject(root, "control_list");
     for (size_t i = 0; i < judged->n_controls; i++)
         cJSON_AddItemToArray(list, control_json(&judged->controls[i]));

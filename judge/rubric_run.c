@@ -314,6 +314,44 @@ static enum xl_status read_verdicts(struct xl_rubric_judged *judged,
     return rc;
 }
 
+/* -- the winner ------------------------------------------------------------ */
+
+static enum xl_status match_winner(struct xl_rubric_judged *judged,
+                                   const cJSON *best, const char *path,
+                                   struct xl_err *err)
+{
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(best, "params");
+    struct xl_params params;
+    if (!cJSON_IsObject(values))
+        return xl_fail(err, XL_EFORMAT, "'%s' has no params", path);
+    xl_params_init(&params);
+    XL_TRY(xl_params_from_json(&params, values, XL_LAYER_CONFIG, path, err));
+    for (size_t i = 0; i < judged->n; i++)
+        if (memcmp(judged->ratings[i].output->output->params.value,
+                   params.value, sizeof params.value) == 0)
+            judged->winner = &judged->ratings[i];
+    return XL_OK;
+}
+
+/* Which output is that of best.json, when there is one. */
+static enum xl_status find_winner(struct xl_rubric_judged *judged,
+                                  const char *run_dir, struct xl_err *err)
+{
+    cJSON *best = NULL;
+    char *path = xl_io_join(run_dir, "best.json");
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    enum xl_status rc = XL_OK;
+    if (xl_io_exists(path)) {
+        rc = xl_json_load(path, XL_JSON_SMALL, &best, err);
+        if (rc == XL_OK)
+            rc = match_winner(judged, best, path, err);
+    }
+    cJSON_Delete(best);
+    xl_free(path);
+    return rc;
+}
+
 /* -- the whole ------------------------------------------------------------- */
 
 void xl_rubric_judged_release(struct xl_rubric_judged *judged)
@@ -354,6 +392,7 @@ enum xl_status xl_rubric_judge(struct xl_rubric_judged *judged,
     asker->limits.context_tokens = common_context(texts, &asker->limits);
     XL_TRY_DONE(rc, prepare(judged, err));
     XL_TRY_DONE(rc, read_verdicts(judged, run_dir, err));
+    XL_TRY_DONE(rc, find_winner(judged, run_dir, err));
     XL_TRY_DONE(rc, ask_controls(&w, err));
     if (judged->is_trusted) {
         XL_TRY_DONE(rc, mark_outputs(&w, err));

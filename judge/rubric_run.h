@@ -54,8 +54,9 @@ struct xl_rubric_judged {
     size_t n_controls;
     bool is_trusted;
     char trust[XL_REASON_ROOM];
-    struct xl_rubric_rating *ratings; /* [n], as texts->outputs */
-    size_t n, n_vetoed;               /* ratings; those vetoed */
+    struct xl_rubric_rating *ratings;      /* [n], as texts->outputs */
+    size_t n, n_vetoed;                    /* ratings; those vetoed */
+    const struct xl_rubric_rating *winner; /* of best.json; NULL = none */
     /* private */
     const struct xl_asker *asker;
     const struct xl_rubric_texts *texts;

@@ -92,6 +92,15 @@ static void add_ids(cJSON *object, const char *key, size_t seed)
     cJSON_AddItemToObject(object, key, cJSON_CreateIntArray(ids, PROMPT));
 }
 
+/* best.json names the configuration with these weights. */
+static void crown(struct xl_test *t, const char *weights)
+{
+    char text[80];
+    snprintf(text, sizeof text, "{\"params\": {\"weight_dtype\": \"%s\"}}",
+             weights);
+    xl_case_text(t, "run/best.json", text);
+}
+
 /* RUN with two configurations, one of which writes something else than the
  * reference; further prompts; the log-prob judge's verdicts, the given one
  * for both. */
@@ -283,7 +292,11 @@ static void a_veto_lowers_and_nothing_lifts(struct xl_test *t)
         if (!make_run(t, cases[i].verdict) ||
             !xl_rubric_bench_open(t, &b, cases[i].character))
             return;
+        crown(t, i % 2 ? "fp32" : "int4");
         cJSON *json = session(t, &b, cases[i].code, "--strict");
+        const cJSON *s = part(json, "session");
+        XL_CHECK(t, strstr(member(s, "winner"), i % 2 ? "__i=0" : "__i=1"));
+        XL_CHECK(t, cJSON_IsTrue(part(s, "winner_vetoed")) == (i == 0));
         for (int k = 0; k < 2; k++)
             XL_CHECK_TEXT(t, member(rating(json, k), "final"),
                           cases[i].finals[k]);
