@@ -527,6 +527,49 @@ static void weaker_matches_say_why(struct xl_test *t)
     xl_world_release(&world);
 }
 
+/* A golden profile measured with this shape of model stands before the starting
+ * values of its backend, where the machine is of its class. */
+static void golden_profiles_fit_by_class(struct xl_test *t)
+{
+    struct xl_world world;
+    struct xl_layers layers;
+    char name[80], hash[XL_KEY_HASH], path[300];
+    xl_world_init(&world, t);
+    xl_world_write(t, "golden/parallel.json",
+                   "{\"schema\":\"xltune-profile/1\",\"params\":"
+                   "{\"chunk_size\":34}}");
+    struct xl_key theirs = world.in.key;
+    struct xl_world_best best = { .params = "{\"backend\":\"parallel\","
+                                            "\"chunk_size\":96,\"workers\":7}",
+                                  .verdict = "pass",
+                                  .key = &theirs };
+    XL_CHECK_EQ(t, xl_key_model_hash(&theirs.model, hash, NULL), XL_OK);
+    snprintf(name, sizeof name, "golden/parallel-%s.json", hash);
+    snprintf(path, sizeof path, "%s", xl_world_path(t, name));
+    XL_CHECK_EQ(t, xl_world_save(path, &best, NULL), XL_OK);
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_CHUNK_SIZE, XL_LAYER_GOLDEN),
+                96);
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_WORKERS, XL_LAYER_GOLDEN), 7);
+    /* Other cores: what counts them stays behind. */
+    theirs.hardware.cores = 8;
+    XL_CHECK_EQ(t, xl_world_save(path, &best, NULL), XL_OK);
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_CHUNK_SIZE, XL_LAYER_GOLDEN),
+                96);
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_WORKERS, XL_LAYER_DEFAULT), 0);
+    XL_CHECK_EQ(t, xl_world_resolve(&world, &layers), XL_OK);
+    XL_CHECK(t, strstr(layers.details.data, "cores is 8, here 2"));
+    xl_layers_release(&layers);
+    /* Other instruction sets: the starting values. */
+    theirs.hardware.isa[XL_ISA_AVX2] = !theirs.hardware.isa[XL_ISA_AVX2];
+    XL_CHECK_EQ(t, xl_world_save(path, &best, NULL), XL_OK);
+    XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_CHUNK_SIZE, XL_LAYER_GOLDEN),
+                34);
+    XL_CHECK_EQ(t, xl_world_resolve(&world, &layers), XL_OK);
+    XL_CHECK(t, strstr(layers.details.data, "does not fit: feature avx2"));
+    xl_layers_release(&layers);
+    xl_world_release(&world);
+}
+
 const struct xl_test_case xl_suite_profile[] = {
     { "key_ignores_names_and_rounds", key_ignores_names_and_rounds },
     { "key_buckets_contexts", key_buckets_contexts },
@@ -543,5 +586,6 @@ const struct xl_test_case xl_suite_profile[] = {
     { "values_the_model_refuses", values_the_model_refuses },
     { "unproved_profiles_are_refused", unproved_profiles_are_refused },
     { "weaker_matches_say_why", weaker_matches_say_why },
+    { "golden_profiles_fit_by_class", golden_profiles_fit_by_class },
     { 0 },
 };

@@ -312,6 +312,28 @@ static void note_match(struct xl_layers *layers, const struct xl_layers_in *in)
                       item->path, grade, item->match.differs);
 }
 
+/* Leaves out what counts cores when there are more or fewer of them here. */
+static enum xl_status drop_sized(struct xl_layers *layers, enum xl_layer layer,
+                                 const struct xl_key *theirs,
+                                 const struct xl_layers_in *in,
+                                 struct xl_err *err)
+{
+    static const enum xl_param sized[] = { XL_PARAM_WORKERS,
+                                           XL_PARAM_DECODE_WORKERS,
+                                           XL_PARAM_STREAMS };
+    char why[80];
+    uint64_t cores = theirs->hardware.cores, here = in->key.hardware.cores;
+    snprintf(why, sizeof why, "it is for %llu cores, here are %llu",
+             (unsigned long long)cores, (unsigned long long)here);
+    for (size_t i = 0; i < sizeof sized / sizeof *sized && cores != here; i++) {
+        enum xl_param id = sized[i];
+        if (xl_layers_sets(layers, layer, id) &&
+            layers->layer[layer].value[id] != 0)
+            XL_TRY(leave_out(layers, layer, id, why, err));
+    }
+    return XL_OK;
+}
+
 static enum xl_status load_machine(struct xl_layers *layers,
                                    const struct xl_layers_in *in,
                                    struct xl_err *err)
@@ -334,8 +356,11 @@ static enum xl_status load_machine(struct xl_layers *layers,
                         XL_LAYER_MACHINE, err));
     layers->layer[XL_LAYER_MACHINE] = best.params;
     layers->machine = &layers->found.items[0];
-    xl_best_release(&best);
     note_match(layers, in);
+    enum xl_status rc =
+        drop_sized(layers, XL_LAYER_MACHINE, &best.key, in, err);
+    xl_best_release(&best);
+    XL_TRY(rc);
     return prune(layers, XL_LAYER_MACHINE, in, err);
 }
 
@@ -346,15 +371,77 @@ static void forget(struct xl_layers *layers, enum xl_layer layer,
     copy_value(&layers->layer[layer], &layers->layer[XL_LAYER_DEFAULT], id);
 }
 
+/* "GOLDEN/BACKEND.json", or with a model's hash "GOLDEN/BACKEND-HASH.json". */
+static enum xl_status golden_path(const struct xl_layers_in *in,
+                                  const char *backend, const char *hash,
+                                  struct xl_buf *path, struct xl_err *err)
+{
+    xl_buf_clear(path);
+    xl_buf_printf(path, "%s/%s%s%s.json", in->paths->golden, backend,
+                  hash ? "-" : "", hash ? hash : "");
+    return xl_buf_check(path, "the path of a profile", err);
+}
+
+/* Does a golden profile that was measured fit this machine? Says it when it
+ * does not, or not exactly. */
+static bool fits_here(struct xl_layers *layers, const struct xl_layers_in *in,
+                      const struct xl_best *best, const char *path)
+{
+    struct xl_match match;
+    if (!best->has_key)
+        return true;
+    xl_key_match(&best->key, &in->key, &match);
+    if (match.grade == XL_GRADE_NONE)
+        xl_buf_printf(&layers->details,
+                      "golden profile '%s' does not fit: %s\n", path,
+                      match.differs);
+    else if (match.grade != XL_GRADE_EXACT)
+        xl_buf_printf(&layers->details,
+                      "golden profile '%s' fits only by %s: its %s\n", path,
+                      xl_grade_name(match.grade), match.differs);
+    return match.grade != XL_GRADE_NONE;
+}
+
+static enum xl_status load_backends(struct xl_layers *layers,
+                                    const struct xl_layers_in *in,
+                                    const char *backend, struct xl_buf *path,
+                                    struct xl_err *err)
+{
+    struct xl_best best = { 0 };
+    char hash[XL_KEY_HASH];
+    XL_TRY(xl_key_model_hash(&in->key.model, hash, err));
+    XL_TRY(golden_path(in, backend, hash, path, err));
+    bool is_used = xl_io_exists(path->data);
+    if (is_used) {
+        XL_TRY(xl_best_load(&best, path->data, XL_BEST_GOLDEN, XL_LAYER_GOLDEN,
+                            err));
+        is_used = fits_here(layers, in, &best, path->data);
+        if (!is_used)
+            xl_best_release(&best);
+    }
+    if (!is_used) {
+        XL_TRY(golden_path(in, backend, NULL, path, err));
+        enum xl_status rc = xl_best_load(&best, path->data, XL_BEST_GOLDEN,
+                                         XL_LAYER_GOLDEN, err);
+        XL_TRY(rc == XL_ENOTFOUND ? XL_EUSAGE : rc);
+    }
+    layers->layer[XL_LAYER_GOLDEN] = best.params;
+    enum xl_status rc =
+        best.has_key ? drop_sized(layers, XL_LAYER_GOLDEN, &best.key, in, err)
+                     : XL_OK;
+    xl_best_release(&best);
+    return rc;
+}
+
+/* One that was measured with this shape of model on machines like this; else
+ * the starting values of the backend. */
 static enum xl_status load_golden(struct xl_layers *layers,
                                   const struct xl_layers_in *in,
                                   struct xl_err *err)
 {
     struct xl_params chosen;
-    struct xl_best best = { 0 };
     struct xl_buf path;
     char backend[XL_VALUE_ROOM];
-    enum xl_status rc;
     if (!in->paths->golden) {
         xl_buf_text(&layers->notes,
                     "the shipped golden profiles are not "
@@ -364,20 +451,11 @@ static enum xl_status load_golden(struct xl_layers *layers,
     merge(layers, false, true, &chosen);
     xl_param_format(XL_PARAM_BACKEND, chosen.value[XL_PARAM_BACKEND], backend);
     xl_buf_init(&path, 1 << 16);
-    xl_buf_printf(&path, "%s/%s.json", in->paths->golden, backend);
-    XL_TRY_DONE(rc, xl_buf_check(&path, "the path of a profile", err));
-    rc = xl_best_load(&best, path.data, XL_BEST_GOLDEN, XL_LAYER_GOLDEN, err);
-    if (rc == XL_ENOTFOUND)
-        rc = XL_EUSAGE;
-    if (rc != XL_OK)
-        goto done;
-    layers->layer[XL_LAYER_GOLDEN] = best.params;
-    forget(layers, XL_LAYER_GOLDEN, XL_PARAM_BACKEND);
-    rc = prune(layers, XL_LAYER_GOLDEN, in, err);
-done:
-    xl_best_release(&best);
+    enum xl_status rc = load_backends(layers, in, backend, &path, err);
     xl_buf_release(&path);
-    return rc;
+    XL_TRY(rc);
+    forget(layers, XL_LAYER_GOLDEN, XL_PARAM_BACKEND);
+    return prune(layers, XL_LAYER_GOLDEN, in, err);
 }
 
 /* -- the whole ------------------------------------------------------------ */

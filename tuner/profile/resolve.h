@@ -10,6 +10,11 @@
  *     ... layers.effective, layers.notes.data ...
  *     xl_layers_release(&layers);
  *
+ * A golden profile is golden/BACKEND-HASH.json, measured with the shape of
+ * model that has the hash, where the machine is of its class (key.h); else
+ * golden/BACKEND.json, starting values for any. Where there are other cores,
+ * workers of either unnamed layer are left out.
+ *
  * The backend in effect is found with the golden layer left out, so a flag
  * chooses the golden profile and never the other way round. Values of the two
  * layers nobody named (golden, machine) that this model does not allow are

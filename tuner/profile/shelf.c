@@ -284,11 +284,11 @@ static enum xl_status check_name(const struct xl_freeze *freeze,
     const char *name = freeze->name;
     int64_t backend;
     if (!name[0] || name[0] == '.' || name[0] == '-' ||
-        name[strspn(name, allowed)] || strlen(name) > 100)
+        name[strspn(name, allowed)] || strlen(name) > XL_FREEZE_NAME)
         return xl_fail(err, XL_EUSAGE,
                        "'%s' is no name for a profile: "
-                       "letters, digits, '.', '_' and '-', up to 100",
-                       name);
+                       "letters, digits, '.', '_' and '-', up to %d",
+                       name, XL_FREEZE_NAME);
     if (!freeze->golden)
         return XL_OK;
     return xl_param_parse(XL_PARAM_BACKEND, name, &backend, err);
@@ -325,13 +325,29 @@ static enum xl_status write_frozen(const struct xl_freeze *freeze,
     cJSON *provenance = cJSON_GetObjectItemCaseSensitive(root, "provenance");
     enum xl_status rc = XL_ENOMEM;
     cJSON_DeleteItemFromObjectCaseSensitive(provenance, "frozen_from");
-    if (cJSON_AddStringToObject(provenance, "frozen_from",
-                                freeze->source->path))
+    /* A shipped file names no path of the machine where it was made. */
+    if (freeze->golden || cJSON_AddStringToObject(provenance, "frozen_from",
+                                                  freeze->source->path))
         rc = xl_json_save(path, root, err);
     else
         fail_memory(err);
     cJSON_Delete(root);
     return rc;
+}
+
+/* A golden profile is found by backend and shape of model. */
+static enum xl_status make_frozen_path(const struct xl_freeze *freeze,
+                                       const struct xl_best *best,
+                                       const char *folder, char **path,
+                                       struct xl_err *err)
+{
+    char hash[XL_KEY_HASH + 1] = "-", name[XL_FREEZE_NAME + XL_KEY_HASH + 1];
+    if (freeze->golden)
+        XL_TRY(xl_key_model_hash(&best->key.model, hash + 1, err));
+    snprintf(name, sizeof name, "%s%s", freeze->name,
+             freeze->golden ? hash : "");
+    *path = file_path(folder, name, ".json");
+    return *path ? XL_OK : fail_memory(err);
 }
 
 enum xl_status xl_shelf_freeze(const struct xl_profile_paths *paths,
@@ -351,10 +367,8 @@ enum xl_status xl_shelf_freeze(const struct xl_profile_paths *paths,
                                  XL_LAYER_PROFILE, err));
     XL_TRY_DONE(rc, check_source(freeze, &best, err));
     XL_TRY_DONE(rc, xl_io_make_dirs(folder, err));
-    *path = file_path(folder, freeze->name, ".json");
-    if (!*path)
-        rc = fail_memory(err);
-    else if (!freeze->replace && xl_io_exists(*path))
+    XL_TRY_DONE(rc, make_frozen_path(freeze, &best, folder, path, err));
+    if (!freeze->replace && xl_io_exists(*path))
         rc = xl_fail(err, XL_EUSAGE, "'%s' exists; --yes replaces it", *path);
     else
         rc = write_frozen(freeze, &best, *path, err);

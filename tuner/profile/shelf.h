@@ -59,15 +59,20 @@ enum xl_status xl_shelf_load(struct xl_best *best,
                              const struct xl_shelf_item *item,
                              struct xl_err *err);
 
+enum {
+    XL_FREEZE_NAME = 100 /* letters of a name, at most */
+};
+
 struct xl_freeze {
     const struct xl_shelf_item *source; /* a full profile that passed */
     const char *name;
-    bool golden;  /* into the golden folder; name must be a backend */
+    bool golden;  /* for whom ships it; name must be a backend */
     bool replace; /* an existing profile of that name */
 };
 
-/* Copies a profile to configs/NAME.json (or golden/NAME.json) and notes where
- * it came from. *path is where it went; xl_free it. */
+/* Copies a profile to configs/NAME.json, or to golden/NAME-HASH.json with the
+ * hash of its model's shape, and notes where it came from. *path is where it
+ * went; xl_free it. */
 enum xl_status xl_shelf_freeze(const struct xl_profile_paths *paths,
                                const struct xl_freeze *freeze, char **path,
                                struct xl_err *err);
