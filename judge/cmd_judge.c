@@ -37,6 +37,13 @@ enum {
     TEXT_TOKENS = 2048
 };
 
+static const char *const tiers[] = {
+#define XL_TIER(id, name, summary) name,
+#define XL_GATE(...)
+#include "judge/tier.def"
+    NULL
+};
+
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_RUN] = { .name = "run",
                   .kind = XL_OPT_TEXT,
@@ -62,8 +69,12 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_TIER] = { .name = "tier",
                    .kind = XL_OPT_TEXT,
                    .arg = "NAME",
-                   .help = "exact, kernel, bf16, q8 or q4 (default: what the "
-                           "number formats promise)" },
+                   .help = "gates to pass:"
+#define XL_TIER(id, name, summary) " " name
+#define XL_GATE(...)
+#include "judge/tier.def"
+                           "; left out, what the number formats promise",
+                   .offers = tiers },
     [OPT_TOKENS] = { .name = "tokens",
                      .kind = XL_OPT_INT,
                      .arg = "N",

@@ -89,20 +89,26 @@ void xl_data_series(struct xl_buf *out, const char *name,
         xl_data_nothing(out, MARK_FIELDS);
 }
 
+void xl_data_title(struct xl_buf *out, const char *subtitle,
+                   const char *columns)
+{
+    if (out->len)
+        xl_buf_text(out, "\n\n");
+    xl_buf_printf(out, "# head: subtitle %s\n", columns);
+    xl_data_text(out, subtitle);
+}
+
 void xl_data_head(struct xl_buf *out, const struct xl_record *record,
                   const char *columns)
 {
     size_t step = xl_chart_stride(record->n_entries);
     struct xl_buf line;
-    if (out->len)
-        xl_buf_text(out, "\n\n");
-    xl_buf_printf(out, "# head: subtitle %s\n", columns);
     xl_buf_init(&line, 0);
     xl_buf_text(&line, record->subtitle);
     if (step > 1)
         xl_buf_printf(&line, "%severy %zuth of %zu trials drawn",
                       line.len ? " \xc2\xb7 " : "", step, record->n_entries);
-    xl_data_text(out, line.data);
+    xl_data_title(out, line.data, columns);
     if (!xl_buf_ok(&line))
         out->failed = true;
     xl_buf_release(&line);

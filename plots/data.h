@@ -32,6 +32,10 @@ void xl_data_series(struct xl_buf *out, const char *name,
 
 /* Begins block 0, which every file has: the subtitle first, then the columns
  * named. The caller adds these and ends the line. */
+void xl_data_title(struct xl_buf *out, const char *subtitle,
+                   const char *columns);
+
+/* The same with the subtitle of a run. */
 void xl_data_head(struct xl_buf *out, const struct xl_record *record,
                   const char *columns);
 

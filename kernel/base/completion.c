@@ -19,13 +19,14 @@ typedef void flag_fn(struct xl_buf *out, const struct xl_program *program,
 
 static bool takes_path(const struct xl_opt *opt)
 {
-    static const char *const placeholders[] = { "FILE", "DIR", "PATH", "CSV",
-                                                "DB",   "RUN", "TABLE" };
+    static const char *const placeholders[] = { "FILE",  "DIR", "PATH",
+                                                "CSV",   "DB",  "RUN",
+                                                "TABLE", "NPY", "SAFETENSORS" };
     size_t n = sizeof placeholders / sizeof *placeholders;
     for (size_t i = 0; opt->arg && i < n; i++)
         if (strncmp(opt->arg, placeholders[i], strlen(placeholders[i])) == 0)
             return true;
-    return opt->arg && strstr(opt->arg, ".npy");
+    return false;
 }
 
 /* The words of any group's row of that name: a command that has its own
@@ -33,8 +34,8 @@ static bool takes_path(const struct xl_opt *opt)
 static const char *const *words_of(const struct xl_opt_group *groups, size_t n,
                                    const struct xl_opt *opt)
 {
-    if (opt->words)
-        return opt->words;
+    if (opt->words || opt->offers)
+        return opt->words ? opt->words : opt->offers;
     for (size_t g = 0; g < n; g++)
         for (size_t i = 0; groups[g].words && i < groups[g].n_rows; i++)
             if (strcmp(groups[g].rows[i].name, opt->name) == 0)

@@ -48,6 +48,9 @@ struct xl_opt {
     bool hidden;          /* left out of help */
     /* The only words that TEXT takes, ended by NULL; NULL = any text. */
     const char *const *words;
+    /* Words that completion offers where the command itself checks them or
+     * takes others too; ended by NULL, or NULL. */
+    const char *const *offers;
 };
 
 struct xl_opt_group {

@@ -20,17 +20,39 @@ enum {
     OPT_COUNT
 };
 
+static const char *const presets[] = {
+#define XL_PRESET(name, width, blocks, heads, vocab, tied) name,
+#include "kernel/run/preset.def"
+#undef XL_PRESET
+    NULL
+};
+static const char *const kinds[] = {
+#define XL_PACK(id, name, inputs, has_scales) name,
+#include "kernel/gemm/pack.def"
+#undef XL_PACK
+    NULL
+};
+
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_PRESET] = { .name = "preset",
                      .kind = XL_OPT_TEXT,
                      .arg = "NAME",
-                     .help = "size: demo, 125m, 400m, 1b3 or 7b",
+                     .help = "size, one of"
+#define XL_PRESET(name, width, blocks, heads, vocab, tied) " " name
+#include "kernel/run/preset.def"
+#undef XL_PRESET
+                     ,
+                     .offers = presets,
                      .fallback = "demo" },
     [OPT_DTYPE] = { .name = "dtype",
                     .kind = XL_OPT_TEXT,
                     .arg = "TYPE",
-                    .help = "how weights are stored: fp32, bf16, int8 "
-                            "or int4",
+                    .help = "how weights are stored:"
+#define XL_PACK(id, name, inputs, has_scales) " " name
+#include "kernel/gemm/pack.def"
+#undef XL_PACK
+                    ,
+                    .offers = kinds,
                     .fallback = "bf16" },
     [OPT_SEED] = { .name = "seed",
                    .kind = XL_OPT_INT,

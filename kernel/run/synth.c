@@ -38,24 +38,16 @@ enum {
     SOURCE_ROOM = 80
 };
 
-/* Vocabulary 50304 is that of the released models. The feed-forward width
- * follows from the width. Parameters, in millions: demo 5.3, 125m 123.7,
- * 400m 406.8, 1b3 1319, 7b 6865. */
-struct preset {
+static const struct preset {
     const char *name;
-    size_t width, blocks, heads, vocab; /* dk = width / 2 heads, dv twice */
+    size_t width, blocks, heads, vocab;
     bool tied;
+} presets[] = {
+#define XL_PRESET(name, width, blocks, heads, vocab, tied)                     \
+    { name, width, blocks, heads, vocab, tied },
+#include "kernel/run/preset.def"
+#undef XL_PRESET
 };
-
-/* clang-format off */
-static const struct preset presets[] = {
-    { "demo",  256,  4, 8,  4096, false }, /* dk  16, dv  32 */
-    { "125m",  768, 12, 6, 50304, true  }, /* dk  64, dv 128 */
-    { "400m", 1024, 24, 4, 50304, false }, /* dk 128, dv 256 */
-    { "1b3",  2048, 22, 4, 50304, false }, /* dk 256, dv 512 */
-    { "7b",   4096, 32, 8, 50304, false }, /* dk 256, dv 512 */
-};
-/* clang-format on */
 
 enum {
     N_PRESETS = sizeof presets / sizeof presets[0]

@@ -280,6 +280,15 @@ good=$(echo runs/*_good)
 run runs verify "$good"
 code 0
 
+# A run keeps its trials under another name of its folder.
+cp -r "$good" renamed
+run sweep --insight renamed --json
+code 0
+run runs show renamed
+prints '3 trials'
+check "another sweep in the store" test \
+    "$(sqlite3 renamed/trials.db 'SELECT count(*) FROM sweep')" -eq 1
+
 # broken NAME COMMAND...: a copy of the run, broken; each reader says so and
 # leaves the file as it is.
 broken() {

@@ -28,6 +28,13 @@ enum {
     LIVE_PLANS = 8 /* open at a time, and so interleaved */
 };
 
+static const char *const formats[] = {
+#define XL_BENCH_FORMAT(id, name) name,
+#include "tuner/measure/bench_format.def"
+#undef XL_BENCH_FORMAT
+    NULL
+};
+
 static const struct xl_opt rows[XL_BENCH_OPTS] = {
     [XL_BENCH_OPT_PROMPT] = { .name = "p",
                               .kind = XL_OPT_TEXT,
@@ -57,8 +64,13 @@ static const struct xl_opt rows[XL_BENCH_OPTS] = {
                             .fallback = "1337" },
     [XL_BENCH_OPT_OUTPUT] = { .name = "o",
                               .kind = XL_OPT_TEXT,
-                              .arg = "md|csv|json|ndjson|sql",
-                              .help = "format of the results",
+                              .arg = "FORMAT",
+                              .help = "format of the results:"
+#define XL_BENCH_FORMAT(id, name) " " name
+#include "tuner/measure/bench_format.def"
+#undef XL_BENCH_FORMAT
+                              ,
+                              .offers = formats,
                               .fallback = "md",
                               .alias = "output" },
     [XL_BENCH_OPT_VS] = { .name = "vs",

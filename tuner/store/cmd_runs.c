@@ -47,8 +47,11 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_FORMAT] = { .name = "format",
                      .kind = XL_OPT_TEXT,
                      .arg = "NAME",
-                     .help = "export: one text instead of the run's files: "
-                             "csv, jsonl, samples, kernel-tuner or t4",
+                     .help = "export: one text instead of the run's files:"
+#define XL_EXPORT(function, name, meaning) " " name
+#include "tuner/store/export.def"
+#undef XL_EXPORT
+                     ,
                      .words = format_words,
                      .fallback = "files" },
     [OPT_OUT] = { .name = "out",

@@ -36,17 +36,19 @@ static const char *why_kept(const struct xl_runs_gc *gc, const char *path,
     return run.n_live ? "a sweep is measuring in it" : NULL;
 }
 
-/* Adds the bytes of all runs. */
-static enum xl_status sum_sizes(const struct xl_runs_gc *gc,
-                                const struct xl_rundir_list *list,
-                                int64_t *total, struct xl_err *err)
+/* The bytes of each run and their sum. */
+static enum xl_status read_sizes(const struct xl_runs_gc *gc,
+                                 const struct xl_rundir_list *list,
+                                 int64_t *sizes, int64_t *total,
+                                 struct xl_err *err)
 {
     *total = 0;
     for (size_t i = 0; gc->by_size && i < list->n; i++) {
         char *path = xl_rundir_file(gc->log_dir, list->names[i]);
         if (!path)
             return no_memory(err);
-        *total += xl_rundir_bytes(path);
+        sizes[i] = xl_rundir_bytes(path);
+        *total += sizes[i];
         xl_free(path);
     }
     return XL_OK;
@@ -73,23 +75,25 @@ enum xl_status xl_runs_gc(const struct xl_runs_gc *gc, cJSON *paths,
                           struct xl_err *err)
 {
     struct xl_rundir_list list;
-    int64_t total;
+    int64_t total = 0, *sizes;
     XL_TRY(xl_rundir_list(gc->log_dir, &list, err));
-    enum xl_status rc = sum_sizes(gc, &list, &total, err);
+    sizes = xl_alloc_zero(list.n + 1, sizeof *sizes);
+    enum xl_status rc =
+        sizes ? read_sizes(gc, &list, sizes, &total, err) : no_memory(err);
     for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
         char *path = xl_rundir_file(gc->log_dir, list.names[i]);
         if (!path) {
             rc = no_memory(err);
             break;
         }
-        int64_t bytes = gc->by_size ? xl_rundir_bytes(path) : 0;
         const char *why =
             why_kept(gc, path, list.names[i], list.n - 1 - i, total);
         rc = visit(gc, path, why, paths, gone, kept, err);
         if (rc == XL_OK && !why)
-            total -= bytes;
+            total -= sizes[i];
         xl_free(path);
     }
+    xl_free(sizes);
     xl_rundir_list_release(&list);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "kernel/base/json.h"
 #include "tuner/measure/evaluator.h"
 #include "tuner/profile/home.h"
+#include "tuner/store/query.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/cmd_sweep_print.h"
 #include "tuner/sweep/cmd_sweep_progress.h"
@@ -111,22 +112,42 @@ static enum xl_status create_run(struct job *job, struct xl_err *err)
     return save_meta(job, err);
 }
 
+static enum xl_status take_name(void *ctx, const struct xl_store_sweep *row,
+                                struct xl_err *err)
+{
+    struct xl_buf *name = ctx;
+    xl_buf_clear(name);
+    xl_buf_text(name, row->name);
+    return xl_buf_check(name, "the name of the run", err);
+}
+
+/* A sweep is called as its folder was when it began: a run that is taken up
+ * again may lie in a folder of another name since. */
+static enum xl_status name_sweep(struct job *job, struct xl_buf *name,
+                                 struct xl_err *err)
+{
+    const char *slash = strrchr(job->run_dir, '/');
+    xl_buf_text(name, slash ? slash + 1 : job->run_dir);
+    if (job->word_list && xl_store_sweep_find(job->store, NULL, NULL) == XL_OK)
+        XL_TRY(xl_query_sweep(job->store, take_name, name, err));
+    return xl_buf_check(name, "the name of the run", err);
+}
+
 static enum xl_status open_store(struct job *job, struct xl_err *err)
 {
     struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
-    struct xl_buf space, sampler;
-    const char *slash = strrchr(job->run_dir, '/');
+    struct xl_buf space, sampler, name;
     char *path = xl_rundir_file(job->run_dir, XL_RUNDIR_STORE);
     cJSON *json = xl_param_space_json(job->setup.space);
     enum xl_status rc;
     xl_buf_init(&space, 0);
     xl_buf_init(&sampler, 0);
+    xl_buf_init(&name, 0);
     xl_json_print(json, false, &space);
     xl_buf_printf(&sampler, "{\"mode\":\"%s\",\"seed\":%lld}",
                   xl_setup_text(&job->setup, XL_SWEEP_MODE),
                   (long long)xl_setup_int(&job->setup, XL_SWEEP_SEED));
     struct xl_store_sweep sweep = {
-        .name = slash ? slash + 1 : job->run_dir,
         .space = space.data,
         .sampler = sampler.data,
         .objective = xl_objective_name(job->setup.objective),
@@ -137,9 +158,13 @@ static enum xl_status open_store(struct job *job, struct xl_err *err)
     rc = path ? xl_store_open(&job->store, path, &opts, err)
               : xl_fail(err, XL_ENOMEM, "out of memory");
     if (rc == XL_OK)
+        rc = name_sweep(job, &name, err);
+    sweep.name = name.data;
+    if (rc == XL_OK)
         rc = xl_store_sweep_begin(job->store, &sweep, err);
     xl_free(path);
     cJSON_Delete(json);
+    xl_buf_release(&name);
     xl_buf_release(&space);
     xl_buf_release(&sampler);
     return rc;

@@ -23,6 +23,19 @@ static const char mode_help[] = "strategy, one of"
 #undef XL_STRATEGY
     ;
 
+static const char *const modes[] = {
+#define XL_STRATEGY(id, name, summary) #name,
+#include "tuner/strategy/strategy.def"
+#undef XL_STRATEGY
+    NULL
+};
+static const char *const metrics[] = {
+#define XL_METRIC(id, name, unit, is_less, phases, help) name,
+#include "tuner/sweep/objective.def"
+#undef XL_METRIC
+    NULL
+};
+
 const struct xl_opt xl_sweep_rows[XL_SWEEP_OPTS] = {
 #define XL_SWEEP_OPT(id, name_, kind_, arg_, fallback_, lo_, hi_, help_)       \
     [XL_SWEEP_##id] = { .name = name_,                                         \
@@ -34,6 +47,8 @@ const struct xl_opt xl_sweep_rows[XL_SWEEP_OPTS] = {
                         .hi = hi_ },
 #include "tuner/sweep/option.def"
 #undef XL_SWEEP_OPT
+    [XL_SWEEP_MODE].offers = modes,
+    [XL_SWEEP_OBJECTIVE].offers = metrics,
 };
 
 int64_t xl_setup_int(const struct xl_setup *setup, enum xl_sweep_opt opt)
