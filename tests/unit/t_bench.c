@@ -10,6 +10,8 @@
 #include "kernel/base/cmd.h"
 #include "kernel/run/session.h"
 #include "tests/harness/test.h"
+#include "tests/unit/checkpoint.h"
+#include "tuner/measure/bench.h"
 #include "tuner/measure/bench_grid.h"
 #include "tuner/measure/limits.h"
 #include "tuner/measure/micro.h"
@@ -387,6 +389,58 @@ static void the_tighter_limit_binds(struct xl_test *t)
     XL_CHECK(t, isnan(b.seconds));
 }
 
+/* What sequences share is needed once for all of them, what is their own once
+ * for each; and as many tokens are counted as were decoded. */
+static void a_batch_shares_the_weights(struct xl_test *t)
+{
+    enum {
+        PROMPT = 5,
+        NEW = 4
+    };
+    static const int32_t prompt[PROMPT] = { 1, 2, 3, 4, 5 };
+    char dir[1024];
+    struct xl_err err = { 0 };
+    struct xl_model *model = NULL;
+    struct xl_plan *plan = NULL;
+    struct xl_state state;
+    struct xl_params params;
+    double bytes = 0, set = 0;
+    xl_params_init(&params);
+    if (!XL_CHECK_STATUS(
+            t, xl_model_open(&model, checkpoint_dir("tiny", dir), &err), XL_OK,
+            &err))
+        return;
+    const struct xl_config *config = xl_model_config(model);
+    XL_CHECK_STATUS(t, xl_plan_make(&plan, model, &params, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_state_init(&state, config, &err), XL_OK, &err);
+    for (size_t batch = 0; batch < 9 && plan; batch++) {
+        struct xl_trial_load load = { prompt, PROMPT, NEW, batch };
+        struct xl_bench_needs needs[XL_SPEED_COUNT];
+        struct xl_run_sample sample;
+        double n = batch ? (double)batch : 1;
+        XL_CHECK_STATUS(t, xl_bench_needs_of(needs, plan, config, &load, &err),
+                        XL_OK, &err);
+        const struct xl_bench_needs *decode = &needs[XL_SPEED_DECODE];
+        if (batch == 0) {
+            bytes = decode->bytes; /* weights and the state twice */
+            set = decode->working_set;
+        }
+        double state_bytes = bytes - set, weights = set - state_bytes;
+        XL_CHECK(t, state_bytes > 0 && weights > 0);
+        XL_CHECK_NEAR(t, decode->bytes, weights / n + 2 * state_bytes, 1e-6);
+        XL_CHECK_NEAR(t, decode->working_set, weights + n * state_bytes, 1e-6);
+        XL_CHECK_STATUS(t,
+                        xl_trial_run(plan, model, &state, &load, &sample, &err),
+                        XL_OK, &err);
+        XL_CHECK_EQ(t, sample.decode_steps, (size_t)n * (NEW - 1));
+        XL_CHECK_EQ(t, sample.prompt_tokens, PROMPT);
+        XL_CHECK(t, sample.prefill_ns > 0 && sample.decode_ns > 0);
+    }
+    xl_state_release(&state);
+    xl_plan_free(plan);
+    xl_model_close(model);
+}
+
 static void shapes_are_read(struct xl_test *t)
 {
     size_t sizes[XL_MICRO_SIZES] = { 0 };
@@ -423,6 +477,7 @@ const struct xl_test_case xl_suite_bench[] = {
     { "best limit counts", best_limit_counts },
     { "buffer beats the cache", buffer_beats_the_cache },
     { "the tighter limit binds", the_tighter_limit_binds },
+    { "a batch shares the weights", a_batch_shares_the_weights },
     { "shapes are read", shapes_are_read },
     { 0 },
 };

@@ -195,6 +195,7 @@ static void fake_result(struct xl_bench_result *r, size_t i, struct xl_test *t)
     struct xl_err err = { 0 };
     *r = (struct xl_bench_result){ .prompt_tokens = 512,
                                    .new_tokens = i ? 0 : 64,
+                                   .batch = i ? 1 : 8,
                                    .load_s = 0.25,
                                    .peak_rss_mb = (double)NAN };
     xl_params_init(&r->effective);
@@ -253,6 +254,7 @@ static void check_shape(struct xl_test *t, const cJSON *r)
     XL_CHECK_NEAR(t, number_at(r, "config", "chunk_size"), 64, 0);
     XL_CHECK_NEAR(t, number_at(r, "prompt_tokens", NULL), 512, 0);
     XL_CHECK_NEAR(t, number_at(r, "new_tokens", NULL), 64, 0);
+    XL_CHECK_NEAR(t, number_at(r, "batch", NULL), 8, 0);
     for (size_t i = 0; i < 2; i++) {
         const cJSON *p = phases[i];
         const cJSON *ci = cJSON_GetObjectItemCaseSensitive(p, "ci");
@@ -347,9 +349,12 @@ static void csv_reads_back(struct xl_test *t)
     size_t speed = column_of(&csv, "prefill_tok_s");
     size_t tile = column_of(&csv, "tile_bf16_gflops");
     size_t decode = column_of(&csv, "decode_tok_s");
+    size_t batch = column_of(&csv, "batch");
     if (XL_CHECK(t, tile < csv.rows[0].n_fields)) {
         XL_CHECK_TEXT(t, csv.rows[2].fields[chunk], "32");
         XL_CHECK_TEXT(t, csv.rows[1].fields[speed], "104");
+        XL_CHECK_TEXT(t, csv.rows[1].fields[batch], "8");
+        XL_CHECK_TEXT(t, csv.rows[2].fields[batch], "1");
         XL_CHECK_TEXT(t, csv.rows[1].fields[tile], "");
         XL_CHECK_TEXT(t, csv.rows[2].fields[decode], "");
     }
@@ -367,20 +372,21 @@ static void sql_runs(struct xl_test *t)
     /* Twice: the table may be there already. */
     for (int i = 0; i < 2; i++)
         XL_CHECK_EQ(t, sqlite3_exec(db, out.data, NULL, NULL, NULL), SQLITE_OK);
-    XL_CHECK_EQ(
-        t,
-        sqlite3_prepare_v2(db,
-                           "SELECT count(*), sum(chunk_size), "
-                           "max(decode_tok_s IS NULL), backend, typeof(load_s) "
-                           "FROM bench",
-                           -1, &query, NULL),
-        SQLITE_OK);
+    XL_CHECK_EQ(t,
+                sqlite3_prepare_v2(db,
+                                   "SELECT count(*), sum(chunk_size), "
+                                   "max(decode_tok_s IS NULL), backend, "
+                                   "typeof(load_s), sum(batch) "
+                                   "FROM bench",
+                                   -1, &query, NULL),
+                SQLITE_OK);
     XL_CHECK_EQ(t, sqlite3_step(query), SQLITE_ROW);
     XL_CHECK_EQ(t, sqlite3_column_int(query, 0), 2 * RESULTS);
     XL_CHECK_EQ(t, sqlite3_column_int(query, 1), 2 * (64 + 32));
     XL_CHECK_EQ(t, sqlite3_column_int(query, 2), 1);
     XL_CHECK_TEXT(t, (const char *)sqlite3_column_text(query, 3), "parallel");
     XL_CHECK_TEXT(t, (const char *)sqlite3_column_text(query, 4), "real");
+    XL_CHECK_EQ(t, sqlite3_column_int(query, 5), 2 * (8 + 1));
     sqlite3_finalize(query);
     sqlite3_close(db);
     xl_buf_release(&out);
@@ -404,6 +410,8 @@ static void markdown_is_a_table(struct xl_test *t)
     XL_CHECK_EQ(t, rows, 2 + 3); /* two prefills and one decode */
     XL_CHECK(t, strstr(out.data, "| chunk_size |") != NULL);
     XL_CHECK(t, strstr(out.data, "| workers |") == NULL);
+    XL_CHECK(t, strstr(out.data, "| decode 64 x 8 |") != NULL);
+    XL_CHECK(t, strstr(out.data, "| prefill 512 |") != NULL);
     xl_buf_release(&out);
 }
 

@@ -146,11 +146,11 @@ static enum xl_status begin(struct bench *b, struct xl_err *err)
         struct xl_bench_needs needs[XL_SPEED_COUNT];
         r->prompt_tokens = c->workload.n_prompt;
         r->new_tokens = c->workload.new_tokens;
+        r->batch = c->workload.batch ? c->workload.batch : 1;
         r->effective = *xl_plan_effective(c->plan);
         r->load_s = c->load_s;
         XL_TRY(xl_samples_init(&r->samples, b->job->repeats, err));
-        XL_TRY(
-            xl_bench_needs_of(needs, c->plan, config, r->prompt_tokens, err));
+        XL_TRY(xl_bench_needs_of(needs, c->plan, config, &c->workload, err));
         double bytes = needs[XL_SPEED_DECODE].working_set;
         r->limits.request = (struct xl_limits_request){
             .workers = (size_t)r->effective.value[XL_PARAM_WORKERS],
@@ -169,8 +169,8 @@ static enum xl_status finish_one(struct bench *b, size_t cell,
     struct xl_bench_needs needs[XL_SPEED_COUNT];
     struct xl_limits best = xl_limit_log_best(&r->limits);
     XL_TRY(xl_bench_needs_of(needs, b->job->cells[cell].plan,
-                             xl_model_config(b->job->model), r->prompt_tokens,
-                             err));
+                             xl_model_config(b->job->model),
+                             &b->job->cells[cell].workload, err));
     for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
         struct xl_bench_phase *p = &r->phases[i];
         struct xl_bench_bound bound = xl_bench_bound_of(&needs[i], &best);

@@ -23,7 +23,8 @@ struct xl_bench_phase {
 };
 
 struct xl_bench_result {
-    size_t prompt_tokens, new_tokens;
+    size_t prompt_tokens, new_tokens; /* of each sequence */
+    size_t batch;                     /* sequences decoded at once */
     struct xl_params effective;
     struct xl_samples samples;
     struct xl_bench_phase phases[XL_SPEED_COUNT];
@@ -71,7 +72,8 @@ struct xl_bench_needs {
 enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
                                  const struct xl_plan *plan,
                                  const struct xl_config *config,
-                                 size_t prompt_tokens, struct xl_err *err);
+                                 const struct xl_trial_load *workload,
+                                 struct xl_err *err);
 struct xl_bench_bound xl_bench_bound_of(const struct xl_bench_needs *needs,
                                         const struct xl_limits *limits);
 

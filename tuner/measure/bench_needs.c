@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The roofline of a token. Decode: weights once a token (all blocks and the
- * head, not the embedding table), state read and written, 2 flops a weight.
+ * The roofline of a token. Decode: weights once for a token of each sequence
+ * (all blocks and the head, not the embedding table), the sequence's state read
+ * and written, 2 flops a weight.
  * Prefill: 2 flops a block weight and the chunkwise cell, and the weights
  * once a forward pass. Whichever takes longer binds. */
 #include <math.h>
@@ -31,7 +32,8 @@ enum xl_limit xl_bench_engine_limit(const char *engine)
 enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
                                  const struct xl_plan *plan,
                                  const struct xl_config *config,
-                                 size_t prompt_tokens, struct xl_err *err)
+                                 const struct xl_trial_load *workload,
+                                 struct xl_err *err)
 {
     const int64_t *value = xl_plan_effective(plan)->value;
     char dtype[XL_VALUE_ROOM];
@@ -40,7 +42,8 @@ enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
     xl_param_format(XL_PARAM_WEIGHT_DTYPE, value[XL_PARAM_WEIGHT_DTYPE], dtype);
     double weight = xl_cost_weight_bytes(dtype);
     size_t pass = (size_t)value[XL_PARAM_PREFILL_BLOCK];
-    pass = pass < prompt_tokens ? pass : prompt_tokens;
+    pass = pass < workload->n_prompt ? pass : workload->n_prompt;
+    double batch = workload->batch ? (double)workload->batch : 1;
     for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
         const struct xl_gemm *engine =
             xl_plan_engine(plan, i == XL_SPEED_DECODE);
@@ -51,9 +54,9 @@ enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
     needs[XL_SPEED_PREFILL].bytes = xl_cost_prefill_bytes(&cost, weight, pass);
     needs[XL_SPEED_PREFILL].working_set = (double)cost.matmul_prefill * weight;
     needs[XL_SPEED_DECODE].flops = xl_cost_decode_flops(&cost);
-    needs[XL_SPEED_DECODE].bytes = xl_cost_decode_bytes(&cost, weight);
+    needs[XL_SPEED_DECODE].bytes = xl_cost_decode_bytes(&cost, weight / batch);
     needs[XL_SPEED_DECODE].working_set =
-        needs[XL_SPEED_DECODE].bytes - (double)cost.state_bytes;
+        batch * (needs[XL_SPEED_DECODE].bytes - (double)cost.state_bytes);
     return XL_OK;
 }
 

@@ -101,6 +101,7 @@ cJSON *xl_bench_result_json(const struct xl_bench_result *r)
     cJSON_AddItemToObject(o, "config", xl_params_to_json(&r->effective));
     cJSON_AddNumberToObject(o, "prompt_tokens", (double)r->prompt_tokens);
     cJSON_AddNumberToObject(o, "new_tokens", (double)r->new_tokens);
+    cJSON_AddNumberToObject(o, "batch", (double)r->batch);
     for (size_t i = 0; i < XL_SPEED_COUNT; i++)
         add_phase(o, r, (enum xl_speed)i);
     cJSON *environment = cJSON_AddObjectToObject(o, "environment");
@@ -181,6 +182,7 @@ static cJSON *flat_row(const struct xl_bench_result *r)
     struct xl_limits best = xl_limit_log_best(&r->limits);
     cJSON_AddNumberToObject(row, "prompt_tokens", (double)r->prompt_tokens);
     cJSON_AddNumberToObject(row, "new_tokens", (double)r->new_tokens);
+    cJSON_AddNumberToObject(row, "batch", (double)r->batch);
     for (size_t i = 0; i < XL_SPEED_COUNT; i++)
         flat_phase(row, &r->phases[i], xl_speed_name((enum xl_speed)i));
     add_counts(row, &r->samples);
@@ -286,9 +288,11 @@ static void md_row(const struct xl_bench_result *results, size_t n, size_t at,
             xl_buf_printf(out, "| %s ",
                           xl_param_format((enum xl_param)id,
                                           r->effective.value[id], value));
-    xl_buf_printf(out, "| %s %zu | %.1f | %.1f to %.1f | %zu | %zu |",
-                  xl_speed_name(speed), tokens, p->tok_s.median, p->tok_s.lo,
-                  p->tok_s.hi, p->tok_s.n,
+    xl_buf_printf(out, "| %s %zu", xl_speed_name(speed), tokens);
+    if (speed == XL_SPEED_DECODE && r->batch > 1)
+        xl_buf_printf(out, " x %zu", r->batch);
+    xl_buf_printf(out, " | %.1f | %.1f to %.1f | %zu | %zu |", p->tok_s.median,
+                  p->tok_s.lo, p->tok_s.hi, p->tok_s.n,
                   r->samples.n - xl_samples_quiet(&r->samples));
     if (p->limit < XL_LIMIT_COUNT)
         xl_buf_printf(out, " %.1f %% | %s |\n", 100 * p->fraction_of_limit,

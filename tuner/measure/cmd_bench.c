@@ -25,6 +25,7 @@
 
 enum {
     MOST_TOKENS = 1 << 24,
+    MOST_BATCH = 1024,
     LIVE_PLANS = 8 /* open at a time, and so interleaved */
 };
 
@@ -48,6 +49,13 @@ static const struct xl_opt rows[XL_BENCH_OPTS] = {
                            .help = "new tokens; 0 = prefill alone",
                            .fallback = "64",
                            .alias = "new-tokens" },
+    [XL_BENCH_OPT_BATCH] = { .name = "batch",
+                             .kind = XL_OPT_TEXT,
+                             .arg = "N[,N...]",
+                             .help = "sequences that decode at once and share "
+                                     "each pass over the weights; their tokens "
+                                     "count together",
+                             .fallback = "1" },
     [XL_BENCH_OPT_REPEATS] = { .name = "repeats",
                                .kind = XL_OPT_INT,
                                .arg = "R",
@@ -98,8 +106,9 @@ struct bench {
     struct xl_cmd_ctx *ctx;
     struct xl_session session;
     enum xl_bench_format format;
-    size_t n_prompts, n_news;
+    size_t n_prompts, n_news, n_batches;
     size_t prompts[XL_VALUE_LIST_MOST], news[XL_VALUE_LIST_MOST];
+    size_t batches[XL_VALUE_LIST_MOST];
     int32_t *prompt; /* [longest], random ids */
     double load_s;
     struct xl_bench_grid grid;
@@ -117,19 +126,21 @@ struct bench {
 /* -- arguments ------------------------------------------------------------ */
 
 static enum xl_status read_sizes(struct bench *b, size_t option, int64_t lo,
-                                 size_t *n, size_t out[XL_VALUE_LIST_MOST],
+                                 int64_t hi, size_t *n,
+                                 size_t out[XL_VALUE_LIST_MOST],
                                  struct xl_err *err)
 {
     struct xl_arena arena;
     struct xl_value_list list;
-    char flag[8];
-    snprintf(flag, sizeof flag, "-%s", rows[option].name);
+    char flag[16];
+    snprintf(flag, sizeof flag, "%s%s", rows[option].name[1] ? "--" : "-",
+             rows[option].name);
     xl_arena_init(&arena, 0);
     enum xl_status rc = xl_value_list_parse(
         &list, &arena, flag, xl_opt_text(&b->ctx->opts, XL_GROUP_OWN, option),
         err);
     if (rc == XL_OK)
-        rc = xl_value_list_sizes(&list, flag, lo, MOST_TOKENS, out, err);
+        rc = xl_value_list_sizes(&list, flag, lo, hi, out, err);
     *n = list.n;
     xl_arena_release(&arena);
     return rc;
@@ -170,9 +181,12 @@ static enum xl_status prepare(struct bench *b, struct xl_err *err)
 {
     uint64_t start = xl_clock_ns();
     XL_TRY(read_format(b, err));
-    XL_TRY(
-        read_sizes(b, XL_BENCH_OPT_PROMPT, 1, &b->n_prompts, b->prompts, err));
-    XL_TRY(read_sizes(b, XL_BENCH_OPT_NEW, 0, &b->n_news, b->news, err));
+    XL_TRY(read_sizes(b, XL_BENCH_OPT_PROMPT, 1, MOST_TOKENS, &b->n_prompts,
+                      b->prompts, err));
+    XL_TRY(read_sizes(b, XL_BENCH_OPT_NEW, 0, MOST_TOKENS, &b->n_news, b->news,
+                      err));
+    XL_TRY(read_sizes(b, XL_BENCH_OPT_BATCH, 1, MOST_BATCH, &b->n_batches,
+                      b->batches, err));
     XL_TRY(xl_bench_grid_init(&b->grid, &b->ctx->opts, err));
     XL_TRY(xl_session_open(&b->session, b->ctx, err));
     b->load_s = (double)(xl_clock_ns() - start) / 1e9;
@@ -239,7 +253,8 @@ static enum xl_status measure_block(struct bench *b, struct xl_err *err)
     return XL_OK;
 }
 
-/* All numbers of new tokens for one prompt length and point of the grid. */
+/* All numbers of new tokens and sequences for one prompt length and point of
+ * the grid. */
 static enum xl_status add_cells(struct bench *b, const struct xl_opts *opts,
                                 size_t n_prompt, struct xl_err *err)
 {
@@ -252,12 +267,13 @@ static enum xl_status add_cells(struct bench *b, const struct xl_opts *opts,
         XL_TRY(open_plan(b, &params, err));
     }
     const struct plan *p = find_plan(b, &params);
-    for (size_t i = 0; i < b->n_news; i++)
+    for (size_t i = 0; i < b->n_news * b->n_batches; i++)
         b->cells[b->n_cells++] = (struct xl_bench_cell){
             .plan = p->plan,
             .workload = { .prompt = b->prompt,
                           .n_prompt = n_prompt,
-                          .new_tokens = b->news[i] },
+                          .new_tokens = b->news[i / b->n_batches],
+                          .batch = b->batches[i % b->n_batches] },
             .load_s = b->load_s + p->load_s,
         };
     return XL_OK;
@@ -265,7 +281,7 @@ static enum xl_status add_cells(struct bench *b, const struct xl_opts *opts,
 
 static enum xl_status measure_grid(struct bench *b, struct xl_err *err)
 {
-    size_t most = b->grid.n * b->n_prompts * b->n_news;
+    size_t most = b->grid.n * b->n_prompts * b->n_news * b->n_batches;
     if (most > XL_BENCH_GRID_MOST)
         return xl_fail(err, XL_EUSAGE, "the lists span %zu rows, more than %d",
                        most, XL_BENCH_GRID_MOST);
@@ -317,7 +333,7 @@ static enum xl_status open_sides(struct bench *b,
                                  struct xl_err *err)
 {
     struct xl_params base;
-    if (b->grid.n_dims || b->n_prompts > 1 || b->n_news > 1)
+    if (b->grid.n_dims || b->n_prompts > 1 || b->n_news > 1 || b->n_batches > 1)
         return xl_fail(err, XL_EUSAGE,
                        "--vs compares two configurations on one workload; "
                        "lists have no place in it");
@@ -380,6 +396,7 @@ static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
     }
     cJSON_AddNumberToObject(root, "prompt_tokens", (double)b->prompts[0]);
     cJSON_AddNumberToObject(root, "new_tokens", (double)b->news[0]);
+    cJSON_AddNumberToObject(root, "batch", (double)b->batches[0]);
     cJSON_AddItemToObject(root, "host", xl_host_json());
     cJSON_AddItemToObject(root, "build", xl_build_json());
     return xl_print_json(root, err);
@@ -400,7 +417,8 @@ static enum xl_status run_duel(struct bench *b, struct xl_err *err)
         .plans = { b->plans[0].plan, b->plans[1].plan },
         .workload = { .prompt = b->prompt,
                       .n_prompt = b->prompts[0],
-                      .new_tokens = b->news[0] },
+                      .new_tokens = b->news[0],
+                      .batch = b->batches[0] },
         .progress = show_progress,
         .progress_ctx = b,
     };
@@ -433,6 +451,9 @@ static void release(struct bench *b)
 
 static enum xl_status run_where(struct bench *b, struct xl_err *err)
 {
+    if (b->batches[0] > 1)
+        return xl_fail(err, XL_EUSAGE,
+                       "--flops follows one sequence; leave --batch out");
     XL_TRY(open_sides(b, &(struct xl_duel_sides){ 0 }, err));
     return xl_bench_where(b->ctx, b->session.model, b->plans[0].plan,
                           &(struct xl_trial_load){ .prompt = b->prompt,
@@ -492,7 +513,8 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 const struct xl_cmd xl_cmd_bench = {
     .name = "bench",
     .summary = "measures configurations against this machine's limits",
-    .usage = "[-p N[,N...]] [-n N[,N...]] [--vs A[,B]] [OPTIONS]\n"
+    .usage = "[-p N[,N...]] [-n N[,N...]] [--batch N[,N...]] [--vs A[,B]] "
+             "[OPTIONS]\n"
              "       xltune bench kernel NAME [--shape AxBxC] [OPTIONS]\n"
              "       xltune bench store [TRIALS] [--json]",
     .example = "xltune bench -p 128,512 -n 64 --chunk-size 32,64 -o md",

@@ -7,6 +7,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/guard/memory.h"
+#include "kernel/run/batch.h"
 #include "kernel/run/generate.h"
 #include "tuner/measure/probe.h"
 
@@ -50,50 +51,95 @@ static void take_steps(struct steps *steps, struct xl_run_sample *sample)
         sample->step_ns[i] = steps->ns[(steps->n * percents[i] + 99) / 100 - 1];
 }
 
+/* -- runs ----------------------------------------------------------------- */
+
+static struct xl_generate_options
+options_of(const struct xl_trial_load *workload)
+{
+    return (struct xl_generate_options){ .prompt = workload->prompt,
+                                         .n_prompt = workload->n_prompt,
+                                         .max_new = workload->new_tokens,
+                                         .ignore_eos = true };
+}
+
+static enum xl_status run_one(struct xl_plan *plan,
+                              const struct xl_model *model,
+                              struct xl_state *state,
+                              const struct xl_trial_load *workload,
+                              struct xl_run_sample *sample, struct xl_err *err)
+{
+    struct steps steps = { .room = workload->new_tokens };
+    struct xl_generate_options options = options_of(workload);
+    struct xl_generate_result result;
+    options.callback = note_step;
+    options.callback_ctx = &steps;
+    steps.ns = xl_alloc_zero(steps.room + 1, sizeof *steps.ns);
+    if (!steps.ns)
+        return xl_fail(err, XL_ENOMEM, "no memory for times of %zu tokens",
+                       steps.room);
+    enum xl_status rc = xl_generate(plan, model, state, &options, &result, err);
+    if (rc == XL_OK) {
+        sample->prefill_ns = result.prefill_ns;
+        sample->decode_ns = result.decode_ns;
+        sample->decode_steps = result.decode_steps;
+        take_steps(&steps, sample);
+        xl_generate_release(&result);
+    }
+    xl_free(steps.ns);
+    return rc;
+}
+
+/* The prompts are equal, so the model sees them once; the weights are read
+ * once for a token of all. */
+static enum xl_status run_batch(struct xl_plan *plan,
+                                const struct xl_model *model,
+                                const struct xl_trial_load *workload,
+                                struct xl_run_sample *sample,
+                                struct xl_err *err)
+{
+    size_t n = workload->batch;
+    struct xl_generate_options *options = xl_alloc_zero(n, sizeof *options);
+    struct xl_generate_result *results = xl_alloc_zero(n, sizeof *results);
+    struct xl_batch_job job = { .options = options, .n = n, .width = n };
+    struct xl_batch_stats stats;
+    enum xl_status rc = XL_OK;
+    if (!options || !results) {
+        rc = xl_fail(err, XL_ENOMEM, "out of memory for %zu sequences", n);
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        options[i] = options_of(workload);
+    XL_TRY_DONE(rc, xl_generate_batch(plan, model, &job, results, &stats, err));
+    sample->prefill_ns = stats.prefill_ns;
+    sample->decode_ns = stats.decode_ns;
+    sample->decode_steps = stats.decode_tokens;
+    xl_generate_release_all(results, n);
+done:
+    xl_free(options);
+    xl_free(results);
+    return rc;
+}
+
 enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             struct xl_state *state,
                             const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err)
 {
-    struct steps steps = { .room = workload->new_tokens };
-    struct xl_generate_options options = {
-        .callback = note_step,
-        .callback_ctx = &steps,
-        .prompt = workload->prompt,
-        .n_prompt = workload->n_prompt,
-        .max_new = workload->new_tokens,
-        .ignore_eos = true,
-    };
-    struct xl_generate_result result;
     struct xl_memory memory;
     struct xl_probe probe;
-    steps.ns = xl_alloc_zero(steps.room + 1, sizeof *steps.ns);
-    if (!steps.ns)
-        return xl_fail(err, XL_ENOMEM, "no memory for times of %zu tokens",
-                       steps.room);
+    *sample = (struct xl_run_sample){ .prompt_tokens = workload->n_prompt };
     xl_probe_start(&probe);
-    enum xl_status rc = xl_generate(plan, model, state, &options, &result, err);
-    if (rc != XL_OK) {
-        xl_free(steps.ns);
-        return rc;
-    }
+    XL_TRY(workload->batch > 1
+               ? run_batch(plan, model, workload, sample, err)
+               : run_one(plan, model, state, workload, sample, err));
     struct xl_disturbance d = xl_probe_stop(&probe);
     xl_memory_read(&memory);
-    *sample = (struct xl_run_sample){
-        .prefill_ns = result.prefill_ns,
-        .decode_ns = result.decode_ns,
-        .prompt_tokens = workload->n_prompt,
-        .decode_steps = result.decode_steps,
-        .has_foreign = d.has[XL_DIRT_FOREIGN],
-        .foreign_cpu = d.value[XL_DIRT_FOREIGN],
-        .ctx_switches = d.ctx_switches,
-        .dirt = xl_disturbance_dirt(&d),
-        .has_peak_rss = memory.has_peak,
-        .peak_rss_bytes = memory.peak_bytes,
-    };
-    take_steps(&steps, sample);
-    xl_free(steps.ns);
-    xl_generate_release(&result);
+    sample->has_foreign = d.has[XL_DIRT_FOREIGN];
+    sample->foreign_cpu = d.value[XL_DIRT_FOREIGN];
+    sample->ctx_switches = d.ctx_switches;
+    sample->dirt = xl_disturbance_dirt(&d);
+    sample->has_peak_rss = memory.has_peak;
+    sample->peak_rss_bytes = memory.peak_bytes;
     return XL_OK;
 }
 

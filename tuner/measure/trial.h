@@ -2,7 +2,9 @@
  *
  * One repetition of a workload with a plan: the prompt through the model from
  * a cleared state, then a fixed number of greedy tokens. Timed is what a user
- * waits for: forward passes and the choice of each token.
+ * waits for: forward passes and the choice of each token. A batch continues
+ * the prompt in several sequences that share each pass over the weights; its
+ * decode steps are the tokens of all of them.
  */
 #ifndef XL_TRIAL_H
 #define XL_TRIAL_H
@@ -17,6 +19,7 @@
 struct xl_trial_load {
     const int32_t *prompt;       /* [n_prompt] */
     size_t n_prompt, new_tokens; /* 0 new tokens = prefill alone */
+    size_t batch;                /* sequences decoded at once; 0 = one */
 };
 
 /* Runs it once; fills everything of sample but rep and side. */
