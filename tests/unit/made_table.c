@@ -40,6 +40,13 @@ static const struct {
     [XL_MADE_LINEAR] = { "linear", 5, { 6, 6, 5, 4, 3 } },
     [XL_MADE_PLATEAU] = { "plateau", 4, { 8, 6, 6, 4 } },
     [XL_MADE_DOOMED] = { "doomed", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_FLAT] = { "flat", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_PARITY] = { "parity", 4, { 8, 6, 6, 4 } },
+    [XL_MADE_LABELS] = { "labels", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_HANDFUL] = { "handful", 2, { 5, 4 } },
+    [XL_MADE_HUGE] = { "huge", 7, { 6, 6, 6, 5, 5, 4, 3 } },
+    [XL_MADE_CLIFF] = { "cliff", 5, { 8, 6, 5, 4, 3 } },
+    [XL_MADE_ISLAND] = { "island", 5, { 6, 6, 5, 4, 3 } },
 };
 
 const char *xl_made_name(enum xl_made kind)
@@ -53,6 +60,8 @@ static void draw_problem(struct made *m, struct xl_rng *rng)
     m->n_dims = shapes[m->kind].n_dims;
     for (size_t d = 0; d < m->n_dims; d++) {
         m->n[d] = shapes[m->kind].n[d];
+        if (m->kind == XL_MADE_HANDFUL)
+            m->n[d] -= (size_t)xl_rng_below(rng, 3);
         rows *= m->n[d];
         m->goal[d] = xl_rng_unit(rng);
         m->slope[d] = 0.3 + 2 * xl_rng_unit(rng);
@@ -120,6 +129,24 @@ static double plateau(const struct made *m, const size_t *at)
     return fmin(far, 3) / 3;
 }
 
+/* A valley where the sum of the indices is even, a hill where it is odd. */
+static double parity(const struct made *m, const size_t *at)
+{
+    size_t sum = 0;
+    for (size_t d = 0; d < m->n_dims; d++)
+        sum += at[d];
+    return sum % 2 ? 1 - valley(m, at) : 1 + valley(m, at);
+}
+
+/* The larger the better in every ordered dimension. */
+static double climb(const struct made *m, const size_t *at)
+{
+    double sum = 0.3 * m->factor[m->n_dims - 1][at[m->n_dims - 1]];
+    for (size_t d = 0; d + 1 < m->n_dims; d++)
+        sum -= m->slope[d] * share(m, at, d);
+    return sum;
+}
+
 static double cost_log(const struct made *m, const size_t *at, size_t row,
                        struct xl_rng *rng)
 {
@@ -129,7 +156,14 @@ static double cost_log(const struct made *m, const size_t *at, size_t row,
         return valley(m, at) + 0.2 * noise;
     case XL_MADE_RUGGED:
     case XL_MADE_SWITCHES:
+    case XL_MADE_LABELS:
         return tangle(m, at);
+    case XL_MADE_FLAT:
+        return 0.3 * noise;
+    case XL_MADE_PARITY:
+        return parity(m, at) + 0.01 * noise;
+    case XL_MADE_CLIFF:
+        return climb(m, at) + 0.01 * noise;
     case XL_MADE_NEEDLE:
         return row == m->needle ? -3 : 0.3 * noise;
     case XL_MADE_DECEPTIVE:
@@ -143,20 +177,42 @@ static double cost_log(const struct made *m, const size_t *at, size_t row,
     }
 }
 
+/* Is every ordered dimension within one value of the needle's? */
+static bool is_near_needle(const struct made *m, const size_t *at)
+{
+    size_t rest = m->needle;
+    for (size_t d = 0; d + 1 < m->n_dims; d++) {
+        size_t want = rest % m->n[d];
+        if (at[d] > want + 1 || at[d] + 1 < want)
+            return false;
+        rest /= m->n[d];
+    }
+    return true;
+}
+
 static bool fails(const struct made *m, const size_t *at, struct xl_rng *rng)
 {
     bool is_hit = xl_rng_below(rng, 3) == 0;
     bool is_corner = share(m, at, 0) + share(m, at, 1) > 1.3;
-    if (m->kind == XL_MADE_DOOMED)
+    switch (m->kind) {
+    case XL_MADE_DOOMED:
         return xl_rng_below(rng, 10) > 0;
-    return m->kind == XL_MADE_FAILURES && (is_hit || is_corner);
+    case XL_MADE_FAILURES:
+        return is_hit || is_corner;
+    case XL_MADE_CLIFF:
+        return share(m, at, 0) + share(m, at, 1) + share(m, at, 2) > 1.4;
+    case XL_MADE_ISLAND:
+        return !is_near_needle(m, at);
+    default:
+        return false;
+    }
 }
 
 static void write_row(const struct made *m, const size_t *at, size_t row,
                       struct xl_rng *rng, struct xl_buf *out)
 {
     for (size_t d = 0; d < m->n_dims; d++) {
-        if (d + 1 == m->n_dims && d > 2)
+        if ((d + 1 == m->n_dims && d > 2) || m->kind == XL_MADE_LABELS)
             xl_buf_printf(out, "kind%zu,", at[d]);
         else
             xl_buf_printf(out, "%d,", 1 << at[d]);

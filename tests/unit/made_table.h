@@ -21,6 +21,13 @@ enum xl_made {
     XL_MADE_LINEAR,    /* a sum of one step a dimension, no interaction */
     XL_MADE_PLATEAU,   /* flat, but for steps around the best corner */
     XL_MADE_DOOMED,    /* smooth; nine rows in ten fail */
+    XL_MADE_FLAT,      /* nothing but noise */
+    XL_MADE_PARITY,    /* neighbours are opposites, the best among the worst */
+    XL_MADE_LABELS,    /* a factor a value, none of the dimensions ordered */
+    XL_MADE_HANDFUL,   /* 5 to 20 rows */
+    XL_MADE_HUGE,      /* smooth, 64,800 rows: not all are candidates */
+    XL_MADE_CLIFF,     /* a slope that ends where everything fails */
+    XL_MADE_ISLAND,    /* smooth; what runs is one tenth, in one place */
     XL_MADE_KINDS
 };
 

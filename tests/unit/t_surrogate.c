@@ -117,6 +117,24 @@ static double noise_of(const struct xl_surrogate *s, size_t row)
     return sight->kind == XL_SIGHT_FAILED ? noise + 1 : noise;
 }
 
+static double target_of(const struct xl_surrogate *s, size_t row)
+{
+    const struct xl_sight *sight = &s->rows[row].sight;
+    bool is_valued = sight->kind == XL_SIGHT_OK || sight->kind == XL_SIGHT_HINT;
+    double y = is_valued ? sight->y : s->worst;
+    if (sight->kind == XL_SIGHT_FAILED) /* of the mean where half fail */
+        y = s->failures > 0.5
+                ? s->mean
+                : s->worst * (1 - 2 * s->failures) + s->mean * 2 * s->failures;
+    return (y - s->mean) / s->deviation;
+}
+
+static double covariance(const struct xl_surrogate *s, size_t i, size_t j)
+{
+    double k = xl_matern(&s->rows[i].point, &s->rows[j].point);
+    return exp(s->theta.signal) * k + (i == j ? noise_of(s, i) : 0);
+}
+
 static void open_oracle(struct oracle *o, const struct xl_surrogate *s)
 {
     *o = (struct oracle){ s, gsl_matrix_alloc(s->n, s->n),
@@ -124,21 +142,11 @@ static void open_oracle(struct oracle *o, const struct xl_surrogate *s)
                           gsl_vector_alloc(s->n) };
     for (size_t i = 0; i < s->n; i++) {
         const struct xl_sight *sight = &s->rows[i].sight;
-        bool is_valued =
-            sight->kind == XL_SIGHT_OK || sight->kind == XL_SIGHT_HINT;
-        double y = is_valued ? sight->y : s->worst;
-        if (sight->kind == XL_SIGHT_FAILED) /* of the mean where half fail */
-            y = s->failures > 0.5 ? s->mean
-                                  : s->worst * (1 - 2 * s->failures) +
-                                        s->mean * 2 * s->failures;
-        gsl_vector_set(o->z, i, (y - s->mean) / s->deviation);
+        gsl_vector_set(o->z, i, target_of(s, i));
         gsl_vector_set(o->failed, i, sight->kind == XL_SIGHT_FAILED);
         gsl_vector_set(o->one, i, 1);
         for (size_t j = 0; j < s->n; j++)
-            gsl_matrix_set(o->factor, i, j,
-                           exp(s->theta.signal) * xl_matern(&s->rows[i].point,
-                                                            &s->rows[j].point) +
-                               (i == j ? noise_of(s, i) : 0));
+            gsl_matrix_set(o->factor, i, j, covariance(s, i, j));
     }
     gsl_linalg_cholesky_decomp1(o->factor);
     gsl_linalg_cholesky_svx(o->factor, o->z);
@@ -192,6 +200,46 @@ static double worst_of(const struct xl_surrogate *s)
     return most;
 }
 
+/* What all rows but one say of that one. */
+static double foretold(const struct xl_surrogate *s, size_t row)
+{
+    size_t n = s->n - 1;
+    double mean = 0;
+    gsl_matrix *k = gsl_matrix_alloc(n, n);
+    gsl_vector *z = gsl_vector_alloc(n);
+    for (size_t i = 0; i < n; i++) {
+        gsl_vector_set(z, i, target_of(s, i + (i >= row)));
+        for (size_t j = 0; j < n; j++)
+            gsl_matrix_set(k, i, j,
+                           covariance(s, i + (i >= row), j + (j >= row)));
+    }
+    gsl_linalg_cholesky_decomp1(k);
+    gsl_linalg_cholesky_svx(k, z);
+    for (size_t i = 0; i < n; i++)
+        mean += covariance(s, row, i + (i >= row)) * gsl_vector_get(z, i);
+    gsl_matrix_free(k);
+    gsl_vector_free(z);
+    return mean;
+}
+
+/* The skill by leaving rows out one by one, the others' mean as well. */
+static double skill_of(const struct xl_surrogate *s)
+{
+    double missed = 0, spread = 0, sum = 0, n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        sum += s->rows[i].sight.kind == XL_SIGHT_OK ? target_of(s, i) : 0;
+        n += s->rows[i].sight.kind == XL_SIGHT_OK;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        double z = target_of(s, i);
+        if (s->rows[i].sight.kind != XL_SIGHT_OK)
+            continue;
+        missed += pow(z - foretold(s, i), 2);
+        spread += pow(z - (sum - z) / (n - 1), 2);
+    }
+    return fmax(0, 1 - missed / spread);
+}
+
 static struct xl_sight sight_at(const struct xl_space *space, uint64_t code)
 {
     uint32_t point[XL_SPACE_DIMS];
@@ -233,13 +281,52 @@ static void process_is_the_dense_one(struct xl_test *t)
                             &err);
         if (i % 5 == 1 && i > 10)
             xl_surrogate_change(&s, i - 2, sight_at(space, s.rows[i - 2].code));
-        if (i % 20 == 19)
-            XL_CHECK_NEAR(t, worst_of(&s), 0, model_tolerance);
+        if (i % 20 != 19)
+            continue;
+        double skill = -1;
+        XL_CHECK_NEAR(t, worst_of(&s), 0, model_tolerance);
+        XL_CHECK_STATUS(t, xl_surrogate_skill(&s, &skill, &err), XL_OK, &err);
+        XL_CHECK_NEAR(t, skill, skill_of(&s), 1e-6);
     }
     s.sums[0][0] += 0.5; /* a model that is off must be seen */
     s.totals[0][0] += 1;
     XL_CHECK(t, worst_of(&s) > model_tolerance);
     xl_surrogate_release(&s);
+    xl_columns_release(&columns);
+    xl_space_free(space);
+}
+
+/* It is there where costs have an order, and not where they have none. */
+static void skill_is_of_what_is_there(struct xl_test *t)
+{
+    struct xl_space *space = xl_test_space(t, 5);
+    struct xl_columns columns;
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(t, xl_columns_init(&columns, space, &err), XL_OK, &err);
+    for (size_t noise = 0; noise < 2; noise++) {
+        struct xl_surrogate s;
+        struct xl_theta theta;
+        struct xl_rng rng;
+        double skill = -1;
+        xl_rng_seed(&rng, 11);
+        XL_CHECK_STATUS(t, xl_surrogate_init(&s, &columns, &err), XL_OK, &err);
+        for (size_t i = 0; i < 3 * ROWS; i++) {
+            uint64_t code = columns.codes[i * 11 % columns.n];
+            struct xl_sight sight = sight_at(space, code);
+            if (noise)
+                sight.y = xl_rng_unit(&rng);
+            XL_CHECK_STATUS(t, xl_surrogate_add(&s, code, sight, &err), XL_OK,
+                            &err);
+        }
+        XL_CHECK_STATUS(t, xl_surrogate_fit(&s, 9, &theta, &err), XL_OK, &err);
+        xl_surrogate_set(&s, &theta);
+        XL_CHECK_STATUS(t, xl_surrogate_refresh(&s, false, &err), XL_OK, &err);
+        XL_CHECK_STATUS(t, xl_surrogate_skill(&s, &skill, &err), XL_OK, &err);
+        XL_CHECK_NEAR(t, skill, skill_of(&s), 1e-6);
+        xl_test_check(t, noise ? skill < 0.2 : skill > 0.6, __FILE__, __LINE__,
+                      "skill %.2f (%zu)", skill, noise);
+        xl_surrogate_release(&s);
+    }
     xl_columns_release(&columns);
     xl_space_free(space);
 }
@@ -357,6 +444,7 @@ const struct xl_test_case xl_suite_surrogate[] = {
     { "loops agree with libm", loops_agree_with_libm },
     { "widths give the same bits", widths_give_the_same_bits },
     { "process is the dense one", process_is_the_dense_one },
+    { "skill is of what is there", skill_is_of_what_is_there },
     { "parts make the whole", parts_make_the_whole },
     { "fit finds what matters", fit_finds_what_matters },
     { 0 },

@@ -4,17 +4,23 @@
  * results are few, then ga, whose population holds the best of them; gp costs
  * milliseconds an ask and gains little once hundreds of results are known.
  *
+ * What a process foretells of its own results says what its proposals are
+ * worth. Where that is nothing, for results have no order that it knows, seven
+ * asks in eight are drawn uniformly, and the process is judged again as they
+ * come in: a searcher that goes by what is not there is worse than none.
+ *
  * Where nothing was gained for long the searcher in charge may be wrong about
  * the space, so asks are shared: half of them stay with it, a quarter goes to
  * the other one and a quarter is drawn uniformly. That bounds what a
  * misleading space can cost against random search. */
 #include "kernel/base/alloc.h"
-#include "tuner/strategy/search.h"
+#include "tuner/strategy/gp_model.h"
 
 enum {
     HAND_OVER = 300,  /* results of gp's phase */
     STALL_EARLY = 40, /* results without gain in it */
     STALL_LATE = 100, /* and after */
+    BLIND = 8, /* one ask in so many is left to a process without skill */
 };
 
 extern const struct xl_strategy_kind xl_strategy_ga;
@@ -41,7 +47,8 @@ struct chooser {
     size_t told, stalled;
     bool has_best;
     double best;
-    size_t turn; /* asks since the search stalled */
+    size_t turn;  /* asks since the search stalled */
+    size_t blind; /* asks while the process had no skill */
 };
 
 static void free_auto(void *state)
@@ -98,6 +105,8 @@ static enum arm choose(struct chooser *c)
     bool is_early = c->told < HAND_OVER;
     enum arm own = is_early ? ARM_GP : ARM_GA;
     enum arm other = is_early ? ARM_GA : ARM_GP;
+    if (xl_gp_model_is_blind(c->states[ARM_GP]) && ++c->blind % BLIND)
+        return ARM_DRAW;
     if (c->stalled < (is_early ? STALL_EARLY : STALL_LATE))
         return own;
     switch (c->turn++ % 4) {

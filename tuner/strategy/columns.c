@@ -91,6 +91,7 @@ enum xl_status xl_columns_draw(struct xl_columns *columns,
     uint32_t point[XL_SPACE_DIMS];
     assert(!columns->is_all);
     columns->n = 0;
+    columns->epoch++;
     XL_TRY(reserve(columns, n, err));
     for (size_t i = 0; i < n; i++) {
         if (!xl_space_sample(search->space, &search->rng, point))

@@ -23,6 +23,7 @@ struct xl_columns {
     size_t dims[XL_SPACE_DIMS];
     bool is_all;     /* every member is here, in order of the space */
     size_t n, room;  /* room: a multiple of XL_TILE */
+    size_t epoch;    /* how often they were drawn anew */
     uint64_t *codes; /* [n] */
     float *u;        /* [n_dims][room]; padding repeats the last one */
     uint64_t *near;  /* [degree] scratch */

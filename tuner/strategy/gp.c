@@ -4,17 +4,17 @@
  * uniform draws, then always the unknown candidate of greatest expected
  * improvement, weighted by how likely it runs. Costs are logarithms where all
  * values have one sign, so that the process models ratios. What failed is
- * known and never proposed again; it counts as the worst cost seen where few
- * fail (surrogate.h), and so do proposals that are not told yet ("constant
- * liar", Ginsbourger et al.), so that open proposals spread. Where most fail, a
- * process of three results only knows how far corners are: until there are
- * enough, every other proposal is drawn.
+ * known and never proposed again, and says nothing of cost. Proposals that are
+ * not told yet count as the worst cost seen ("constant liar", Ginsbourger et
+ * al.), so that open proposals spread. Where most fail, a process of three
+ * results only knows how far corners are: until there are enough, every other
+ * proposal is drawn.
  *
- * The chance to run is too high where failures lie beyond a slope, for a smooth
- * process cannot turn at an edge. So the more of the latest results failed
- * (beyond one in seven), the higher the power it is raised to: where half of
- * the space failed beyond a slope, proposals that failed fell from 62 to about
- * 35 in 100. */
+ * The chance to run (odds.h) is too high where failures lie beyond a slope, for
+ * what is smooth cannot turn at an edge. So the more of the latest results
+ * failed (beyond one in seven), the higher the power it is raised to, as far as
+ * failures have a place at all: where half of the space failed beyond a slope,
+ * proposals that failed fell from 62 to about 35 in 100. */
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/gp_model.h"
 
@@ -62,14 +62,16 @@ static bool choose(const struct xl_gp_model *model,
                    const struct xl_search *search, struct xl_ask *ask)
 {
     const struct xl_surrogate *s = xl_gp_model_surrogate(model);
-    double power = 1 + CAUTION * fmax(0, recent_failures(search) - usual);
+    double surety = model->odds.trust * model->odds.trust;
+    double beyond = fmax(0, recent_failures(search) - usual);
+    double power = 1 + CAUTION * surety * beyond;
     double best = xl_surrogate_best(s), most = -1;
     uint64_t code = XL_SPACE_NONE;
     for (size_t c = 0; c < model->columns.n; c++) {
         double gain = xl_expected_improvement(best, xl_surrogate_mean(s, c),
                                               xl_surrogate_sd(s, c));
         if (s->failures > 0)
-            gain *= pow(xl_surrogate_feasible(s, c), power);
+            gain *= pow(xl_odds_chance(&model->odds, c), power);
         if (gain > most && !xl_search_knows(search, model->columns.codes[c])) {
             most = gain;
             code = model->columns.codes[c];

@@ -12,6 +12,7 @@
 #define XL_GP_MODEL_H
 
 #include "tuner/strategy/cost.h"
+#include "tuner/strategy/odds.h"
 #include "tuner/strategy/surrogate.h"
 
 enum {
@@ -31,7 +32,10 @@ struct xl_gp_model {
     size_t seen;                /* records that are rows or were passed over */
     size_t fitted;              /* records at the last fit; 0 = none */
     struct xl_theta_walk *walk; /* a fit on its way, or NULL */
-    double *scratch;            /* [hints] */
+    struct xl_odds odds;
+    double skill;    /* xl_surrogate_skill, what was seen of it fading slowly */
+    size_t judged;   /* records when it was found */
+    double *scratch; /* [hints] */
 };
 
 enum xl_status xl_gp_model_init(struct xl_gp_model *model,
@@ -41,6 +45,10 @@ void xl_gp_model_release(struct xl_gp_model *model);
 /* Takes in what the history has that is new, and learns from it. */
 enum xl_status xl_gp_model_follow(struct xl_gp_model *model,
                                   struct xl_search *search, struct xl_err *err);
+
+/* Is what it says of untried points worth no more than a uniform draw, as far
+ * as its own rows tell? */
+bool xl_gp_model_is_blind(const struct xl_gp_model *model);
 
 /* What may be read until the next follow. */
 static inline const struct xl_surrogate *

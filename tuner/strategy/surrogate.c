@@ -30,8 +30,7 @@ enum {
 };
 
 static const double first_length = -0.35667494393873245; /* log 0.7 */
-static const double failed_noise = 1.0; /* as unsure as the prior */
-static const double first_noise = -4.605170185988092; /* log 0.01 */
+static const double first_noise = -4.605170185988092;    /* log 0.01 */
 
 enum xl_status xl_surrogate_init(struct xl_surrogate *surrogate,
                                  struct xl_columns *columns, struct xl_err *err)
@@ -42,6 +41,7 @@ enum xl_status xl_surrogate_init(struct xl_surrogate *surrogate,
         .lanes = xl_lanes_pick(),
         .theta = { .noise = first_noise },
         .is_stale = true,
+        .failed_doubt = 1, /* as unsure as the prior */
     };
     for (size_t d = 0; d < columns->n_dims; d++)
         surrogate->theta.length[d] = first_length;
@@ -193,7 +193,7 @@ static void factor_row(struct xl_surrogate *s, size_t i)
     double pivot = signal + exp(s->theta.noise);
     double least = exp(s->theta.noise) * 0.5;
     if (s->rows[i].sight.kind == XL_SIGHT_FAILED)
-        pivot += failed_noise;
+        pivot += s->failed_doubt;
     if (s->rows[i].sight.kind == XL_SIGHT_HINT)
         pivot += s->rows[i].sight.doubt;
     weigh(s, &s->rows[i].point);
@@ -398,16 +398,27 @@ enum xl_status xl_surrogate_fit(const struct xl_surrogate *s, size_t steps,
 
 /* -- reading -------------------------------------------------------------- */
 
-double xl_surrogate_mean(const struct xl_surrogate *s, size_t c)
+/* The cost of a row or column, standardised, from its four sums. */
+static double combine(const struct xl_surrogate *s, double cost, double one,
+                      double without, double failed)
 {
-    double cost = (double)s->totals[COST][c], one = (double)s->totals[ONE][c],
-           failed = (double)s->totals[FAILED][c],
-           open = (double)s->totals[WITHOUT][c] - failed;
     double share = fmin(1, 2 * s->failures);
     double failure = s->worst + share * (s->mean - s->worst);
-    return (cost + (s->worst - s->offset) * open +
+    return (cost + (s->worst - s->offset) * (without - failed) +
             (failure - s->offset) * failed - (s->mean - s->offset) * one) /
            s->deviation;
+}
+
+double xl_surrogate_mean(const struct xl_surrogate *s, size_t c)
+{
+    return combine(s, (double)s->totals[COST][c], (double)s->totals[ONE][c],
+                   (double)s->totals[WITHOUT][c], (double)s->totals[FAILED][c]);
+}
+
+double xl_surrogate_solved(const struct xl_surrogate *s, size_t row)
+{
+    return combine(s, s->sums[COST][row], s->sums[ONE][row],
+                   s->sums[WITHOUT][row], s->sums[FAILED][row]);
 }
 
 double xl_surrogate_sd(const struct xl_surrogate *s, size_t c)

@@ -62,6 +62,7 @@ struct xl_surrogate {
     size_t n_columns;            /* taken in */
     bool is_stale;               /* theta changed: refresh */
     bool fits_hints;             /* a fit reads them as results */
+    double failed_doubt;         /* variance of what a failure counts as */
     double offset; /* taken from costs, so that floats resolve them */
     /* Of the targets; kept by every change. */
     double worst, best, mean, deviation, failures;
@@ -126,6 +127,14 @@ double xl_surrogate_best(const struct xl_surrogate *surrogate);
 
 /* How likely column c runs, 0..1. */
 double xl_surrogate_feasible(const struct xl_surrogate *surrogate, size_t c);
+
+/* How much better than their mean a process foretells its rows that ran, each
+ * from all others: the share of the squared distance that is saved, 0..1. */
+enum xl_status xl_surrogate_skill(const struct xl_surrogate *surrogate,
+                                  double *skill, struct xl_err *err);
+
+/* L^-1 times the standardised costs, with the factor L of the covariance. */
+double xl_surrogate_solved(const struct xl_surrogate *surrogate, size_t row);
 
 /* Correlation of two points under the weights of a. */
 double xl_matern(const struct xl_lane_point *a, const struct xl_lane_point *b);
