@@ -25,6 +25,7 @@ enum {
     OPT_TIER,
     OPT_TOKENS,
     OPT_SEED,
+    OPT_OUTPUT,
     OPT_STRICT,
 #define XL_RUBRIC_OPT(id, ...) OPT_##id,
 #include "judge/cmd_judge_rubric.def"
@@ -89,6 +90,12 @@ static const struct xl_opt rows[OPT_COUNT] = {
                    .help = "seed of 'judge text', and of the replies of "
                            "'judge rubric'",
                    .fallback = "1" },
+    [OPT_OUTPUT] = { .name = "o",
+                     .kind = XL_OPT_TEXT,
+                     .arg = "table|csv|jsonl|json",
+                     .help = "format of what is printed",
+                     .fallback = "table",
+                     .alias = "output" },
     [OPT_STRICT] = { .name = "strict",
                      .kind = XL_OPT_BOOL,
                      .help = "exit with 5 when a configuration fails, 7 when "
@@ -151,63 +158,6 @@ static void show_progress(void *ctx, size_t done, size_t total)
     fprintf(stderr, "\rjudging output %zu of %zu", done + 1, total);
 }
 
-static void print_cell(const struct xl_score *s, int width, int digits)
-{
-    if (s->is_known)
-        printf(" %*.*g", width, digits, s->value);
-    else
-        printf(" %*s", width, "-");
-}
-
-static void print_run(const struct xl_judged_run *judged)
-{
-    static const enum xl_score_id shown[] = {
-        XL_SCORE_AVG_LOGPROB, XL_SCORE_PPL,     XL_SCORE_LEN_TOKENS,
-        XL_SCORE_DISTINCT2,   XL_SCORE_KL_MEAN, XL_SCORE_MAX_ABS_DLOGIT,
-        XL_SCORE_TOP1
-    };
-    size_t n_shown = sizeof shown / sizeof *shown;
-    printf("%-44s %-12s %-6s %5s", "file", "verdict", "tier", "group");
-    for (size_t k = 0; k < n_shown; k++)
-        printf(" %14s", xl_score_row(shown[k])->name);
-    putchar('\n');
-    for (size_t i = 0; i < judged->n; i++) {
-        const struct xl_rating *r = &judged->ratings[i];
-        printf("%-44s %-12s %-6s %5zu", r->file,
-               xl_verdict_name(r->ruling.verdict), xl_tier_name(r->ruling.tier),
-               r->group);
-        for (size_t k = 0; k < n_shown; k++)
-            print_cell(&r->scores[shown[k]], 14, 5);
-        putchar('\n');
-        if (r->ruling.verdict != XL_VERDICT_PASS)
-            printf("    %s\n", r->ruling.reason);
-    }
-    printf("%zu outputs, %zu different texts; configurations judged on %zu "
-           "%s (hash %s)\n",
-           judged->n, judged->n_groups, judged->text_tokens,
-           judged->is_random ? "random tokens" : "tokens of held-out text",
-           judged->text_hash);
-}
-
-static enum xl_status print_run_json(const struct xl_judged_run *judged,
-                                     const char *run_dir, struct xl_err *err)
-{
-    cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "run", run_dir, strlen(run_dir));
-    xl_json_add_text(root, "model_path", judged->model_dir,
-                     strlen(judged->model_dir));
-    cJSON_AddStringToObject(root, "text_hash", judged->text_hash);
-    cJSON_AddNumberToObject(root, "text_tokens", (double)judged->text_tokens);
-    cJSON_AddBoolToObject(root, "text_is_random", judged->is_random);
-    cJSON_AddNumberToObject(root, "prompt_tokens",
-                            (double)judged->prompt_tokens);
-    cJSON_AddNumberToObject(root, "groups", (double)judged->n_groups);
-    cJSON *list = cJSON_AddArrayToObject(root, "ratings");
-    for (size_t i = 0; i < judged->n; i++)
-        cJSON_AddItemToArray(list, xl_rating_json(&judged->ratings[i]));
-    return xl_print_json_line(root, err);
-}
-
 static const struct xl_ruling *worst_of(const struct xl_judged_run *judged)
 {
     const struct xl_ruling *worst = &judged->ratings[0].ruling;
@@ -227,6 +177,8 @@ static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         .progress = talks ? show_progress : NULL,
     };
     struct xl_judged_run judged;
+    enum xl_judge_format format;
+    XL_TRY(xl_judge_read_format(ctx, OPT_OUTPUT, &format, err));
     XL_TRY(read_tier(o, &options.tier, &options.has_tier, err));
     enum xl_status rc = xl_judge_run(
         &judged, run_dir, xl_opt_text(o, XL_GROUP_MODEL, XL_MODEL_DIR),
@@ -236,10 +188,7 @@ static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (rc != XL_OK)
         return rc;
     XL_TRY_DONE(rc, xl_ratings_save(run_dir, judged.ratings, judged.n, err));
-    if (ctx->json)
-        XL_TRY_DONE(rc, print_run_json(&judged, run_dir, err));
-    else
-        print_run(&judged);
+    XL_TRY_DONE(rc, xl_judge_print_run(format, &judged, run_dir, err));
     rc = be_strict(ctx, worst_of(&judged), err);
 done:
     xl_judged_run_release(&judged);
@@ -297,43 +246,6 @@ static enum xl_status read_text(const struct xl_cmd_ctx *ctx,
     return rc;
 }
 
-static void print_judgement(const struct xl_judgement *j)
-{
-    for (size_t i = XL_SCORE_NONFINITE; i < XL_SCORE_COUNT; i++) {
-        const struct xl_score_row *row = xl_score_row((enum xl_score_id)i);
-        const struct xl_score *s = &j->scores[i];
-        if (!s->is_known)
-            printf("%-16s unknown: %s\n", row->name, s->why_unknown);
-        else if (s->has_interval)
-            printf("%-16s %.6g [%.6g, %.6g] %s (%zu values, %zu blocks)\n",
-                   row->name, s->value, s->lo, s->hi, row->unit, s->n,
-                   s->blocks);
-        else
-            printf("%-16s %.6g %s (%zu values)\n", row->name, s->value,
-                   row->unit, s->n);
-    }
-    printf("verdict          %s (tier '%s'): %s\n",
-           xl_verdict_name(j->ruling.verdict), xl_tier_name(j->ruling.tier),
-           j->ruling.reason);
-}
-
-static enum xl_status report(struct xl_cmd_ctx *ctx,
-                             const struct xl_judgement *judgement,
-                             const struct xl_params *candidate,
-                             const struct xl_params *reference,
-                             struct xl_err *err)
-{
-    if (ctx->json) {
-        cJSON *root = xl_judgement_json(judgement);
-        cJSON_AddItemToObject(root, "candidate", xl_params_to_json(candidate));
-        cJSON_AddItemToObject(root, "reference", xl_params_to_json(reference));
-        XL_TRY(xl_print_json_line(root, err));
-    } else {
-        print_judgement(judgement);
-    }
-    return be_strict(ctx, &judgement->ruling, err);
-}
-
 /* The checkpoint of an option, or the session's. *opened is to be closed. */
 static enum xl_status open_side(const struct xl_opts *opts, size_t row,
                                 struct xl_model *session,
@@ -347,6 +259,13 @@ static enum xl_status open_side(const struct xl_opts *opts, size_t row,
     return XL_OK;
 }
 
+static const char *path_of(const struct xl_opts *opts, size_t row,
+                           const struct xl_session *session)
+{
+    const char *dir = checkpoint_of(opts, row);
+    return dir ? dir : session->model_dir;
+}
+
 static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const struct xl_opts *o = &ctx->opts;
@@ -358,10 +277,12 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_judge *judge = NULL;
     struct xl_plan *plan = NULL;
     struct xl_model *opened[2] = { NULL, NULL }, *theirs, *ours;
+    enum xl_judge_format format;
     enum xl_tier tier = XL_TIER_KERNEL;
     bool has_tier = false;
     enum xl_status rc;
 
+    XL_TRY(xl_judge_read_format(ctx, OPT_OUTPUT, &format, err));
     XL_TRY(read_tier(o, &tier, &has_tier, err));
     XL_TRY_DONE(rc, xl_session_open(&session, ctx, err));
     XL_TRY_DONE(rc, read_text(ctx, &session, &text, err));
@@ -383,7 +304,14 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_subject subject =
         xl_subject_of_plan(plan, xl_model_config(theirs));
     XL_TRY_DONE(rc, xl_judge_subject(judge, &subject, tier, &judgement, err));
-    rc = report(ctx, &judgement, xl_plan_effective(plan), &reference, err);
+    const struct xl_judge_sides sides = {
+        .candidate = xl_plan_effective(plan),
+        .reference = &reference,
+        .paths = { path_of(o, OPT_CANDIDATE, &session),
+                   path_of(o, OPT_REFERENCE, &session) },
+    };
+    XL_TRY_DONE(rc, xl_judge_print_text(format, &judgement, &sides, err));
+    rc = be_strict(ctx, &judgement.ruling, err);
 done:
     xl_judge_free(judge);
     xl_plan_free(plan);

@@ -10,7 +10,35 @@
 
 #include <cjson/cJSON.h>
 
+#include "judge/judge.h"
+#include "judge/judge_run.h"
 #include "kernel/base/cmd.h"
+
+/* In the order of their names: table, csv, jsonl, json. */
+enum xl_judge_format {
+    XL_JUDGE_TABLE,
+    XL_JUDGE_CSV,
+    XL_JUDGE_JSONL,
+    XL_JUDGE_JSON
+};
+
+/* What was held against each other: candidate first. */
+struct xl_judge_sides {
+    const struct xl_params *candidate, *reference;
+    const char *paths[2]; /* of the checkpoints */
+};
+
+/* Of the option in that row; --json comes first. */
+enum xl_status xl_judge_read_format(const struct xl_cmd_ctx *ctx, size_t row,
+                                    enum xl_judge_format *format,
+                                    struct xl_err *err);
+enum xl_status xl_judge_print_run(enum xl_judge_format format,
+                                  const struct xl_judged_run *judged,
+                                  const char *run_dir, struct xl_err *err);
+enum xl_status xl_judge_print_text(enum xl_judge_format format,
+                                   const struct xl_judgement *judgement,
+                                   const struct xl_judge_sides *sides,
+                                   struct xl_err *err);
 
 enum xl_status xl_judge_cmd_selftest(struct xl_cmd_ctx *ctx,
                                      struct xl_err *err);

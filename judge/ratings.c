@@ -83,7 +83,8 @@ void xl_ratings_csv(const struct xl_rating *ratings, size_t n,
     }
 }
 
-static void jsonl(const struct xl_rating *ratings, size_t n, struct xl_buf *out)
+void xl_ratings_jsonl(const struct xl_rating *ratings, size_t n,
+                      struct xl_buf *out)
 {
     for (size_t i = 0; i < n; i++) {
         cJSON *rating = xl_rating_json(&ratings[i]);
@@ -103,7 +104,7 @@ enum xl_status xl_ratings_save(const char *run_dir,
     enum xl_status rc = xl_rows_save(run_dir, "ratings.csv", &text, err);
     if (rc == XL_OK) {
         xl_buf_clear(&text);
-        jsonl(ratings, n, &text);
+        xl_ratings_jsonl(ratings, n, &text);
         rc = xl_rows_save(run_dir, "ratings.jsonl", &text, err);
     }
     xl_buf_release(&text);

@@ -31,6 +31,9 @@ struct xl_rating {
 void xl_ratings_csv(const struct xl_rating *ratings, size_t n,
                     struct xl_buf *out);
 
+void xl_ratings_jsonl(const struct xl_rating *ratings, size_t n,
+                      struct xl_buf *out);
+
 /* One rating as an object, columns in the same order; NULL without memory. */
 cJSON *xl_rating_json(const struct xl_rating *rating);
 

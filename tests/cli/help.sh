@@ -176,6 +176,8 @@ run synth --preset dmo --out x
 refused 2 dmo "'demo'"
 run judge --text prompt.txt --tier exakt
 refused 2 exakt "'exact'"
+run judge --text prompt.txt -o cvs
+refused 2 cvs "'csv'"
 
 # -- spellings ----------------------------------------------------------------
 

@@ -9,6 +9,7 @@
 #include "judge/judge.h"
 #include "judge/outputs.h"
 #include "judge/ratings.h"
+#include "judge/rows.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
@@ -320,6 +321,25 @@ static void ratings_csv_is_a_table(struct xl_test *t)
     xl_buf_release(&text);
 }
 
+/* What stands in a flat table is what stands in the object. */
+static void any_object_is_a_line(struct xl_test *t)
+{
+    struct xl_buf out;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "name", "a \"b\", c");
+    cJSON_AddNumberToObject(o, "value", 0.25);
+    cJSON_AddNullToObject(o, "unknown");
+    cJSON_AddItemToObject(o, "list", cJSON_CreateIntArray((int[]){ 1, 2 }, 2));
+    xl_buf_init(&out, 0);
+    xl_row_csv_names(o, &out);
+    xl_row_csv(o, &out);
+    XL_CHECK_TEXT(t, out.data,
+                  "name,value,unknown,list\n"
+                  "\"a \"\"b\"\", c\",0.25,,\"[1,2]\"\n");
+    xl_buf_release(&out);
+    cJSON_Delete(o);
+}
+
 static void check_line(struct xl_test *t, const char *line, size_t n, size_t i)
 {
     struct xl_err err = { 0 };
@@ -389,6 +409,7 @@ const struct xl_test_case xl_suite_judge_files[] = {
     { "every_failed_allocation_is_an_error",
       every_failed_allocation_is_an_error },
     { "ratings_csv_is_a_table", ratings_csv_is_a_table },
+    { "any_object_is_a_line", any_object_is_a_line },
     { "ratings_jsonl_is_strict", ratings_jsonl_is_strict },
     { "kept_logits_go_where_the_cache_is", kept_logits_go_where_the_cache_is },
     { 0 },
