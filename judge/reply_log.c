@@ -173,19 +173,22 @@ enum xl_status xl_reply_log_open(struct xl_reply_log **out, const char *path,
 
 /* -- writing --------------------------------------------------------------- */
 
-static void print_record(const struct xl_reply_record *r, struct xl_buf *line)
+/* False when a text found no memory: nothing is printed then. */
+static bool print_record(const struct xl_reply_record *r, struct xl_buf *line)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "key", r->key);
     cJSON_AddStringToObject(root, "kind", r->kind);
-    xl_json_add_text(root, "about", r->about, strlen(r->about));
+    bool ok = xl_json_add_text(root, "about", r->about, strlen(r->about));
     cJSON_AddNumberToObject(root, "code", r->code);
-    xl_json_add_text(root, "trouble", r->trouble,
-                     r->trouble ? strlen(r->trouble) : 0);
-    xl_json_add_text(root, "reply", r->reply, r->n);
-    xl_json_print(root, false, line);
+    ok = ok && xl_json_add_text(root, "trouble", r->trouble,
+                                r->trouble ? strlen(r->trouble) : 0);
+    ok = ok && xl_json_add_text(root, "reply", r->reply, r->n);
+    if (ok)
+        xl_json_print(root, false, line);
     xl_buf_char(line, '\n');
     cJSON_Delete(root);
+    return ok;
 }
 
 static bool write_all(int fd, const char *bytes, size_t n)
@@ -208,8 +211,10 @@ enum xl_status xl_reply_log_add(struct xl_reply_log *log,
 {
     struct xl_buf line;
     xl_buf_init(&line, MOST_LINE);
-    print_record(record, &line);
-    enum xl_status rc = xl_buf_check(&line, "a reply's record", err);
+    enum xl_status rc =
+        print_record(record, &line)
+            ? xl_buf_check(&line, "a reply's record", err)
+            : xl_fail(err, XL_ENOMEM, "out of memory for a reply's record");
     if (rc == XL_OK && !write_all(log->fd, line.data, line.len))
         rc = fail_io(log, "write", err);
     xl_buf_release(&line);

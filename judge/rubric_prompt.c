@@ -258,23 +258,24 @@ static size_t context_of(const struct xl_rubric_ask *ask)
                              xl_rubric_quoted(ask->texts[1], l->text_chars));
 }
 
-static void add_message(cJSON *messages, const char *role,
+static bool add_message(cJSON *messages, const char *role,
                         const struct xl_buf *words)
 {
     cJSON *message = cJSON_CreateObject();
     cJSON_AddStringToObject(message, "role", role);
-    xl_json_add_text(message, "content", words->data, words->len);
-    cJSON_AddItemToArray(messages, message);
+    bool ok = xl_json_add_text(message, "content", words->data, words->len);
+    return cJSON_AddItemToArray(messages, message) && ok;
 }
 
-static cJSON *make_body(const struct xl_rubric_ask *ask, enum xl_ask_kind kind,
-                        const struct xl_buf *system, const struct xl_buf *user)
+/* False when a text found no memory: a request without it asks for nothing. */
+static bool fill_body(cJSON *root, const struct xl_rubric_ask *ask,
+                      enum xl_ask_kind kind, const struct xl_buf *system,
+                      const struct xl_buf *user)
 {
-    cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "model", ask->model, strlen(ask->model));
+    bool ok = xl_json_add_text(root, "model", ask->model, strlen(ask->model));
     cJSON *messages = cJSON_AddArrayToObject(root, "messages");
-    add_message(messages, "system", system);
-    add_message(messages, "user", user);
+    ok = ok && add_message(messages, "system", system) &&
+         add_message(messages, "user", user);
     cJSON_AddFalseToObject(root, "stream");
     cJSON_AddItemToObject(root, "format", xl_rubric_schema(kind));
     cJSON *options = cJSON_AddObjectToObject(root, "options");
@@ -282,8 +283,25 @@ static cJSON *make_body(const struct xl_rubric_ask *ask, enum xl_ask_kind kind,
     cJSON_AddNumberToObject(options, "seed", (double)ask->seed);
     cJSON_AddNumberToObject(options, "num_ctx", (double)context_of(ask));
     cJSON_AddNumberToObject(options, "num_predict", REPLY_TOKENS);
-    cJSON_AddStringToObject(root, "keep_alive", "10m");
-    return root;
+    return cJSON_AddStringToObject(root, "keep_alive", "10m") && ok;
+}
+
+static enum xl_status print_body(const struct xl_rubric_ask *ask,
+                                 enum xl_ask_kind kind,
+                                 const struct xl_buf *system,
+                                 const struct xl_buf *user, struct xl_buf *out,
+                                 struct xl_err *err)
+{
+    static const char what[] = "a request to the judge";
+    XL_TRY(xl_buf_check(system, what, err));
+    XL_TRY(xl_buf_check(user, what, err));
+    cJSON *root = cJSON_CreateObject();
+    bool ok = fill_body(root, ask, kind, system, user);
+    if (ok)
+        xl_json_print(root, false, out);
+    cJSON_Delete(root);
+    return ok ? xl_buf_check(out, what, err)
+              : xl_fail(err, XL_ENOMEM, "out of memory for %s", what);
 }
 
 enum xl_status xl_rubric_body(const struct xl_rubric_ask *ask,
@@ -297,15 +315,7 @@ enum xl_status xl_rubric_body(const struct xl_rubric_ask *ask,
     make_fence(ask, &fence);
     system_words(&system, &fence);
     user_words(ask, kind, &fence, &user);
-    enum xl_status rc = xl_buf_check(&user, "a request to the judge", err);
-    if (rc == XL_OK)
-        rc = xl_buf_check(&system, "a request to the judge", err);
-    if (rc == XL_OK) {
-        cJSON *body = make_body(ask, kind, &system, &user);
-        xl_json_print(body, false, out);
-        cJSON_Delete(body);
-        rc = xl_buf_check(out, "a request to the judge", err);
-    }
+    enum xl_status rc = print_body(ask, kind, &system, &user, out, err);
     xl_buf_release(&system);
     xl_buf_release(&user);
     return rc;

@@ -293,14 +293,13 @@ void xl_json_add_real(cJSON *object, const char *key, double value)
         cJSON_AddNullToObject(object, key);
 }
 
-void xl_json_add_text(cJSON *object, const char *key, const char *text,
+bool xl_json_add_text(cJSON *object, const char *key, const char *text,
                       size_t n)
 {
     struct xl_buf clean;
-    if (!text) {
-        cJSON_AddNullToObject(object, key);
-        return;
-    }
+    bool ok = false;
+    if (!text)
+        return cJSON_AddNullToObject(object, key) != NULL;
     xl_buf_init(&clean, 0);
     for (size_t i = 0; i < n;) {
         size_t len = text[i] ? xl_utf8_length(text + i, n - i) : 0;
@@ -311,8 +310,9 @@ void xl_json_add_text(cJSON *object, const char *key, const char *text,
         i += len ? len : 1;
     }
     if (xl_buf_ok(&clean))
-        cJSON_AddStringToObject(object, key, clean.data);
+        ok = cJSON_AddStringToObject(object, key, clean.data) != NULL;
     xl_buf_release(&clean);
+    return ok;
 }
 
 void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out)

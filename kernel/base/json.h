@@ -57,8 +57,8 @@ enum xl_status xl_json_get_text(const cJSON *object, const char *key,
 void xl_json_add_real(cJSON *object, const char *key, double value);
 
 /* Adds a string; bytes that are no UTF-8 become U+FFFD. NULL adds null.
- * Without memory the key is left out, never cut short. */
-void xl_json_add_text(cJSON *object, const char *key, const char *text,
+ * Without memory the key is left out, never cut short, and it is false. */
+bool xl_json_add_text(cJSON *object, const char *key, const char *text,
                       size_t n);
 
 /* Appends the tree on one line (no newline), or indented. Numbers that are

@@ -26,7 +26,8 @@ struct transport {
     enum xl_status status;
     int code; /* of a bad answer, when status is XL_OK; 0 = 200 */
     const char *bad;
-    char seeds[16]; /* the last digit of each request's seed */
+    size_t cut_short; /* requests that lack what must be there */
+    char seeds[16];   /* the last digit of each request's seed */
 };
 
 static enum xl_status send_scripted(void *ctx, const char *path,
@@ -36,7 +37,11 @@ static enum xl_status send_scripted(void *ctx, const char *path,
 {
     struct transport *tr = ctx;
     const char *seed = body ? strstr(body, "\"seed\":") : NULL;
+    static const char *const parts[] = { "impartial", "It rained.",
+                                         "\"format\"", "num_ctx", "judge:1b" };
     (void)path, (void)n;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        tr->cut_short += body && !strstr(body, parts[i]);
     if (tr->calls < 15)
         tr->seeds[tr->calls] = seed ? seed[7] : '-';
     bool is_bad = tr->calls++ < tr->fails;
@@ -247,6 +252,43 @@ static void a_torn_log_loses_its_last_line_only(struct xl_test *t)
     xl_buf_release(&now);
 }
 
+/* -- famine ---------------------------------------------------------------- */
+
+static bool fail_nth(void *ctx, size_t nbytes)
+{
+    size_t *left = ctx;
+    (void)nbytes;
+    return (*left)-- == 0;
+}
+
+/* Each allocation fails once: no request and no line goes out incomplete. */
+static void without_memory_nothing_is_cut_short(struct xl_test *t)
+{
+    size_t failed = 0, untouched = 0;
+    for (size_t n = 0; n < 300; n++) {
+        struct transport tr = { 0 };
+        struct xl_asker asker = make_asker(t, &tr);
+        struct xl_rubric_marks marks;
+        struct xl_err err = { 0 };
+        bool is_known = false;
+        size_t left = n;
+        char text[32];
+        snprintf(text, sizeof text, "famine %zu", n);
+        xl_alloc_set_hook(fail_nth, &left);
+        enum xl_status rc = ask_about(&asker, text, &marks, &is_known, &err);
+        xl_alloc_set_hook(NULL, NULL);
+        failed += rc != XL_OK;
+        untouched += left != SIZE_MAX;
+        XL_CHECK(t, rc == XL_ENOMEM || (rc == XL_OK && is_known));
+        XL_CHECK_EQ(t, tr.cut_short, 0);
+        xl_reply_log_close(asker.log);
+        asker = make_asker(t, &tr); /* whatever came down can be read */
+        xl_reply_log_close(asker.log);
+    }
+    XL_CHECK(t, failed > 10);
+    XL_CHECK(t, untouched > 10); /* the loop reached every allocation */
+}
+
 static void a_broken_log_is_refused(struct xl_test *t)
 {
     static const char *const broken[] = {
@@ -362,6 +404,8 @@ const struct xl_test_case xl_suite_rubric_ask[] = {
       what_was_answered_is_not_asked_again },
     { "a_torn_log_loses_its_last_line_only",
       a_torn_log_loses_its_last_line_only },
+    { "without_memory_nothing_is_cut_short",
+      without_memory_nothing_is_cut_short },
     { "a_broken_log_is_refused", a_broken_log_is_refused },
     { "two_judges_do_not_share_a_log", two_judges_do_not_share_a_log },
     { "a_model_is_looked_up", a_model_is_looked_up },
