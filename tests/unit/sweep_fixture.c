@@ -63,7 +63,9 @@ static enum xl_run_go send_sample(struct xl_fake *fake,
                                   const struct xl_run_request *r, size_t rep,
                                   int side)
 {
-    double speed = fake->speed(fake, side ? r->against : r->params);
+    const struct xl_params *params = side ? r->against : r->params;
+    double speed = fake->speed(fake, params);
+    double decode = fake->decode ? fake->decode(fake, params) : speed;
     double factors[2];
     bool is_dirty = false;
     if (fake->die_after && fake->samples >= fake->die_after)
@@ -78,7 +80,7 @@ static enum xl_run_go send_sample(struct xl_fake *fake,
         .prompt_tokens = PROMPT,
         .decode_steps = STEPS,
         .prefill_ns = (uint64_t)(PROMPT * 1e9 / (speed * factors[0])),
-        .decode_ns = (uint64_t)(STEPS * 1e9 / (speed * factors[1])),
+        .decode_ns = (uint64_t)(STEPS * 1e9 / (decode * factors[1])),
         .dirt = is_dirty,
     };
     fake->now_ns += s.prefill_ns + s.decode_ns;
@@ -322,6 +324,7 @@ void xl_sweep_start_finish(struct xl_sweep_bench *b, struct xl_sweep_start *s,
     struct xl_finish f = { .sweep = &s->sweep,
                            .run_dir = b->t->dir,
                            .base = &b->base,
+                           .space = b->space,
                            .key = &key,
                            .rounds = rounds,
                            .prompt_tokens = PROMPT };

@@ -14,6 +14,9 @@
 
 struct xl_fake {
     double (*speed)(const struct xl_fake *fake, const struct xl_params *params);
+    /* Of decoding, where it is another one; or NULL. */
+    double (*decode)(const struct xl_fake *fake,
+                     const struct xl_params *params);
     uint64_t seed;
     double noise;          /* relative, of each sample */
     bool by_place;         /* noise depends on configuration and repetition

@@ -390,6 +390,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .sweep = &sweep,
         .run_dir = job->run_dir,
         .base = &base,
+        .space = job->setup.space,
         .key = &job->key,
         .publish = true,
         .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS),

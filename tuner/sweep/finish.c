@@ -16,6 +16,7 @@
 #include "tuner/store/query.h"
 #include "tuner/sweep/attempt.h"
 #include "tuner/sweep/finish_int.h"
+#include "tuner/sweep/merge.h"
 #include "tuner/sweep/rounds.h"
 
 static void talk(const struct xl_finish *finish, const char *fmt, ...)
@@ -430,14 +431,28 @@ static enum xl_status choose(const struct xl_finish *finish,
     return xl_finish_best(finish, winner, v, err);
 }
 
+/* The configurations that have to be there before a winner is looked for. */
+static enum xl_status complete(const struct xl_finish *finish,
+                               struct xl_err *err)
+{
+    size_t n_merged = 0;
+    XL_TRY(xl_sweep_measure(finish->sweep, finish->base, "defaults", err));
+    if (!finish->space)
+        return XL_OK;
+    XL_TRY(xl_merge_measure(finish->sweep, finish->space, &n_merged, err));
+    if (n_merged)
+        talk(finish, "measured the bests of both phases put together: %zu",
+             n_merged);
+    return XL_OK;
+}
+
 enum xl_status xl_finish_run(const struct xl_finish *finish,
                              struct xl_verdicts *v, struct xl_err *err)
 {
     struct contenders c = { 0 };
     struct xl_store *store = finish->sweep->store;
     *v = (struct xl_verdicts){ .grade.letter = '-' };
-    enum xl_status rc =
-        xl_sweep_measure(finish->sweep, finish->base, "defaults", err);
+    enum xl_status rc = complete(finish, err);
     if (rc == XL_ETIMEOUT) {
         v->is_cut = true;
         rc = XL_OK;

@@ -10,6 +10,7 @@
 #include "tuner/measure/duel_verdict.h"
 #include "tuner/measure/grade.h"
 #include "tuner/profile/key.h"
+#include "tuner/space/param_space.h"
 #include "tuner/sweep/sweep.h"
 
 /* What the end of a sweep found. */
@@ -42,6 +43,8 @@ struct xl_finish {
     const struct xl_sweep *sweep;
     const char *run_dir;
     const struct xl_params *base; /* the defaults it must beat, canonical */
+    const struct xl_param_space *space; /* that bests of phases are put
+                                           together in, or NULL */
     const struct xl_key *key;
     size_t rounds; /* of the duel; 0 = as many as it takes */
     const struct xl_machine_grade
