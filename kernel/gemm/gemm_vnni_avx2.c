@@ -12,8 +12,7 @@
 #include "kernel/tensor/vec.h"
 
 enum {
-    VNNI_BLOCK = 4,
-    VNNI_CHAINS = 4
+    VNNI_BLOCK = 4
 };
 
 struct ints {
