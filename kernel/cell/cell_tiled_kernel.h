@@ -45,6 +45,10 @@ static inline size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+enum {
+    SMALL_DK = 64 /* up to which scores are products with K', see below */
+};
+
 /* All that a chunk needs, carved from scratch. */
 struct work {
     double *c, *M; /* [len], see above; zeros behind it, to whole vectors */
@@ -53,8 +57,8 @@ struct work {
     float *weight; /* [len] w_j, then w_j / denominator; or exp(..) of kb */
     float *bound;  /* [len] exp(-m_j) */
     float *S;      /* [len][score_width]; or packed kb [dk / rows][len][rows] */
+    float *keys;   /* [dk][score_width], K' of a small head */
     float *state_panel, *value_panel; /* [dk][width], [len][width] */
-    float *tile;                      /* [rows][width] */
     size_t score_width;
 };
 
@@ -76,7 +80,7 @@ static size_t count_scratch(size_t chunk, size_t dk, size_t dv)
     size_t S = most(round_lanes(chunk), dk + TILE_MOST);
     return 6 * round_lanes(chunk) + 2 * round_lanes(chunk) +
            round_lanes(chunk * S) + (dk + chunk) * TILE_MOST +
-           TILE_MOST * TILE_MOST;
+           least(dk, SMALL_DK) * round_lanes(chunk);
 }
 
 static inline struct work carve_work(float *scratch, size_t len, size_t dk)
@@ -91,7 +95,7 @@ static inline struct work carve_work(float *scratch, size_t len, size_t dk)
     work.S = carve(&scratch, len * most(work.score_width, dk + TILE_MOST));
     work.state_panel = carve(&scratch, dk * TILE_MOST);
     work.value_panel = carve(&scratch, len * TILE_MOST);
-    work.tile = carve(&scratch, TILE_MOST * TILE_MOST);
+    work.keys = scratch;
     return work;
 }
 
@@ -209,6 +213,54 @@ static inline void dot_one(const struct xl_mlstm_io *io,
     dot_block(io, work, (struct pairs){ j, i, 1, 1 });
 }
 
+/* keys = K', zeros beyond len. */
+static inline void transpose_keys(const struct xl_mlstm_io *io, size_t len,
+                                  const struct work *work)
+{
+    size_t width = work->score_width;
+    for (size_t a = 0; a < io->dk; a += XL_LANES)
+        for (size_t t = 0; t < width; t += XL_LANES) {
+            size_t columns = least(io->dk - a, XL_LANES);
+            const float *from = io->k + t * io->k_stride + a;
+            struct xl_vec rows[XL_LANES];
+            for (size_t r = 0; r < XL_LANES; r++)
+                rows[r] = t + r < len
+                              ? xl_vec_load_n(from + r * io->k_stride, columns)
+                              : xl_vec_zero();
+            xl_vec_transpose(work->keys + a * width + t, width, columns, rows);
+        }
+}
+
+/* Scores as a product with K': where heads are small, adding up lanes takes
+ * longer than the products. Sums of at most TERMS each are added up: a longer
+ * chain loses bits that lanes side by side keep. */
+static inline void multiply_all(const struct xl_mlstm_io *io, size_t len,
+                                const struct work *work)
+{
+    enum {
+        ROWS = 8,
+        TERMS = 32
+    };
+    const float one = 1;
+    size_t width = work->score_width;
+    transpose_keys(io, len, work);
+    for (size_t j = 0; j < len; j += ROWS) {
+        size_t rows = least(len - j, ROWS);
+        struct tile t = { .out = work->S + j * width, .out_row = width };
+        t.columns = round_lanes(j + rows);
+        for (size_t a = 0; a < io->dk; a += TERMS) {
+            t.keep = a ? &one : NULL;
+            t.first = (struct product){ .a = io->q + j * io->q_stride + a,
+                                        .a_row = io->q_stride,
+                                        .a_step = 1,
+                                        .b = work->keys + a * width,
+                                        .b_step = width,
+                                        .depth = least(io->dk - a, TERMS) };
+            run_tile(&t, rows);
+        }
+    }
+}
+
 /* All q_j . k_i with i <= j (and a few beyond, which weigh_row clears). */
 static inline void dot_all(const struct xl_mlstm_io *io, size_t len,
                            const struct work *work)
@@ -243,10 +295,11 @@ XL_INLINE struct xl_vec weigh_scores(const struct work *work, size_t j,
     return S;
 }
 
-/* Row j of scores: S_ji = s (q_j . k_i) D_ji, zero beyond j. Its sum. */
-static inline float weigh_row(const struct work *work, size_t j, float scale)
+/* Row j of scores: S_ji = s (q_j . k_i) D_ji, zero beyond j. Its sum by lanes,
+ * added to `sum`. */
+static inline struct xl_vec weigh_row(const struct work *work, size_t j,
+                                      float scale, struct xl_vec sum)
 {
-    struct xl_vec sum = xl_vec_zero();
     size_t i = 0;
     for (; i + XL_LANES <= j + 1; i += XL_LANES)
         sum = xl_vec_add(sum, weigh_scores(work, j, i, XL_LANES, scale));
@@ -254,13 +307,47 @@ static inline float weigh_row(const struct work *work, size_t j, float scale)
         sum = xl_vec_add(sum, weigh_scores(work, j, i, j + 1 - i, scale));
     for (i = round_lanes(j + 1); i < work->score_width; i += XL_LANES)
         xl_vec_store(work->S + j * work->score_width + i, xl_vec_zero());
-    return xl_vec_sum(sum);
+    return sum;
 }
 
 static inline void scale_row(float *row, float x, size_t n)
 {
     for (size_t i = 0; i < n; i += XL_LANES)
         xl_vec_store(row + i, xl_vec_mul(xl_vec_load(row + i), xl_vec_set1(x)));
+}
+
+/* w_j (q_j . n) by lanes. */
+static inline struct xl_vec start_part(const struct xl_mlstm_io *io, size_t j,
+                                       const float *n, float w)
+{
+    const float *q = io->q + j * io->q_stride;
+    struct xl_vec sum = xl_vec_zero();
+    size_t a = 0;
+    for (; a + XL_LANES <= io->dk; a += XL_LANES)
+        sum = xl_vec_fma(xl_vec_load(q + a), xl_vec_load(n + a), sum);
+    if (a < io->dk)
+        sum = xl_vec_fma(xl_vec_load_n(q + a, io->dk - a),
+                         xl_vec_load_n(n + a, io->dk - a), sum);
+    return xl_vec_mul(sum, xl_vec_set1(w));
+}
+
+/* Sixteen rows from j on, those that are there: their scores, and 1 /
+ * denominator of each. */
+static inline struct xl_vec weigh_rows(const struct xl_mlstm_io *io, size_t j,
+                                       size_t rows, const float *n, float scale,
+                                       const struct work *work)
+{
+    struct xl_vec parts[XL_LANES];
+    float sums[XL_LANES];
+    for (size_t r = 0; r < XL_LANES; r++)
+        parts[r] = xl_vec_zero();
+    for (size_t r = 0; r < rows; r++)
+        parts[r] = weigh_row(work, j + r, scale,
+                             start_part(io, j + r, n, work->weight[j + r]));
+    xl_vec_sum16(sums, 4, parts);
+    struct xl_vec d = xl_vec_abs(xl_vec_load(sums));
+    d = xl_vec_max(d, xl_vec_load(work->bound + j));
+    return xl_vec_div(xl_vec_set1(1), xl_vec_add(d, xl_vec_set1(io->eps)));
 }
 
 /* Scores and start weights, both divided by the denominators. */
@@ -270,14 +357,19 @@ static inline void weigh(const struct xl_mlstm_io *io, size_t len,
     double scale = 1 / sqrt((double)io->dk), m = (double)*start->m;
     sum_gates(io, len, m, work);
     weigh_start(len, m, scale, work);
-    dot_all(io, len, work);
-    for (size_t j = 0; j < len; j++) {
-        float w = work->weight[j];
-        float d = w * dot(io->q + j * io->q_stride, start->n, io->dk);
-        d += weigh_row(work, j, (float)scale);
-        float r = 1 / (fmaxf(fabsf(d), work->bound[j]) + io->eps);
-        work->weight[j] = w * r;
-        scale_row(work->S + j * work->score_width, r, j + 1);
+    if (io->dk <= SMALL_DK)
+        multiply_all(io, len, work);
+    else
+        dot_all(io, len, work);
+    for (size_t j = 0; j < len; j += XL_LANES) {
+        float inverse[XL_LANES], *weight = work->weight + j;
+        size_t rows = least(len - j, XL_LANES);
+        struct xl_vec r = weigh_rows(io, j, rows, start->n, (float)scale, work);
+        xl_vec_store(inverse, r);
+        xl_vec_store(weight, xl_vec_mul(xl_vec_load(weight), r));
+        for (size_t i = 0; i < rows; i++)
+            scale_row(work->S + (j + i) * work->score_width, inverse[i],
+                      j + i + 1);
     }
 }
 
@@ -301,26 +393,23 @@ static inline void output_tile(const struct xl_mlstm_io *io,
                                const struct work *work, size_t j, size_t rows,
                                size_t x, size_t n)
 {
-    size_t width = round_lanes(n);
-    struct product p = { .out = work->tile, .width = width };
-    for (size_t i = 0; i < rows * width; i += XL_LANES)
-        xl_vec_store(work->tile + i, xl_vec_zero());
-    p.a = io->q + j * io->q_stride;
-    p.a_row = io->q_stride;
-    p.a_step = 1;
-    p.b = work->state_panel;
-    p.depth = io->dk;
-    tile_product(&p, rows);
-    for (size_t r = 0; r < rows; r++)
-        scale_row(work->tile + r * width, work->weight[j + r], width);
-    p.a = work->S + j * work->score_width;
-    p.a_row = work->score_width;
-    p.b = work->value_panel;
-    p.depth = j + rows;
-    tile_product(&p, rows);
-    for (size_t r = 0; r < rows; r++)
-        memcpy(io->h + (j + r) * io->h_stride + x, work->tile + r * width,
-               n * sizeof(float));
+    struct tile t = { .scale = work->weight + j,
+                      .out = io->h + j * io->h_stride + x,
+                      .out_row = io->h_stride,
+                      .columns = n };
+    t.first = (struct product){ .a = io->q + j * io->q_stride,
+                                .a_row = io->q_stride,
+                                .a_step = 1,
+                                .b = work->state_panel,
+                                .b_step = round_lanes(n),
+                                .depth = io->dk };
+    t.second = (struct product){ .a = work->S + j * work->score_width,
+                                 .a_row = work->score_width,
+                                 .a_step = 1,
+                                 .b = work->value_panel,
+                                 .b_step = round_lanes(n),
+                                 .depth = j + rows };
+    run_tile(&t, rows);
 }
 
 static inline void check_tile(size_t rows, size_t columns)
@@ -375,8 +464,13 @@ static inline void pack_keys(const struct xl_mlstm_io *io, size_t len,
         for (size_t t = 0; t < len; t++, to += rows) {
             const float *k = io->k + t * io->k_stride + a;
             size_t n = least(io->dk - a, rows);
-            for (size_t r = 0; r < n; r++)
-                to[r] = work->weight[t] * k[r];
+            struct xl_vec weight = xl_vec_set1(work->weight[t]);
+            for (size_t r = 0; r < n; r += XL_LANES) {
+                size_t left = least(n - r, XL_LANES);
+                xl_vec_store_n(to + r,
+                               xl_vec_mul(weight, xl_vec_load_n(k + r, left)),
+                               left);
+            }
         }
 }
 
@@ -394,23 +488,6 @@ static inline void update_n(const struct xl_mlstm_io *io, size_t len, float *n,
     }
 }
 
-/* C of `rows` rows at C, n columns: keep C + kb^T V. */
-static inline void state_tile(float *C, size_t stride, const struct product *p,
-                              float keep, size_t rows, size_t n)
-{
-    for (size_t i = 0; i < rows * p->width; i += XL_LANES)
-        xl_vec_store(p->out + i, xl_vec_zero());
-    tile_product(p, rows);
-    for (size_t r = 0; r < rows; r++, C += stride)
-        for (size_t x = 0; x < n; x += XL_LANES) {
-            size_t left = least(n - x, XL_LANES);
-            struct xl_vec sum = xl_vec_load(p->out + r * p->width + x);
-            struct xl_vec old = xl_vec_load_n(C + x, left);
-            sum = xl_vec_fma(old, xl_vec_set1(keep), sum);
-            xl_vec_store_n(C + x, sum, left);
-        }
-}
-
 static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
                           const struct xl_mlstm_state *state,
                           const struct xl_mlstm_tiles *tiles, float *scratch)
@@ -425,15 +502,16 @@ static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
     pack_keys(io, len, rows, &work);
     for (size_t x = 0; x < io->dv; x += tiles->atb_columns) {
         size_t n = least(io->dv - x, tiles->atb_columns);
-        struct product p = { .a_row = 1, .a_step = rows, .depth = len };
-        p.b = work.value_panel;
-        p.out = work.tile;
-        p.width = round_lanes(n);
-        pack_panel(work.value_panel, p.width, io->v + x, io->v_stride, len, n);
+        size_t width = round_lanes(n);
+        struct tile t = { .keep = &keep, .out_row = io->dv, .columns = n };
+        t.first = (struct product){ .a_row = 1, .a_step = rows, .depth = len };
+        t.first.b = work.value_panel;
+        t.first.b_step = width;
+        pack_panel(work.value_panel, width, io->v + x, io->v_stride, len, n);
         for (size_t a = 0; a < io->dk; a += rows) {
-            p.a = work.S + a * len;
-            state_tile(state->C + a * io->dv + x, io->dv, &p, keep,
-                       least(io->dk - a, rows), n);
+            t.first.a = work.S + a * len;
+            t.out = state->C + a * io->dv + x;
+            run_tile(&t, least(io->dk - a, rows));
         }
     }
 }
