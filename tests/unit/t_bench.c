@@ -14,6 +14,7 @@
 #include "tuner/measure/bench.h"
 #include "tuner/measure/bench_grid.h"
 #include "tuner/measure/limits.h"
+#include "kernel/chunk/chunk.h"
 #include "tuner/measure/micro.h"
 #include "tuner/measure/probe.h"
 #include "tuner/measure/samples.h"
@@ -462,6 +463,22 @@ static void shapes_are_read(struct xl_test *t)
     XL_CHECK_EQ(t, xl_micro_parse_shape(pool, "0", sizes, &err), XL_OK);
 }
 
+/* Backends take a layer whose heads and tokens fit no tile. */
+static void layers_are_timed(struct xl_test *t)
+{
+    struct xl_micro_report report = { 0 };
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(
+        t,
+        xl_micro_run(xl_micro_find("layer"), "3x70x16x24x2", 1, &report, &err),
+        XL_OK, &err);
+    XL_CHECK_EQ(t, report.n, (size_t)XL_CHUNK_COUNT);
+    for (size_t i = 0; i < report.n; i++)
+        XL_CHECK(t,
+                 report.rows[i].why_not || report.rows[i].call_ns.median > 0);
+    xl_micro_report_release(&report);
+}
+
 const struct xl_test_case xl_suite_bench[] = {
     { "lists are read", lists_are_read },
     { "sizes have bounds", sizes_have_bounds },
@@ -479,5 +496,6 @@ const struct xl_test_case xl_suite_bench[] = {
     { "the tighter limit binds", the_tighter_limit_binds },
     { "a batch shares the weights", a_batch_shares_the_weights },
     { "shapes are read", shapes_are_read },
+    { "layers are timed", layers_are_timed },
     { 0 },
 };

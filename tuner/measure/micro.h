@@ -23,7 +23,7 @@
 #include "tuner/measure/samples.h"
 
 enum {
-    XL_MICRO_SIZES = 3,
+    XL_MICRO_SIZES = 5,
     XL_MICRO_VARIANTS = 48
 };
 
