@@ -183,21 +183,43 @@ static enum xl_status report(const struct xl_cmd_ctx *ctx,
     return XL_OK;
 }
 
-/* Everything is open: greet, ask, save, report. */
+static struct xl_rubric_texts_options
+which_texts(const struct xl_cmd_ctx *ctx, const struct xl_judge_rubric *told)
+{
+    return (struct xl_rubric_texts_options){
+        .run_dir = told->run,
+        .model_dir = xl_opt_text(&ctx->opts, XL_GROUP_MODEL, XL_MODEL_DIR),
+        .prompts = told->prompts,
+        .passages = told->passages,
+    };
+}
+
+static void clear_line(bool talks)
+{
+    if (talks)
+        fprintf(stderr, "\r%40s\r", "");
+}
+
+/* Everything is open: greet, write, ask, save, report. */
 static enum xl_status hold_session(struct xl_cmd_ctx *ctx,
                                    const struct xl_judge_rubric *told,
-                                   const struct xl_rubric_texts *texts,
+                                   const struct xl_rubric_texts_options *which,
+                                   struct xl_rubric_texts *texts,
                                    struct xl_asker *asker, struct xl_err *err)
 {
     struct xl_rubric_judged judged;
-    uint64_t start_ns = xl_clock_ns();
-    struct xl_rubric_progress progress = { show_progress, &start_ns };
     bool talks = !ctx->quiet && isatty(STDERR_FILENO);
     XL_TRY(xl_asker_greet(asker, err));
-    enum xl_status rc = xl_rubric_judge(&judged, texts, asker, told->run,
-                                        talks ? &progress : NULL, err);
     if (talks)
-        fprintf(stderr, "\r%40s\r", "");
+        fputs("writing what is compared", stderr);
+    enum xl_status rc = xl_rubric_texts_write(texts, which, err);
+    clear_line(talks);
+    XL_TRY(rc);
+    uint64_t start_ns = xl_clock_ns();
+    struct xl_rubric_progress progress = { show_progress, &start_ns };
+    rc = xl_rubric_judge(&judged, texts, asker, told->run,
+                         talks ? &progress : NULL, err);
+    clear_line(talks);
     XL_TRY(rc);
     rc = xl_rubric_save(&judged, told->run, err);
     if (rc == XL_OK)
@@ -232,12 +254,7 @@ enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
     struct xl_http *http = NULL;
     struct xl_reply_log *log = NULL;
     struct xl_rubric_texts texts = { 0 };
-    struct xl_rubric_texts_options which = {
-        .run_dir = told->run,
-        .model_dir = xl_opt_text(&ctx->opts, XL_GROUP_MODEL, XL_MODEL_DIR),
-        .prompts = told->prompts,
-        .passages = told->passages,
-    };
+    struct xl_rubric_texts_options which = which_texts(ctx, told);
     struct xl_http_options options = {
         .base = told->api,
         .timeout_ms = (uint64_t)(told->timeout_s * 1000),
@@ -249,11 +266,11 @@ enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
     catch_signals();
     warn_abroad(ctx, told->api);
     XL_TRY_DONE(rc, xl_http_open(&http, &options, err));
-    XL_TRY_DONE(rc, xl_rubric_texts_make(&texts, &which, err));
+    XL_TRY_DONE(rc, xl_rubric_texts_open(&texts, &which, err));
     XL_TRY_DONE(rc, xl_rubric_nonce(told->run, nonce, err));
     XL_TRY_DONE(rc, open_log(told->run, &log, err));
     struct xl_asker asker = make_asker(told, http, nonce, log);
-    rc = say_kept(hold_session(ctx, told, &texts, &asker, err), err);
+    rc = say_kept(hold_session(ctx, told, &which, &texts, &asker, err), err);
 done:
     xl_reply_log_close(log);
     xl_rubric_texts_release(&texts);

@@ -356,36 +356,44 @@ done:
     return rc;
 }
 
-static enum xl_status make(struct xl_rubric_texts *texts,
-                           const struct xl_rubric_texts_options *options,
-                           struct xl_err *err)
+static enum xl_status open_run(struct xl_rubric_texts *texts,
+                               const struct xl_rubric_texts_options *options,
+                               struct xl_err *err)
 {
-    struct further further = { 0 };
     XL_TRY(xl_run_input_open(&texts->in, options->run_dir, options->model_dir,
                              &texts->arena, err));
     texts->model_dir = texts->in.session.model_dir;
     XL_TRY(read_prompt(texts, err));
     XL_TRY(read_heldout(texts, err));
-    XL_TRY(take_outputs(texts, err));
-    XL_TRY(pair_outputs(texts, err));
-    for (size_t c = 0; c < texts->n_configs; c++)
-        texts->n_differing += differing(texts, c) != NULL;
-    enum xl_status rc = read_further(texts, options, &further, err);
-    if (rc == XL_OK && further.prompts.n && texts->n_differing)
-        rc = write_further(texts, &further, err);
-    xl_prompts_release(&further.prompts);
-    return rc;
+    return take_outputs(texts, err);
 }
 
 enum xl_status
-xl_rubric_texts_make(struct xl_rubric_texts *texts,
+xl_rubric_texts_open(struct xl_rubric_texts *texts,
                      const struct xl_rubric_texts_options *options,
                      struct xl_err *err)
 {
     *texts = (struct xl_rubric_texts){ 0 };
     xl_arena_init(&texts->arena, 0);
-    enum xl_status rc = make(texts, options, err);
+    enum xl_status rc = open_run(texts, options, err);
     if (rc != XL_OK)
         xl_rubric_texts_release(texts);
+    return rc;
+}
+
+enum xl_status
+xl_rubric_texts_write(struct xl_rubric_texts *texts,
+                      const struct xl_rubric_texts_options *options,
+                      struct xl_err *err)
+{
+    struct further further = { 0 };
+    enum xl_status rc = read_further(texts, options, &further, err);
+    if (rc == XL_OK)
+        rc = pair_outputs(texts, err);
+    for (size_t c = 0; c < texts->n_configs && rc == XL_OK; c++)
+        texts->n_differing += differing(texts, c) != NULL;
+    if (rc == XL_OK && further.prompts.n && texts->n_differing)
+        rc = write_further(texts, &further, err);
+    xl_prompts_release(&further.prompts);
     return rc;
 }

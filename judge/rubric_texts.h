@@ -6,7 +6,8 @@
  * shows nothing about a configuration; the sign test takes several.
  *
  *     struct xl_rubric_texts texts;
- *     XL_TRY(xl_rubric_texts_make(&texts, &options, err));
+ *     XL_TRY(xl_rubric_texts_open(&texts, &options, err));
+ *     rc = xl_rubric_texts_write(&texts, &options, err);
  *     xl_rubric_texts_release(&texts);
  *
  * All is greedy and by the reference's fixed order, so the same run gives the
@@ -57,10 +58,18 @@ struct xl_rubric_texts {
     struct xl_arena arena;
 };
 
+/* Reads the run: prompt, outputs, held-out text. */
 enum xl_status
-xl_rubric_texts_make(struct xl_rubric_texts *texts,
+xl_rubric_texts_open(struct xl_rubric_texts *texts,
                      const struct xl_rubric_texts_options *options,
                      struct xl_err *err);
+
+/* Has the model write what is compared: the slow part. Release after an error
+ * too. */
+enum xl_status
+xl_rubric_texts_write(struct xl_rubric_texts *texts,
+                      const struct xl_rubric_texts_options *options,
+                      struct xl_err *err);
 void xl_rubric_texts_release(struct xl_rubric_texts *texts);
 
 #endif

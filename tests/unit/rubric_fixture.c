@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "judge/control.h"
-#include "judge/rubric_texts.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
 
@@ -150,20 +149,27 @@ void xl_rubric_bench_play(void *ctx, const struct xl_http_seen *seen,
     }
 }
 
-bool xl_rubric_bench_open(struct xl_test *t, struct xl_rubric_bench *b,
-                          enum xl_rubric_character character)
+bool xl_rubric_bench_texts(struct xl_test *t, struct xl_rubric_texts *texts)
 {
-    struct xl_rubric_texts texts;
     struct xl_err err = { 0 };
     char run[300], prompts[300];
-    struct xl_passage passage;
-    *b = (struct xl_rubric_bench){ .character = character };
     snprintf(run, sizeof run, "%s/run", t->dir);
     snprintf(prompts, sizeof prompts, "%s/prompts.jsonl", t->dir);
     struct xl_rubric_texts_options options = { .run_dir = run,
                                                .prompts = prompts };
-    if (!XL_CHECK_STATUS(t, xl_rubric_texts_make(&texts, &options, &err), XL_OK,
-                         &err))
+    return XL_CHECK_STATUS(t, xl_rubric_texts_open(texts, &options, &err),
+                           XL_OK, &err) &&
+           XL_CHECK_STATUS(t, xl_rubric_texts_write(texts, &options, &err),
+                           XL_OK, &err);
+}
+
+bool xl_rubric_bench_open(struct xl_test *t, struct xl_rubric_bench *b,
+                          enum xl_rubric_character character)
+{
+    struct xl_rubric_texts texts;
+    struct xl_passage passage;
+    *b = (struct xl_rubric_bench){ .character = character };
+    if (!xl_rubric_bench_texts(t, &texts))
         return false;
     for (size_t i = 0; i < XL_CONTROL_PASSAGES; i++)
         if (xl_control_passage(texts.heldout, i, &passage))

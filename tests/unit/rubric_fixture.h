@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "judge/rubric.h"
+#include "judge/rubric_texts.h"
 #include "kernel/base/buf.h"
 #include "tests/harness/test.h"
 #include "tests/unit/http_fixture.h"
@@ -51,6 +52,10 @@ struct xl_rubric_bench {
     pid_t child;
     sem_t is_born;
 };
+
+/* Opens and writes the texts of the run in t->dir/run with the prompts in
+ * t->dir/prompts.jsonl; false after a failed check. */
+bool xl_rubric_bench_texts(struct xl_test *t, struct xl_rubric_texts *texts);
 
 /* A judge of the run in the case's folder, t->dir/run, with t->dir/
  * prompts.jsonl; false after a failed check. */

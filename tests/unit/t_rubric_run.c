@@ -146,15 +146,7 @@ static bool make_run(struct xl_test *t, const char *verdict)
 static void texts_are_those_that_differ(struct xl_test *t)
 {
     struct xl_rubric_texts texts;
-    struct xl_err err = { 0 };
-    char run[300], prompts[300];
-    snprintf(run, sizeof run, "%s/run", t->dir);
-    snprintf(prompts, sizeof prompts, "%s/prompts.jsonl", t->dir);
-    struct xl_rubric_texts_options options = { .run_dir = run,
-                                               .prompts = prompts };
-    if (!make_run(t, "pass") ||
-        !XL_CHECK_STATUS(t, xl_rubric_texts_make(&texts, &options, &err), XL_OK,
-                         &err))
+    if (!make_run(t, "pass") || !xl_rubric_bench_texts(t, &texts))
         return;
     XL_CHECK_EQ(t, texts.n_configs, 2);
     XL_CHECK_EQ(t, texts.n_differing, 1);
