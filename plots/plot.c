@@ -147,8 +147,13 @@ enum xl_status xl_plot_program(const struct xl_plot_options *options, char *out,
     return XL_OK;
 }
 
-enum xl_status xl_plot_run(const struct xl_plot_options *options,
-                           struct xl_plot_result *result, struct xl_err *err)
+/* Loads a folder and draws something of it. */
+static enum xl_status
+draw_folder(const struct xl_plot_options *options,
+            enum xl_status (*load)(struct xl_record *record, const char *dir,
+                                   struct xl_err *err),
+            enum xl_status (*draw)(struct job *job, struct xl_err *err),
+            struct xl_plot_result *result, struct xl_err *err)
 {
     struct xl_record record;
     char program[PATH_ROOM];
@@ -159,14 +164,14 @@ enum xl_status xl_plot_run(const struct xl_plot_options *options,
     *result = (struct xl_plot_result){ 0 };
     XL_TRY(xl_plot_program(options, program, sizeof program,
                            &job.canvas.program, err));
-    XL_TRY(xl_record_load(&record, options->dir, err));
+    XL_TRY(load(&record, options->dir, err));
     xl_arena_init(&result->arena, 0);
     job.canvas.dir = record.dir;
     job.canvas.files =
         xl_arena_zero(&result->arena, XL_CANVAS_FORMS * XL_PLOT_COUNT + 1,
                       sizeof *result->files);
     enum xl_status rc = job.canvas.files
-                            ? draw_all(&job, err)
+                            ? draw(&job, err)
                             : xl_fail(err, XL_ENOMEM, "out of memory");
     result->has_gnuplot = job.canvas.program != NULL;
     result->n_trials = record.n_entries;
@@ -176,6 +181,24 @@ enum xl_status xl_plot_run(const struct xl_plot_options *options,
     if (rc != XL_OK)
         xl_plot_result_release(result);
     return rc;
+}
+
+enum xl_status xl_plot_run(const struct xl_plot_options *options,
+                           struct xl_plot_result *result, struct xl_err *err)
+{
+    return draw_folder(options, xl_record_load, draw_all, result, err);
+}
+
+static enum xl_status draw_duel(struct job *job, struct xl_err *err)
+{
+    XL_TRY(xl_canvas_begin(&job->canvas, err));
+    return draw_one(job, XL_PLOT_DUEL, err);
+}
+
+enum xl_status xl_plot_duel(const struct xl_plot_options *options,
+                            struct xl_plot_result *result, struct xl_err *err)
+{
+    return draw_folder(options, xl_record_load_extras, draw_duel, result, err);
 }
 
 void xl_plot_result_release(struct xl_plot_result *result)

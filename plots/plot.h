@@ -60,6 +60,10 @@ struct xl_plot_result {
 
 enum xl_status xl_plot_run(const struct xl_plot_options *options,
                            struct xl_plot_result *result, struct xl_err *err);
+/* The duel of dir/duel.json alone: no report. */
+enum xl_status xl_plot_duel(const struct xl_plot_options *options,
+                            struct xl_plot_result *result, struct xl_err *err);
+
 void xl_plot_result_release(struct xl_plot_result *result);
 
 #endif

@@ -498,8 +498,10 @@ static enum xl_status load_parts(struct xl_record *record, struct xl_err *err)
     return XL_OK;
 }
 
-enum xl_status xl_record_load(struct xl_record *record, const char *dir,
-                              struct xl_err *err)
+static enum xl_status load(struct xl_record *record, const char *dir,
+                           enum xl_status (*parts)(struct xl_record *record,
+                                                   struct xl_err *err),
+                           struct xl_err *err)
 {
     *record = (struct xl_record){ 0 };
     xl_arena_init(&record->arena, 0);
@@ -511,11 +513,23 @@ enum xl_status xl_record_load(struct xl_record *record, const char *dir,
         start--;
     record->dir = xl_arena_text(&record->arena, dir, n);
     record->name = record->dir ? record->dir + start : NULL;
-    enum xl_status rc = record->dir ? load_parts(record, err)
+    enum xl_status rc = record->dir ? parts(record, err)
                                     : xl_fail(err, XL_ENOMEM, "out of memory");
     if (rc != XL_OK)
         xl_record_release(record);
     return rc;
+}
+
+enum xl_status xl_record_load(struct xl_record *record, const char *dir,
+                              struct xl_err *err)
+{
+    return load(record, dir, load_parts, err);
+}
+
+enum xl_status xl_record_load_extras(struct xl_record *record, const char *dir,
+                                     struct xl_err *err)
+{
+    return load(record, dir, xl_record_extras, err);
 }
 
 void xl_record_release(struct xl_record *record)

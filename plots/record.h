@@ -44,6 +44,7 @@ enum xl_extra {
     XL_EXTRA_INSIGHT, /* insight.json: importance of the tunables */
     XL_EXTRA_MODEL,   /* model.json: what 'inspect --json' prints */
     XL_EXTRA_BENCH,   /* bench.json: what 'bench --json' prints */
+    XL_EXTRA_DUEL,    /* duel.json: what 'bench --vs --json' prints */
     XL_EXTRA_COUNT
 };
 
@@ -92,6 +93,10 @@ struct xl_record {
 enum xl_status xl_record_load(struct xl_record *record, const char *dir,
                               struct xl_err *err);
 void xl_record_release(struct xl_record *record);
+
+/* The files of enum xl_extra alone, from a folder that need not hold a run. */
+enum xl_status xl_record_load_extras(struct xl_record *record, const char *dir,
+                                     struct xl_err *err);
 
 /* The folder meant by run: a path, or a name under log_dir; NULL means the
  * newest run there. *dir is a heap string (xl_free). */

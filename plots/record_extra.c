@@ -16,6 +16,7 @@ enum xl_status xl_record_extras(struct xl_record *record, struct xl_err *err)
         [XL_EXTRA_INSIGHT] = "insight.json",
         [XL_EXTRA_MODEL] = "model.json",
         [XL_EXTRA_BENCH] = "bench.json",
+        [XL_EXTRA_DUEL] = "duel.json",
     };
     for (size_t i = 0; i < XL_EXTRA_COUNT; i++)
         XL_TRY(xl_record_json(record, names[i], &record->extras[i], err));

@@ -37,8 +37,9 @@ report. The run was recorded on two quiet cores.
 
 TEXT
     # Fields in quotes of a row: stem, by, axis, title, caption.
-    awk -F'"' '/^XL_PLOT/ {
-        printf "## %s\n\n![%s](%s.png)\n\n%s\n\n", $8, $8, $2, $10
+    awk -F'"' -v gallery="$gallery" '/^XL_PLOT/ {
+        if (system("test -f " gallery "/" $2 ".png") == 0)
+            printf "## %s\n\n![%s](%s.png)\n\n%s\n\n", $8, $8, $2, $10
     }' "$root/plots/plot.def"
     cat <<'TEXT'
 ## Dark

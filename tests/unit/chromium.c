@@ -260,6 +260,13 @@ bool xl_chromium_media(struct xl_chromium *c, const char *media,
     return does(c, "Emulation.setEmulatedMedia", params);
 }
 
+bool xl_chromium_scripts(struct xl_chromium *c, bool run)
+{
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddBoolToObject(params, "value", !run);
+    return does(c, "Emulation.setScriptExecutionDisabled", params);
+}
+
 double xl_chromium_number(struct xl_chromium *c, const char *expression)
 {
     cJSON *params = cJSON_CreateObject();

@@ -41,6 +41,9 @@ bool xl_chromium_show(struct xl_chromium *c, const char *path, int width,
 bool xl_chromium_media(struct xl_chromium *c, const char *media,
                        const char *scheme);
 
+/* Do pages shown from now on run their scripts? Expressions below always do. */
+bool xl_chromium_scripts(struct xl_chromium *c, bool run);
+
 /* The value of an expression that gives a number or a boolean; NaN when it
  * throws or gives something else. */
 double xl_chromium_number(struct xl_chromium *c, const char *expression);

@@ -367,3 +367,59 @@ void xl_case_run(struct xl_test *t, const struct xl_run_fixture *fixture)
     XL_CHECK_STATUS(t, xl_run_fixture_write(t->dir, fixture, &err), XL_OK,
                     &err);
 }
+
+static cJSON *make_phase(struct xl_rng *rng, size_t n, double ratio)
+{
+    cJSON *phase = cJSON_CreateObject();
+    cJSON *sides = cJSON_AddArrayToObject(phase, "sides");
+    const double ci[2] = { ratio - 0.005, ratio + 0.005 };
+    cJSON_AddNumberToObject(phase, "ratio", ratio);
+    cJSON_AddItemToObject(phase, "ci", cJSON_CreateDoubleArray(ci, 2));
+    cJSON_AddNumberToObject(phase, "n", (double)(n - n / 5));
+    cJSON_AddStringToObject(phase, "verdict",
+                            ratio > 1 ? "faster" : "equal within 0.5 %");
+    for (int side = 0; side < 2; side++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON *samples = cJSON_AddArrayToObject(one, "samples");
+        cJSON_AddItemToArray(sides, one);
+        for (size_t i = 0; i < n; i++)
+            cJSON_AddItemToArray(
+                samples, cJSON_CreateNumber(1000 * (side ? 1 : ratio) *
+                                            (1 + 0.01 * xl_rng_normal(rng))));
+    }
+    return phase;
+}
+
+void xl_case_duel(struct xl_test *t, size_t n, const char *first)
+{
+    const char *const names[2] = { first, "defaults" };
+    struct xl_rng rng;
+    struct xl_buf text;
+    cJSON *root = cJSON_CreateObject();
+    cJSON *environment = cJSON_AddObjectToObject(root, "environment");
+    cJSON *by = cJSON_AddArrayToObject(environment, "disturbed_by");
+    cJSON *sides = cJSON_AddArrayToObject(root, "sides");
+    xl_rng_seed(&rng, 7);
+    cJSON_AddNumberToObject(root, "level", 0.95);
+    cJSON_AddBoolToObject(environment, "quiet", true);
+    for (size_t i = 0; i < n; i++) {
+        cJSON *words = cJSON_CreateArray();
+        if (i % 5 == 4)
+            cJSON_AddItemToArray(words, cJSON_CreateString("steal"));
+        cJSON_AddItemToArray(by, words);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        cJSON *side = cJSON_CreateObject();
+        xl_json_add_text(side, "name", names[i], strlen(names[i]));
+        cJSON_AddItemToArray(sides, side);
+    }
+    cJSON_AddItemToObject(root, "decode", make_phase(&rng, n, 1.03));
+    cJSON_AddItemToObject(root, "prefill", make_phase(&rng, n, 1));
+    cJSON_AddNumberToObject(root, "prompt_tokens", 512);
+    cJSON_AddNumberToObject(root, "new_tokens", 64);
+    xl_buf_init(&text, 0);
+    xl_json_print(root, true, &text);
+    xl_case_write(t, "duel.json", text.data, text.len);
+    xl_buf_release(&text);
+    cJSON_Delete(root);
+}

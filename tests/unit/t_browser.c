@@ -55,6 +55,7 @@ static void draw_example(struct xl_test *t)
         xl_case_write(t, files[i], text.data, text.len);
         xl_buf_release(&text);
     }
+    xl_case_duel(t, 25, "trial 93");
     enum xl_status rc =
         xl_plot_run(&(struct xl_plot_options){ .dir = t->dir }, &result, &err);
     XL_CHECK_STATUS(t, rc, XL_OK, &err);
@@ -157,6 +158,59 @@ static void report_works_in_a_browser(struct xl_test *t)
     xl_chromium_close(&c);
 }
 
+/* Without script the page is whole and says all it has to say; only the
+ * buttons that script makes are missing. */
+static void report_works_without_script(struct xl_test *t)
+{
+    static const int widths[] = { 1280, 390 };
+    static const char *const truths[] = {
+        "document.documentElement.scrollWidth <= window.innerWidth",
+        "document.querySelectorAll('button').length === 0",
+        "document.images.length > 0 || document.querySelector('svg') !== null",
+        "[...document.images].every(i => i.complete && i.naturalWidth > 0)",
+        "document.querySelectorAll('#trials tbody tr').length > 300",
+        /* Nothing waits for script to be shown. */
+        "[...document.querySelectorAll('h2, table, figure, pre')].every(e => "
+        "e.closest('details') || (e.getClientRects().length > 0 && "
+        "getComputedStyle(e).visibility === 'visible'))",
+        "[...document.querySelectorAll('nav a')].every(a => "
+        "document.getElementById(a.hash.slice(1)))",
+        "document.querySelector('pre.copyable').textContent.length > 20",
+        "document.body.innerText.includes('trials')",
+        "!/script|noscript/i.test(document.body.innerText)",
+    };
+    struct xl_chromium c;
+    char path[300];
+    if (!has_browser(t))
+        return;
+    draw_example(t);
+    if (open_browser(t, &c)) {
+        /* A page that needs script, so that a switch without effect is seen. */
+        xl_case_text(t, "page.html",
+                     "<p id=x>off</p><script>"
+                     "x.textContent='on'</script>");
+        for (int run = 0; run < 2; run++) {
+            snprintf(path, sizeof path, "%s/page.html", t->dir);
+            XL_CHECK(t, xl_chromium_scripts(&c, run));
+            XL_CHECK(t, xl_chromium_show(&c, path, 1280, 900));
+            XL_CHECK_EQ(t, xl_chromium_number(&c, "x.textContent === 'on'"),
+                        run);
+        }
+        XL_CHECK(t, xl_chromium_scripts(&c, false));
+        snprintf(path, sizeof path, "%s/report.html", t->dir);
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+            XL_CHECK(t, xl_chromium_show(&c, path, widths[i], 900));
+            for (size_t k = 0; k < sizeof truths / sizeof *truths; k++)
+                if (!XL_CHECK_EQ(t, xl_chromium_number(&c, truths[k]), 1))
+                    printf("browser: '%s' does not hold without script\n",
+                           truths[k]);
+            XL_CHECK_EQ(t, c.errors, 0);
+            XL_CHECK_EQ(t, c.requests, 0);
+        }
+    }
+    xl_chromium_close(&c);
+}
+
 /* The checks above can fail: pages with each fault are found out. */
 static void faults_are_seen(struct xl_test *t)
 {
@@ -196,6 +250,7 @@ static void faults_are_seen(struct xl_test *t)
 
 const struct xl_test_case xl_suite_browser[] = {
     { "report_works_in_a_browser", report_works_in_a_browser },
+    { "report_works_without_script", report_works_without_script },
     { "faults_are_seen", faults_are_seen },
     { 0 },
 };

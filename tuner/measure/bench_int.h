@@ -4,6 +4,8 @@
 #ifndef XL_BENCH_INT_H
 #define XL_BENCH_INT_H
 
+#include <cjson/cJSON.h>
+
 #include "kernel/base/cmd.h"
 #include "kernel/base/err.h"
 #include "kernel/model/plan.h"
@@ -18,6 +20,7 @@ enum {
     XL_BENCH_OPT_SEED,
     XL_BENCH_OPT_OUTPUT,
     XL_BENCH_OPT_VS,
+    XL_BENCH_OPT_PLOT,
     XL_BENCH_OPT_STRICT,
     XL_BENCH_OPT_FLOPS,
     XL_BENCH_OPT_SHAPE,
@@ -33,5 +36,10 @@ enum xl_status xl_bench_where(struct xl_cmd_ctx *ctx,
                               struct xl_plan *plan,
                               const struct xl_trial_load *workload,
                               struct xl_err *err);
+
+/* bench --vs --plot DIR: writes the duel's document as DIR/duel.json and draws
+ * it; tells on standard error what came of it. */
+enum xl_status xl_bench_plot(const struct xl_cmd_ctx *ctx, const char *dir,
+                             const cJSON *duel, struct xl_err *err);
 
 #endif

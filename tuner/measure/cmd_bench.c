@@ -87,6 +87,12 @@ static const struct xl_opt rows[XL_BENCH_OPTS] = {
                           .help = "duel: the configuration in effect against "
                                   "A, or A against B; each a file, a profile "
                                   "name, 'defaults' or name=value,..." },
+    [XL_BENCH_OPT_PLOT] = { .name = "plot",
+                            .kind = XL_OPT_TEXT,
+                            .arg = "DIR",
+                            .help = "duel: write duel.json there and draw it; "
+                                    "in a run folder it becomes part of the "
+                                    "run's report" },
     [XL_BENCH_OPT_STRICT] = { .name = "strict",
                               .kind = XL_OPT_BOOL,
                               .help = "exit 8 when the machine is not quiet, "
@@ -371,19 +377,9 @@ static void print_duel(const struct xl_duel *duel,
                : "; the machine was not quiet, all rounds are used");
 }
 
-static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
-                                  const struct xl_duel_sides *sides,
-                                  struct xl_err *err)
+static cJSON *duel_json(const struct bench *b, const struct xl_duel *duel,
+                        const char *const names[XL_SIDES])
 {
-    const char *names[XL_SIDES] = { "in effect", sides->texts[0] };
-    if (sides->n == XL_SIDES) {
-        names[0] = sides->texts[0];
-        names[1] = sides->texts[1];
-    }
-    if (b->format != XL_BENCH_JSON && b->format != XL_BENCH_NDJSON) {
-        print_duel(duel, names);
-        return XL_OK;
-    }
     cJSON *root = xl_bench_duel_json(duel);
     cJSON *list = cJSON_AddArrayToObject(root, "sides");
     for (size_t i = 0; i < XL_SIDES; i++) {
@@ -399,7 +395,29 @@ static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
     cJSON_AddNumberToObject(root, "batch", (double)b->batches[0]);
     cJSON_AddItemToObject(root, "host", xl_host_json());
     cJSON_AddItemToObject(root, "build", xl_build_json());
-    return xl_print_json(root, err);
+    return root;
+}
+
+static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
+                                  const struct xl_duel_sides *sides,
+                                  struct xl_err *err)
+{
+    const char *dir =
+        xl_opt_text(&b->ctx->opts, XL_GROUP_OWN, XL_BENCH_OPT_PLOT);
+    const char *names[XL_SIDES] = { "in effect", sides->texts[0] };
+    if (sides->n == XL_SIDES) {
+        names[0] = sides->texts[0];
+        names[1] = sides->texts[1];
+    }
+    cJSON *root = duel_json(b, duel, names);
+    enum xl_status rc = dir ? xl_bench_plot(b->ctx, dir, root, err) : XL_OK;
+    if (rc == XL_OK &&
+        (b->format == XL_BENCH_JSON || b->format == XL_BENCH_NDJSON))
+        return xl_print_json(root, err);
+    cJSON_Delete(root);
+    if (rc == XL_OK)
+        print_duel(duel, names);
+    return rc;
 }
 
 static enum xl_status run_duel(struct bench *b, struct xl_err *err)

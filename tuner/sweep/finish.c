@@ -4,6 +4,7 @@
  * they flatter. What counts is the duel. */
 #include "tuner/sweep/finish.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,9 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "tuner/measure/bench_duel.h"
 #include "tuner/store/export.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/attempt.h"
@@ -255,6 +258,34 @@ static enum xl_status keep_defaults(const struct xl_finish *finish,
                             &v->figures, err);
 }
 
+/* The rounds as `bench --vs` tells its own: duel.json, which has a picture. */
+static enum xl_status save_duel(const struct xl_finish *finish,
+                                const struct xl_rounds *rounds,
+                                const struct xl_contender *of,
+                                const struct xl_duel *duel, struct xl_err *err)
+{
+    char name[40];
+    const char *const names[XL_SIDES] = { name, "the defaults" };
+    cJSON *root = xl_bench_duel_json(duel);
+    cJSON *list = cJSON_AddArrayToObject(root, "sides");
+    snprintf(name, sizeof name, "trial %" PRId64, of->trial);
+    for (size_t i = 0; i < XL_SIDES; i++) {
+        cJSON *side = cJSON_CreateObject();
+        cJSON_AddItemToArray(list, side);
+        cJSON_AddStringToObject(side, "name", names[i]);
+        cJSON_AddItemToObject(side, "config",
+                              xl_params_to_json(rounds->sides[i]));
+    }
+    cJSON_AddNumberToObject(root, "prompt_tokens",
+                            (double)finish->prompt_tokens);
+    char *path = xl_io_join(finish->run_dir, "duel.json");
+    enum xl_status rc = path ? xl_json_save(path, root, err)
+                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    cJSON_Delete(root);
+    xl_free(path);
+    return rc;
+}
+
 static enum xl_status hold_duel(const struct xl_finish *finish,
                                 struct xl_contender *base,
                                 struct xl_contender **of, struct xl_verdicts *v,
@@ -272,6 +303,8 @@ static enum xl_status hold_duel(const struct xl_finish *finish,
         rc = XL_EINTERRUPTED;
     if (rc == XL_OK)
         rc = note_duel(finish, &end, v, err);
+    if (rc == XL_OK && end.outcome == XL_RUN_OK)
+        rc = save_duel(finish, &rounds, *of, &end.duel, err);
     if (rc == XL_OK && !v->proved && base && base->passed) {
         *of = base;
         rc = keep_defaults(finish, base, &end.laps[1], v, err);
