@@ -315,17 +315,6 @@ bool xl_json_add_text(cJSON *object, const char *key, const char *text,
     return ok;
 }
 
-void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out)
-{
-    char *text = indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
-    if (!text) {
-        out->failed = true;
-        return;
-    }
-    xl_buf_text(out, text);
-    cJSON_free(text);
-}
-
 /* Bytes from the start that stand in a string as they are. */
 static size_t plain_length(const char *text)
 {
@@ -369,6 +358,68 @@ void xl_json_put_real(struct xl_buf *out, double value)
         xl_buf_add(out, text, xl_real_text(text, value));
     else
         xl_buf_text(out, "null");
+}
+
+/* -- trees ---------------------------------------------------------------- */
+
+static void break_line(struct xl_buf *out, bool indented, size_t depth)
+{
+    if (!indented)
+        return;
+    xl_buf_char(out, '\n');
+    for (size_t i = 0; i < depth; i++)
+        xl_buf_char(out, '\t');
+}
+
+static void print_node(const cJSON *node, bool indented, size_t depth,
+                       struct xl_buf *out);
+
+/* The members of an object, a line each; the items of an array on one. */
+static void print_children(const cJSON *node, bool indented, size_t depth,
+                           struct xl_buf *out)
+{
+    bool is_object = cJSON_IsObject(node);
+    xl_buf_char(out, is_object ? '{' : '[');
+    for (const cJSON *child = node->child; child; child = child->next) {
+        if (is_object) {
+            break_line(out, indented, depth + 1);
+            xl_json_put_text(out, child->string);
+            xl_buf_text(out, indented ? ":\t" : ":");
+        }
+        print_node(child, indented, depth + 1, out);
+        if (child->next)
+            xl_buf_text(out, indented && !is_object ? ", " : ",");
+    }
+    if (is_object)
+        break_line(out, indented, depth);
+    xl_buf_char(out, is_object ? '}' : ']');
+}
+
+/* cJSON's own printer takes a number of 15 digits for the same when it is off
+ * by one bit: what is stored as JSON has to come back as it was. */
+static void print_node(const cJSON *node, bool indented, size_t depth,
+                       struct xl_buf *out)
+{
+    if (cJSON_IsObject(node) || cJSON_IsArray(node))
+        print_children(node, indented, depth, out);
+    else if (cJSON_IsNumber(node))
+        xl_json_put_real(out, node->valuedouble);
+    else if (cJSON_IsString(node))
+        xl_json_put_text(out, node->valuestring);
+    else if (cJSON_IsBool(node))
+        xl_buf_text(out, cJSON_IsTrue(node) ? "true" : "false");
+    else if (cJSON_IsRaw(node))
+        xl_buf_text(out, node->valuestring);
+    else
+        xl_buf_text(out, "null");
+}
+
+void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out)
+{
+    if (root)
+        print_node(root, indented, 0, out);
+    else
+        out->failed = true; /* there was no memory to build it */
 }
 
 enum xl_status xl_json_save(const char *path, const cJSON *root,

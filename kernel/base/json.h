@@ -61,8 +61,8 @@ void xl_json_add_real(cJSON *object, const char *key, double value);
 bool xl_json_add_text(cJSON *object, const char *key, const char *text,
                       size_t n);
 
-/* Appends the tree on one line (no newline), or indented. Numbers that are
- * not finite are written as null. */
+/* Appends the tree on one line (no newline), or indented. Numbers are written
+ * so that they read back as the same bits; null when they are not finite. */
 void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out);
 
 /* Pieces for writers of many lines, who need no tree: a string in quotes

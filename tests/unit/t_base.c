@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <float.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
@@ -16,7 +13,6 @@
 #include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 #include "kernel/base/pool.h"
-#include "kernel/base/real.h"
 #include "kernel/base/rng.h"
 #include "kernel/param/param.h"
 #include "tests/harness/test.h"
@@ -127,85 +123,6 @@ static void csv_round_trip(struct xl_test *t)
                     XL_EFORMAT, &err);
     xl_buf_release(&out);
     xl_arena_release(&arena);
-}
-
-/* Against printf and strtod, which know no shorter text that reads back. */
-static bool is_shortest(double value)
-{
-    char text[XL_REAL_ROOM], plain[40];
-    size_t n = xl_real_text(text, value);
-    bool is_whole = value == floor(value) && fabs(value) < 0x1p53;
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(plain, sizeof plain, "%.*g", digits, value);
-        if (strtod(plain, NULL) == value)
-            break;
-    }
-    return n == strlen(text) && strtod(text, NULL) == value &&
-           (is_whole ? !strpbrk(text, ".e") : n <= strlen(plain));
-}
-
-static void reals_read_back(struct xl_test *t)
-{
-    static const double values[] = {
-        0,
-        -0.0,
-        1,
-        -1,
-        0.1,
-        0.3,
-        1e-4,
-        1e-5,
-        9.999e-5,
-        1e15,
-        1e16,
-        0x1p53,
-        1e22,
-        1e23,
-        5e-324,
-        1e-323,
-        1e308,
-        0.5,
-        1234567.125,
-        1e-30,
-        9.5e-31,
-        2.5e-7,
-        -3e-12,
-        4.35e-9,
-        1e14,
-        99999.5,
-        1e6,
-        -123456.75,
-        3.141592653589793,
-        DBL_MAX,
-        DBL_MIN,
-        1.0 / 3,
-        2.0 / 3,
-        1e-5 / 3,
-        0x1p-54,
-        1 - 1e-16,
-        1 + 3e-16,
-        999999999999999.9,
-    };
-    struct xl_rng rng;
-    size_t n_bad = 0;
-    char text[XL_REAL_ROOM];
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        if (!XL_CHECK(t, is_shortest(values[i])))
-            printf("    %.17g\n", values[i]);
-    xl_rng_seed(&rng, 3);
-    for (size_t i = 0; i < 200000; i++) {
-        double decimal = (double)xl_rng_below(&rng, 10000000);
-        double any = exp(80 * xl_rng_unit(&rng) - 60) * xl_rng_normal(&rng);
-        n_bad += !is_shortest(any) + !is_shortest(decimal / 1000) +
-                 !is_shortest(decimal / 1e12);
-    }
-    XL_CHECK_EQ(t, n_bad, 0);
-    xl_real_text(text, -0.00012);
-    XL_CHECK_TEXT(t, text, "-0.00012");
-    xl_real_text(text, 1.25e-7);
-    XL_CHECK_TEXT(t, text, "1.25e-07");
-    xl_real_text(text, 1000000);
-    XL_CHECK_TEXT(t, text, "1000000");
 }
 
 static void replace_is_whole(struct xl_test *t)
@@ -555,7 +472,6 @@ const struct xl_test_case xl_suite_base[] = {
     { "json_finds_places", json_finds_places },
     { "json_never_prints_nan", json_never_prints_nan },
     { "csv_round_trip", csv_round_trip },
-    { "reals_read_back", reals_read_back },
     { "replace_is_whole", replace_is_whole },
     { "options_parse", options_parse },
     { "options_refuse", options_refuse },
