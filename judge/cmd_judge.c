@@ -303,6 +303,8 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
         tier = xl_tier_of(&candidate);
     struct xl_subject subject =
         xl_subject_of_plan(plan, xl_model_config(theirs));
+    if (theirs != ours)
+        subject.params = NULL; /* a twin is of the reference's weights */
     XL_TRY_DONE(rc, xl_judge_subject(judge, &subject, tier, &judgement, err));
     const struct xl_judge_sides sides = {
         .candidate = xl_plan_effective(plan),

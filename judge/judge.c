@@ -19,6 +19,7 @@
 #include "judge/reach.h"
 #include "judge/reference.h"
 #include "judge/state_error.h"
+#include "judge/twin.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
@@ -40,8 +41,10 @@ struct xl_judge {
     struct xl_model *model;
     struct xl_judge_options options;
     size_t vocab, most_piece, tries;
+    struct xl_params naive, reference_params;
     struct xl_reference *reference;
-    struct xl_drift *drift;
+    struct xl_twins twins;
+    struct xl_drift *drift, *twin_drift; /* twin_drift: NULL until needed */
     struct xl_looks looks;
     float *piece;      /* [piece_room][vocab] */
     size_t piece_room; /* tokens */
@@ -82,7 +85,9 @@ void xl_judge_free(struct xl_judge *judge)
     if (!judge)
         return;
     xl_reference_free(judge->reference);
+    xl_twins_release(&judge->twins);
     xl_drift_free(judge->drift);
+    xl_drift_free(judge->twin_drift);
     xl_ids_release(&judge->ids);
     xl_free(judge->token_bytes);
     xl_free(judge->piece);
@@ -111,12 +116,12 @@ static enum xl_status copy_text(struct xl_judge *judge,
 
 static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
 {
-    struct xl_params naive;
     const struct xl_judge_options *o = &judge->options;
-    xl_judge_reference(&naive);
+    xl_judge_reference(&judge->naive);
+    judge->reference_params = o->reference ? *o->reference : judge->naive;
     struct xl_reference_spec spec = {
         .model = judge->model,
-        .params = o->reference ? o->reference : &naive,
+        .params = &judge->reference_params,
         .tokens = judge->ids.data,
         .n = judge->ids.n,
         .text_hash = judge->text_hash,
@@ -124,7 +129,10 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
         .piece = judge->most_piece,
         .folder = o->folder,
     };
-    return xl_reference_make(&judge->reference, &spec, err);
+    XL_TRY(xl_reference_make(&judge->reference, &spec, err));
+    spec.params = &judge->naive;
+    xl_twins_init(&judge->twins, &spec);
+    return XL_OK;
 }
 
 static void set_most_piece(struct xl_judge *judge)
@@ -183,10 +191,25 @@ struct trial {
     struct xl_state state, fork;
     bool same_shape; /* as the reference's state */
     size_t at, piece, steps;
-    double step_kl; /* sum over steps */
-    struct xl_state_error worst;
+    double step_kl;            /* sum over steps */
+    struct xl_reference *twin; /* of rounded weights, or NULL */
+    struct xl_state_error worst, twin_worst;
     struct xl_judgement *out;
 };
+
+static enum xl_status open_twin(struct trial *t, struct xl_err *err)
+{
+    struct xl_judge *judge = t->judge;
+    if (!t->subject->params)
+        return XL_OK;
+    XL_TRY(xl_twins_get(&judge->twins, t->subject->params, &t->twin, err));
+    if (t->twin && !judge->twin_drift)
+        XL_TRY(xl_drift_make(&judge->twin_drift, judge->vocab, judge->ids.data,
+                             judge->ids.n, err));
+    if (t->twin)
+        xl_drift_clear(judge->twin_drift);
+    return XL_OK;
+}
 
 static enum xl_status open_trial(struct trial *t, struct xl_err *err)
 {
@@ -216,7 +239,7 @@ static enum xl_status open_trial(struct trial *t, struct xl_err *err)
     }
     xl_drift_clear(judge->drift);
     xl_reference_rewind(judge->reference);
-    return XL_OK;
+    return open_twin(t, err);
 }
 
 static bool has_same_shape(const struct xl_config *a, const struct xl_config *b)
@@ -248,6 +271,11 @@ static enum xl_status run_piece(struct trial *t, size_t n, struct xl_err *err)
     forward(t, &t->state, t->at, n, judge->piece);
     for (size_t i = 0; i < n; i++)
         xl_drift_add(judge->drift, reference + i * vocab,
+                     judge->piece + i * vocab);
+    if (t->twin)
+        XL_TRY(xl_reference_rows(t->twin, t->at, n, &reference, err));
+    for (size_t i = 0; i < n && t->twin; i++)
+        xl_drift_add(judge->twin_drift, reference + i * vocab,
                      judge->piece + i * vocab);
     t->at += n;
     return XL_OK;
@@ -285,6 +313,11 @@ static void compare_state(struct trial *t)
             set_state(t, columns[k].first, &e);
     t->worst = xl_state_error_max(t->worst, e);
     set_state(t, XL_SCORE_STATE_C, &t->worst);
+    if (!t->twin)
+        return;
+    e = xl_state_error(xl_reference_state(t->twin, t->at), &t->state);
+    t->twin_worst = xl_state_error_max(t->twin_worst, e);
+    set_state(t, XL_SCORE_TWIN_STATE_C, &t->twin_worst);
 }
 
 /* The next position before `end` where the state is compared, or end. */
@@ -341,6 +374,20 @@ static size_t steps_of(const struct trial *t, size_t tokens)
     return steps < tokens ? steps : tokens;
 }
 
+/* What the arithmetic adds to the rounding of the weights. */
+static enum xl_status set_twin_scores(const struct trial *t,
+                                      const struct xl_drift_options *options,
+                                      struct xl_err *err)
+{
+    struct xl_score scores[XL_SCORE_COUNT];
+    xl_scores_clear(scores);
+    XL_TRY(xl_drift_scores(t->judge->twin_drift, options, scores, err));
+    t->out->scores[XL_SCORE_TWIN_KL] = scores[XL_SCORE_KL_MEAN];
+    t->out->scores[XL_SCORE_TWIN_DLOSS] = scores[XL_SCORE_DLOSS];
+    t->out->scores[XL_SCORE_TWIN_TOP1] = scores[XL_SCORE_TOP1];
+    return XL_OK;
+}
+
 /* The verdict on what has been seen. */
 static enum xl_status rule(struct trial *t, enum xl_tier tier,
                            struct xl_err *err)
@@ -354,6 +401,8 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
         .level = xl_interval_level(judge->looks.n * judge->tries),
     };
     XL_TRY(xl_drift_scores(judge->drift, &options, out->scores, err));
+    if (t->twin)
+        XL_TRY(set_twin_scores(t, &options, err));
     if (t->steps)
         out->scores[XL_SCORE_STEP_KL] =
             xl_score_point(t->step_kl / (double)t->steps, t->steps);
@@ -428,6 +477,7 @@ struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
         .ctx = plan,
         .forward = forward_plan,
         .config = config,
+        .params = params,
         .piece = (size_t)params->value[XL_PARAM_PREFILL_BLOCK],
     };
 }

@@ -138,6 +138,8 @@ struct xl_subject {
     void (*forward)(void *ctx, struct xl_state *state,
                     const struct xl_pass *pass);
     const struct xl_config *config; /* of the state; the judge's vocabulary */
+    const struct xl_params *params; /* whose formats choose its twin (twin.h);
+                                       NULL: it has none */
     size_t piece;                   /* tokens of a prefill pass */
 };
 

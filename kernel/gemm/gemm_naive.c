@@ -29,15 +29,12 @@ static double dot(const struct xl_gemm_job *job, size_t i, size_t j)
     return sum;
 }
 
-/* Outputs j .. j + 3 from weights in fp32. */
-static void dot_four(const struct xl_gemm_job *job, size_t i, size_t j,
-                     double sums[4])
+/* Four outputs, whose weights [4][k] are fp32. */
+static void dot_four(const float *x, const float *w, size_t k, double sums[4])
 {
-    const float *x = job->x + i * job->ldx;
-    const float *a = (const float *)job->w + j * job->k;
-    const float *b = a + job->k, *c = b + job->k, *d = c + job->k;
+    const float *a = w, *b = a + k, *c = b + k, *d = c + k;
     double p = 0, q = 0, r = 0, s = 0;
-    for (size_t l = 0; l < job->k; l++) {
+    for (size_t l = 0; l < k; l++) {
         double at = (double)x[l];
         p += at * (double)a[l];
         q += at * (double)b[l];
@@ -61,46 +58,49 @@ static const char *why_not(void)
     return NULL;
 }
 
-/* One output's packed weights. */
+/* The unpacked weights of four outputs. */
 static size_t scratch_floats(size_t k)
 {
-    return k;
+    return 4 * k;
 }
 
-/* Packed weights of an output are unpacked once for all rows: the same sums
- * as one weight at a time. */
+static void store_four(const struct xl_gemm_job *job, size_t i, size_t j,
+                       const float *w)
+{
+    double sums[4];
+    dot_four(job->x + i * job->ldx, w, job->k, sums);
+    for (size_t c = 0; c < 4; c++)
+        store(job, i, j + c, sums[c]);
+}
+
+/* Packed weights are unpacked once for all rows: the same sums as one weight
+ * at a time. */
 static void run_packed(const struct xl_gemm_job *job)
 {
-    float *w = job->scratch;
-    for (size_t j = job->n_begin; j < job->n_end; j++) {
-        for (size_t l = 0; l < job->k; l++)
-            w[l] = xl_packed_at(job->packed, j, l);
-        for (size_t i = 0; i < job->m; i++) {
-            const float *x = job->x + i * job->ldx;
-            double sum = 0;
-            for (size_t l = 0; l < job->k; l++)
-                sum += (double)x[l] * (double)w[l];
-            store(job, i, j, sum);
-        }
+    size_t j = job->n_begin, k = job->k;
+    for (; job->scratch && j + 4 <= job->n_end; j += 4) {
+        for (size_t l = 0; l < 4 * k; l++)
+            job->scratch[l] = xl_packed_at(job->packed, j + l / k, l % k);
+        for (size_t i = 0; i < job->m; i++)
+            store_four(job, i, j, job->scratch);
     }
+    for (; j < job->n_end; j++)
+        for (size_t i = 0; i < job->m; i++)
+            store(job, i, j, dot(job, i, j));
 }
 
 static void run(const struct xl_gemm_job *job)
 {
     assert(job->packed || job->w_dtype == XL_FP32 || job->w_dtype == XL_BF16);
-    if (job->packed && job->scratch) {
+    if (job->packed) {
         run_packed(job);
         return;
     }
-    bool is_plain = !job->packed && job->w_dtype == XL_FP32;
+    bool is_plain = job->w_dtype == XL_FP32;
     for (size_t i = 0; i < job->m; i++) {
         size_t j = job->n_begin;
-        for (; is_plain && j + 4 <= job->n_end; j += 4) {
-            double sums[4];
-            dot_four(job, i, j, sums);
-            for (size_t c = 0; c < 4; c++)
-                store(job, i, j + c, sums[c]);
-        }
+        for (; is_plain && j + 4 <= job->n_end; j += 4)
+            store_four(job, i, j, (const float *)job->w + j * job->k);
         for (; j < job->n_end; j++)
             store(job, i, j, dot(job, i, j));
     }
