@@ -227,13 +227,25 @@ check "only $kills kills hit a running sweep" test $kills -ge "$sweeps"
 
 # -- asked to stop ------------------------------------------------------------
 
-# stopped SIGNAL CODE LINE: a signal when standard error shows LINE.
+# Are so many trials measured in the run under $1? Else, is the word on stderr?
+reached() {
+    case $2 in
+    [0-9]*)
+        db=$(run_in "$1")/trials.db
+        n=$([ -f "$db" ] && ask "$db" 'SELECT count(*) FROM result')
+        [ "$(echo "$n" | grep -cE '^[0-9]+$')" -eq 1 ] && [ "$n" -ge "$2" ]
+        ;;
+    *) grep -qF "$2" err ;;
+    esac
+}
+
+# stopped SIGNAL CODE WHEN: a signal after WHEN trials, or at a word on stderr.
 stopped() {
     signal=$1 want=$2 line=$3
     shift 3
     what="SIG$signal at '$line'"
     start "$@" --log-dir "stop$signal"
-    while kill -s 0 "$pid" 2>/dev/null && ! grep -qF "$line" err; do
+    while kill -s 0 "$pid" 2>/dev/null && ! reached "stop$signal" "$line"; do
         sleep 0.01
     done
     kill -s "$signal" "$pid" 2>/dev/null
@@ -259,8 +271,8 @@ stopped() {
     look "$folder"
     whole "$folder"
 }
-stopped INT 130 " 2/$trials " "$@"
+stopped INT 130 2 "$@"
 rm -rf stopINT
 stopped INT 130 "judging" "$@"
-stopped TERM 143 " 5/$trials " "$@"
+stopped TERM 143 5 "$@"
 finish

@@ -136,6 +136,27 @@ static void phases_follow_metrics(struct xl_test *t)
     }
 }
 
+static void values_have_units(struct xl_test *t)
+{
+    static const char *const rows[][2] = {
+        { "balanced", "tok/s" },
+        { "latency@95", "s" },
+        { "memory", "B" },
+        { "decode where memory<2GiB", "tok/s" },
+        { "decode^0.7*prefill^0.3", "" },
+        { "decode, memory", "" },
+    };
+    struct xl_err err = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xl_objective *o;
+        enum xl_status rc = xl_objective_parse(&o, rows[i][0], &err);
+        if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+            continue;
+        XL_CHECK_TEXT(t, xl_objective_unit(o), rows[i][1]);
+        xl_objective_free(o);
+    }
+}
+
 static void several_are_told_apart(struct xl_test *t)
 {
     struct xl_reading r = reading_of(900, 100, 0.012, 1.5e9);
@@ -256,6 +277,7 @@ const struct xl_test_case xl_suite_objective[] = {
     { "formulas are arithmetic", formulas_are_arithmetic },
     { "mistakes name their column", mistakes_name_their_column },
     { "phases follow metrics", phases_follow_metrics },
+    { "values have units", values_have_units },
     { "several are told apart", several_are_told_apart },
     { "ratios say how much better", ratios_say_how_much_better },
     { "random texts are harmless", random_texts_are_harmless },

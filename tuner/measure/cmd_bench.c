@@ -83,7 +83,7 @@ static const struct xl_opt rows[XL_BENCH_OPTS] = {
                               .alias = "output" },
     [XL_BENCH_OPT_VS] = { .name = "vs",
                           .kind = XL_OPT_LIST,
-                          .arg = "A[,B]",
+                          .arg = "A [B]",
                           .help = "duel: the configuration in effect against "
                                   "A, or A against B; each a file, a profile "
                                   "name, 'defaults' or name=value,..." },
@@ -420,15 +420,30 @@ static enum xl_status report_duel(struct bench *b, const struct xl_duel *duel,
     return rc;
 }
 
+/* The sides of "--vs A,B" and of "--vs A B", whose B is a word of its own. */
+static enum xl_status parse_sides(const struct xl_opts *opts,
+                                  struct xl_duel_sides *sides,
+                                  struct xl_err *err)
+{
+    const struct xl_opt_value *vs =
+        &opts->values[XL_GROUP_OWN][XL_BENCH_OPT_VS];
+    const char *both[XL_SIDES] = { 0 };
+    if (opts->n_args == 0)
+        return xl_duel_sides_parse(sides, vs->texts, vs->n_texts, err);
+    if (vs->n_texts + opts->n_args > XL_SIDES)
+        return xl_fail(err, XL_EUSAGE, "--vs names more than two sides");
+    both[0] = vs->texts[0];
+    both[1] = opts->args[0];
+    return xl_duel_sides_parse(sides, both, XL_SIDES, err);
+}
+
 static enum xl_status run_duel(struct bench *b, struct xl_err *err)
 {
     const struct xl_opts *opts = &b->ctx->opts;
-    const struct xl_opt_value *vs =
-        &opts->values[XL_GROUP_OWN][XL_BENCH_OPT_VS];
     struct xl_duel_sides sides;
     struct xl_duel duel = { 0 };
     enum xl_status rc;
-    XL_TRY(xl_duel_sides_parse(&sides, vs->texts, vs->n_texts, err));
+    XL_TRY(parse_sides(opts, &sides, err));
     XL_TRY_DONE(rc, open_sides(b, &sides, err));
     struct xl_bench_duel_job job = {
         .model = b->session.model,
@@ -514,7 +529,8 @@ static enum xl_status run_store(struct xl_cmd_ctx *ctx, struct xl_err *err)
 
 static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    if (ctx->opts.n_args == 0)
+    bool is_duel = xl_opt_given(&ctx->opts, XL_GROUP_OWN, XL_BENCH_OPT_VS);
+    if (ctx->opts.n_args == 0 || is_duel)
         return run_model(ctx, err);
     if (strcmp(ctx->opts.args[0], "kernel") == 0)
         return xl_bench_kernel(ctx, err);
@@ -531,7 +547,7 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 const struct xl_cmd xl_cmd_bench = {
     .name = "bench",
     .summary = "measures configurations against this machine's limits",
-    .usage = "[-p N[,N...]] [-n N[,N...]] [--batch N[,N...]] [--vs A[,B]] "
+    .usage = "[-p N[,N...]] [-n N[,N...]] [--batch N[,N...]] [--vs A [B]] "
              "[OPTIONS]\n"
              "       xltune bench kernel NAME [--shape AxBxC] [OPTIONS]\n"
              "       xltune bench store [TRIALS] [--json]",

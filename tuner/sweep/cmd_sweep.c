@@ -291,7 +291,9 @@ static enum xl_status end_status(const struct job *job,
                        "why",
                        v->why, job->run_dir);
     if (strict && !v->proved)
-        return xl_fail(err, XL_EUNPROVED, "%s", v->why);
+        return xl_fail(err, XL_EUNPROVED, "%s%s",
+                       strncmp(v->why, "not proved", 10) ? "not proved: " : "",
+                       v->why);
     return XL_OK;
 }
 
@@ -357,7 +359,7 @@ static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
     xl_buf_init(&words, 0);
     enum xl_status rc = xl_insight_file(&source, &words, err);
     if (rc == XL_OK && !job->ctx->json && words.len)
-        fputs(words.data, stdout);
+        xl_sweep_print_wrapped(words.data);
     xl_buf_release(&words);
     return rc;
 }
@@ -407,6 +409,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     enum xl_status rc = grade_machine(job, &sweep, &base, err);
     job->progress = (struct xl_sweep_progress){
         .space = job->setup.space,
+        .unit = xl_objective_unit(job->setup.objective),
         .quiet = job->ctx->quiet,
         .deadline_ns = job->pace.end_ns,
     };
@@ -422,6 +425,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     XL_TRY(rc);
     struct xl_sweep_report report = { .run_dir = job->run_dir,
                                       .space = job->setup.space,
+                                      .store = job->store,
                                       .verdicts = &verdicts,
                                       .end = end,
                                       .grade = &job->grade };
@@ -429,7 +433,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     if (job->ctx->json)
         XL_TRY(xl_sweep_print_json(&report, err));
     else
-        xl_sweep_print(&report);
+        XL_TRY(xl_sweep_print(&report, err));
     XL_TRY(tell_insight(job, err));
     return end_status(job, &verdicts, err);
 }

@@ -7,6 +7,8 @@
 
 #include "kernel/base/cmd_print.h"
 #include "kernel/base/json.h"
+#include "tuner/store/query.h"
+#include "tuner/sweep/attempt.h"
 
 const char *xl_sweep_short_params(const struct xl_param_space *of,
                                   const struct xl_params *params, char *out,
@@ -28,53 +30,239 @@ const char *xl_sweep_short_params(const struct xl_param_space *of,
     return out;
 }
 
+/* -- lines ---------------------------------------------------------------- */
+
+enum {
+    WIDTH = 79,
+    INDENT = 9,
+    MOST_REASONS = 6 /* kinds of them that are said */
+};
+
+/* Where a line is best broken so that no more than `room` letters stand before:
+ * at a space, but not within brackets. 0 = nowhere. */
+static size_t find_break(const char *line, size_t room)
+{
+    size_t depth = 0, best = 0;
+    for (size_t i = 0; i <= room; i++) {
+        depth += line[i] == '[';
+        depth -= line[i] == ']' && depth > 0;
+        if (line[i] == ' ' && depth == 0)
+            best = i;
+    }
+    return best;
+}
+
+static bool is_command(const char *line, size_t n)
+{
+    const char *at = strstr(line, "xltune ");
+    return at && at < line + n;
+}
+
+/* One line of n letters. */
+static void put_line(const char *line, size_t n)
+{
+    size_t room = WIDTH;
+    while (n > room && !is_command(line, n)) {
+        size_t cut = find_break(line, room);
+        if (cut <= INDENT)
+            break; /* a word that is longer than a line */
+        printf("%.*s\n%*s", (int)cut, line, INDENT, "");
+        line += cut + 1;
+        n -= cut + 1;
+        room = WIDTH - INDENT;
+    }
+    printf("%.*s\n", (int)n, line);
+}
+
+void xl_sweep_print_wrapped(const char *text)
+{
+    while (*text) {
+        const char *end = strchr(text, '\n');
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        put_line(text, n);
+        text += n + (end != NULL);
+    }
+}
+
+/* -- why trials failed ---------------------------------------------------- */
+
+size_t xl_sweep_is_refusal(const char *reason)
+{
+    size_t n = strlen(XL_REFUSED);
+    if (strncmp(reason, XL_REFUSED, n) != 0)
+        return 0;
+    const char *colon = strstr(reason + n, ": ");
+    return colon ? (size_t)(colon - reason) + 2 : n;
+}
+
+/* Reasons of one kind: alike but for their figures. */
+struct kind {
+    char reason[XL_RUN_REASON];
+    enum xl_trial_state state;
+    size_t n;
+};
+
+struct kinds {
+    struct kind items[MOST_REASONS];
+    size_t n, others;
+};
+
+static bool is_figure(char c)
+{
+    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+';
+}
+
+static bool are_alike(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (is_figure(*a))
+            a++;
+        while (is_figure(*b))
+            b++;
+        if (*a != *b)
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+static enum xl_status count_reason(void *ctx, const struct xl_store_trial *row,
+                                   struct xl_err *err)
+{
+    struct kinds *kinds = ctx;
+    size_t i = 0;
+    (void)err;
+    if (!row->reason || !row->reason[0])
+        return XL_OK;
+    while (i < kinds->n && !(kinds->items[i].state == row->state &&
+                             are_alike(kinds->items[i].reason, row->reason)))
+        i++;
+    if (i == MOST_REASONS) {
+        kinds->others++;
+        return XL_OK;
+    }
+    struct kind *kind = &kinds->items[i];
+    if (i == kinds->n) {
+        kind->state = row->state;
+        snprintf(kind->reason, sizeof kind->reason, "%s", row->reason);
+        kinds->n++;
+    }
+    kind->n++;
+    return XL_OK;
+}
+
+static enum xl_status print_reasons(const struct xl_sweep_report *r,
+                                    struct xl_buf *out, struct xl_err *err)
+{
+    struct kinds kinds = { .n = 0 };
+    XL_TRY(xl_query_trials(r->store, 0, count_reason, &kinds, err));
+    for (size_t i = 0; i < kinds.n; i++) {
+        const struct kind *kind = &kinds.items[i];
+        size_t skip = xl_sweep_is_refusal(kind->reason);
+        xl_buf_printf(out, "%-8s %zu: %s\n",
+                      skip ? "refused" : xl_trial_state_name(kind->state),
+                      kind->n, kind->reason + skip);
+    }
+    if (kinds.others)
+        xl_buf_printf(out, "others   %zu: xltune runs show %s\n", kinds.others,
+                      r->run_dir);
+    return XL_OK;
+}
+
+/* -- the summary ---------------------------------------------------------- */
+
 static void print_speed(const char *name, const struct xl_estimate *speed,
-                        const struct xl_estimate *ratio)
+                        const struct xl_estimate *ratio, struct xl_buf *out)
 {
     if (speed->n == 0)
         return;
-    printf("  %-8s %9.1f tok/s [%.1f, %.1f] n=%zu", name, speed->median,
-           speed->lo, speed->hi, speed->n);
+    xl_buf_printf(out, "%-8s %.1f tok/s [%.1f, %.1f], n %zu", name,
+                  speed->median, speed->lo, speed->hi, speed->n);
     if (ratio)
-        printf("   %.2f x the defaults [%.2f, %.2f]", ratio->median, ratio->lo,
-               ratio->hi);
-    putchar('\n');
+        xl_buf_printf(out, "; %.2f x the defaults [%.2f, %.2f]", ratio->median,
+                      ratio->lo, ratio->hi);
+    xl_buf_char(out, '\n');
 }
 
-void xl_sweep_print(const struct xl_sweep_report *r)
+static enum xl_status print_counts(const struct xl_sweep_report *r,
+                                   struct xl_buf *out, struct xl_err *err)
 {
     const struct xl_verdicts *v = r->verdicts;
-    char params[400], start[80], end[80];
-    printf("%zu configurations measured, %zu of them dropped early, %zu "
-           "failed; %zu passed the whole judge, %zu were refused, %zu not "
-           "proved; %s\n",
-           v->n_ok, v->n_dropped, v->n_failed, v->n_passed, v->n_refused,
-           v->n_unproved, xl_sweep_end_text(r->end));
-    if (!v->winner) {
-        printf("no winner: %s\nrun      %s\n", v->why, r->run_dir);
-        return;
-    }
-    printf("winner   %s%s\n", v->is_default ? "the defaults: " : "",
-           xl_sweep_short_params(r->space, &v->params, params, sizeof params));
-    printf("         %s\n", v->why);
-    print_speed("prefill", &v->figures.prefill_tok_s,
-                v->is_default ? NULL : &v->prefill_ratio);
-    print_speed("decode", &v->figures.decode_tok_s,
-                v->is_default ? NULL : &v->decode_ratio);
-    printf("quality  %s (tier %s)%s%s\n", v->verdict, v->tier,
-           v->reason[0] ? ": " : "", v->reason);
-    if (r->grade->rounds)
-        printf("machine  at the start %s\n         at the end   %s\n",
-               xl_machine_grade_text(r->grade, start, sizeof start),
-               xl_machine_grade_text(&v->grade, end, sizeof end));
-    printf("run      %s\n", r->run_dir);
-    printf("profile  %s/best.json%s\n", r->run_dir,
-           v->proved || v->is_default ? ", applied by every later run on this "
-                                        "machine"
-                                      : "");
-    printf("next     xltune judge --run %s && xltune plot --run %s\n",
-           r->run_dir, r->run_dir);
+    xl_buf_printf(out,
+                  "measured %zu configurations, %zu of them dropped early; "
+                  "%zu failed; %s\n",
+                  v->n_ok, v->n_dropped, v->n_failed,
+                  xl_sweep_end_text(r->end));
+    xl_buf_printf(out, "judged   %zu passed, %zu refused, %zu not proved",
+                  v->n_passed, v->n_refused, v->n_unproved);
+    if (v->n_unheard)
+        xl_buf_printf(out, "; for %zu there was no time", v->n_unheard);
+    xl_buf_char(out, '\n');
+    return print_reasons(r, out, err);
 }
+
+static void print_winner(const struct xl_sweep_report *r, struct xl_buf *out)
+{
+    const struct xl_verdicts *v = r->verdicts;
+    char text[400];
+    xl_buf_printf(
+        out, "winner   %s%s\n         %s\n",
+        v->is_default ? "the defaults: " : "",
+        xl_sweep_short_params(r->space, &v->params, text, sizeof text), v->why);
+    print_speed("prefill", &v->figures.prefill_tok_s,
+                v->is_default ? NULL : &v->prefill_ratio, out);
+    print_speed("decode", &v->figures.decode_tok_s,
+                v->is_default ? NULL : &v->decode_ratio, out);
+    xl_buf_printf(out, "quality  %s (tier %s)%s%s\n", v->verdict, v->tier,
+                  v->reason[0] ? ": " : "", v->reason);
+    if (!r->grade->rounds)
+        return;
+    xl_buf_printf(out, "machine  at the start %s\n",
+                  xl_machine_grade_text(r->grade, text, sizeof text));
+    xl_buf_printf(out, "         at the end   %s\n",
+                  xl_machine_grade_text(&v->grade, text, sizeof text));
+}
+
+static void print_files(const struct xl_sweep_report *r, struct xl_buf *out)
+{
+    const struct xl_verdicts *v = r->verdicts;
+    xl_buf_printf(out, "run      %s\n", r->run_dir);
+    if (v->n_unwritten)
+        xl_buf_printf(out,
+                      "         without %zu of its outputs, for which "
+                      "there was no time\n",
+                      v->n_unwritten);
+    if (!v->winner)
+        return;
+    xl_buf_printf(out, "profile  %s/best.json\n", r->run_dir);
+    if (v->proved || v->is_default)
+        xl_buf_text(out, "         every later run on this machine uses it\n");
+    xl_buf_printf(out,
+                  "next     xltune judge --run %s\n"
+                  "         xltune plot --run %s\n",
+                  r->run_dir, r->run_dir);
+}
+
+enum xl_status xl_sweep_print(const struct xl_sweep_report *r,
+                              struct xl_err *err)
+{
+    struct xl_buf out;
+    xl_buf_init(&out, 0);
+    enum xl_status rc = print_counts(r, &out, err);
+    if (r->verdicts->winner)
+        print_winner(r, &out);
+    else
+        xl_buf_printf(&out, "winner   none: %s\n", r->verdicts->why);
+    print_files(r, &out);
+    if (rc == XL_OK)
+        rc = xl_buf_check(&out, "the summary", err);
+    if (rc == XL_OK)
+        xl_sweep_print_wrapped(out.data);
+    xl_buf_release(&out);
+    return rc;
+}
+
+/* -- as JSON -------------------------------------------------------------- */
 
 static void add_ratio(cJSON *to, const char *name, const struct xl_estimate *e)
 {

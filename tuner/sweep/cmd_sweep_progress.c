@@ -14,7 +14,8 @@
 enum {
     LINE_ROOM = 4096,
     WIDTH = 80,
-    SELDOM = 50 /* lines of trials that come from the store: one in so many */
+    REASON = 72, /* letters of one, at most */
+    SELDOM = 50  /* lines of trials that come from the store: one in so many */
 };
 #define WIDE 1.96 /* standard errors of an interval of 95 % */
 
@@ -22,7 +23,8 @@ void xl_sweep_progress_start(struct xl_sweep_progress *p)
 {
     struct winsize size = { 0 };
     const char *term = getenv("TERM");
-    p->is_live = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    p->is_shown = !p->quiet && isatty(STDERR_FILENO);
+    p->is_live = p->is_shown && term && strcmp(term, "dumb") != 0;
     bool knows = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0;
     p->width = knows && size.ws_col > 20 ? size.ws_col : WIDTH;
     p->start_ns = xl_clock_ns();
@@ -50,15 +52,31 @@ static void print_pace(const struct xl_sweep_progress *p,
                       left < 120 ? left : left / 60);
 }
 
-static void print_best(const struct xl_sweep_news *news, struct xl_buf *out)
+/* "best 40577 tok/s +-0.8 %" */
+static void print_best(const struct xl_sweep_progress *p,
+                       const struct xl_sweep_news *news, struct xl_buf *out)
 {
     double best = fabs(news->best), reach = WIDE * news->best_share;
     if (!isfinite(best))
         return;
-    xl_buf_printf(out, "  best %.6g", best);
+    xl_buf_printf(out, best < 1000 ? "  best %.4g" : "  best %.0f", best);
+    if (p->unit && p->unit[0])
+        xl_buf_printf(out, " %s", p->unit);
     if (reach > 0)
-        xl_buf_printf(out, " [%.6g, %.6g]", best * (1 - reach),
-                      best * (1 + reach));
+        xl_buf_printf(out, " +-%.2g %%", 100 * reach);
+}
+
+/* A reason at its beginning: the whole is in the store, and said once in the
+ * summary. */
+static void print_failure(const struct xl_sweep_news *news, struct xl_buf *out)
+{
+    size_t skip = xl_sweep_is_refusal(news->reason);
+    const char *reason = news->reason + skip;
+    const char *colon = strstr(reason, ": ");
+    size_t n = colon ? (size_t)(colon - reason) : strlen(reason);
+    xl_buf_printf(out, "%s: %.*s",
+                  skip ? "refused" : xl_run_outcome_name(news->outcome),
+                  (int)(n < REASON ? n : REASON), reason);
 }
 
 static void print_trial(const struct xl_sweep_progress *p,
@@ -70,8 +88,7 @@ static void print_trial(const struct xl_sweep_progress *p,
                       news->figures.prefill_tok_s.median,
                       news->figures.decode_tok_s.median);
     else
-        xl_buf_printf(out, "%s: %s", xl_run_outcome_name(news->outcome),
-                      news->reason);
+        print_failure(news, out);
     xl_buf_printf(
         out, "%s  %s", news->is_dropped ? "  dropped" : "",
         xl_sweep_short_params(p->space, news->params, params, sizeof params));
@@ -82,13 +99,13 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
     struct xl_sweep_progress *p = ctx;
     struct xl_buf line;
     p->measured += !news->from_store;
-    if (p->quiet || (news->from_store && news->done % SELDOM))
+    if (!p->is_shown || (news->from_store && news->done % SELDOM))
         return;
     xl_buf_init(&line, LINE_ROOM);
     xl_buf_printf(&line, "%3zu/%zu", news->done, news->budget);
     if (p->is_live) {
         print_pace(p, news, &line);
-        print_best(news, &line);
+        print_best(p, news, &line);
         xl_buf_text(&line, "  ");
         print_trial(p, news, &line);
         /* A line that wraps could not be written over. */
@@ -96,7 +113,7 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
     } else {
         xl_buf_text(&line, "  ");
         print_trial(p, news, &line);
-        print_best(news, &line);
+        print_best(p, news, &line);
         print_pace(p, news, &line);
         fprintf(stderr, "%s\n", line.data);
     }

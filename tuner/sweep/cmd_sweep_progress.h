@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How `xltune sweep` gets on, to standard error: one line that is written
- * over on a terminal, else a line a trial. */
+ * How `xltune sweep` gets on, to standard error and only on a terminal: one
+ * line that is written over, or a line a trial where that cannot be. */
 #ifndef XL_CMD_SWEEP_PROGRESS_H
 #define XL_CMD_SWEEP_PROGRESS_H
 
@@ -10,10 +10,11 @@
 
 struct xl_sweep_progress {
     const struct xl_param_space *space;
+    const char *unit; /* of the objective's value; "" or NULL = none */
     bool quiet;
-    uint64_t deadline_ns; /* of the search; 0 = none */
+    uint64_t deadline_ns; /* of the sweep; 0 = none */
     /* private */
-    bool is_live;
+    bool is_shown, is_live;
     size_t width, measured;
     uint64_t start_ns;
 };

@@ -43,6 +43,12 @@ static const char *const names[XL_METRIC_COUNT] = {
 #undef XL_METRIC
 };
 
+static const char *const value_units[XL_METRIC_COUNT] = {
+#define XL_METRIC(id, name, unit, is_less, phases, help) unit,
+#include "tuner/sweep/objective.def"
+#undef XL_METRIC
+};
+
 const char *xl_metric_name(enum xl_metric metric)
 {
     return names[metric];
@@ -334,6 +340,14 @@ size_t xl_objective_count(const struct xl_objective *objective)
 const char *xl_objective_item(const struct xl_objective *objective, size_t i)
 {
     return objective->items[i].text;
+}
+
+const char *xl_objective_unit(const struct xl_objective *objective)
+{
+    for (size_t i = 0; i < XL_METRIC_COUNT && objective->n == 1; i++)
+        if (strcmp(objective->items[0].text, names[i]) == 0)
+            return value_units[i];
+    return "";
 }
 
 bool xl_objective_is_less(const struct xl_objective *objective, size_t i)

@@ -64,6 +64,8 @@ bool xl_objective_reads(const struct xl_objective *objective,
 /* Objectives in it, 1 to XL_STRATEGY_VALUES, and how each is written. */
 size_t xl_objective_count(const struct xl_objective *objective);
 const char *xl_objective_item(const struct xl_objective *objective, size_t i);
+/* The unit of its value: "tok/s"; "" of a formula and of several. */
+const char *xl_objective_unit(const struct xl_objective *objective);
 bool xl_objective_is_less(const struct xl_objective *objective, size_t i);
 
 /* Does the reading keep to what stands after `where`? What is unknown holds.
