@@ -42,6 +42,7 @@ int main(int argc, char **argv)
         .services = &services,
         .version_details = xl_build_text,
     };
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
     return xl_cmd_main(&program, argc, argv);
 }

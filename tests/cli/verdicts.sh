@@ -30,6 +30,11 @@ run "$@" --space one.json --log-dir json --strict --json
 code 7
 check "it is no one document" test "$(grep -c '"proved":false' out)" -eq 1
 
+cat >all.json <<'JSON'
+{"params": {"chunk_size": [16, 32, 48, 64, 96, 128], "heads_per_band": [1, 2, 4],
+            "prefill_block": [64, 128, 192, 256]}}
+JSON
+
 # -- no time ------------------------------------------------------------------
 
 dir=short
@@ -39,6 +44,45 @@ says "the time was up"
 says "--resume $(echo $dir/*)"
 run sweep --resume "$(echo $dir/*)" --time-budget 60
 check "exit code $rc" test "$rc" -eq 4 -o "$rc" -eq 0
+
+# -- what goes wrong around it -------------------------------------------------
+
+run "$@" --space one.json --log-dir held
+code 0
+held=$(echo held/*)
+what="a run that another process holds"
+flock "$held" "$XLTUNE" sweep --resume "$held" >out 2>err
+rc=$?
+refused 75 "$held" "another process"
+what="a store that another process has locked"
+(
+    echo 'BEGIN EXCLUSIVE;'
+    : >locked
+    while [ -f locked ]; do sleep 0.05; done
+) | sqlite3 "$held/trials.db" &
+while [ ! -f locked ]; do sleep 0.01; done
+sleep 0.2
+run sweep --resume "$held"
+rm -f locked
+wait
+refused 75 "$held" busy
+run sweep --resume "$held"
+code 0
+
+# A disk that is full, as the limit on the size of files has it.
+what="a file that may not grow"
+(
+    ulimit -f 500
+    exec "$XLTUNE" "$@" --space all.json --trials 60 --log-dir full
+) >out 2>err
+rc=$?
+code 1
+check "not one last line: $(tail -n 2 err)" has err "xltune sweep: cannot"
+check "it does not name the run" has err "full/"
+n=$(sqlite3 "$(echo full/*)/trials.db" 'SELECT count(*) FROM sample')
+check "samples are lost: '$n'" test "${n:-0}" -gt 0
+run sweep --resume "$(echo full/*)"
+code 0
 
 # -- bench --vs -----------------------------------------------------------------
 

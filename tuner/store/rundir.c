@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +82,31 @@ bool xl_rundir_time(const char *name, int64_t *seconds)
         return false;
     *seconds = (int64_t)mktime(&tm);
     return *seconds != -1;
+}
+
+enum xl_status xl_rundir_lock(const char *path, int *lock, struct xl_err *err)
+{
+    *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0)
+        return xl_fail(err, XL_EIO, "cannot open '%s': %s", path,
+                       strerror(errno));
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+        return XL_OK;
+    bool is_held = errno == EWOULDBLOCK;
+    xl_rundir_unlock(lock);
+    if (!is_held)
+        return XL_OK;
+    return xl_fail(err, XL_EBUSY,
+                   "another process measures in '%s'; wait for it or end it, "
+                   "then run again",
+                   path);
+}
+
+void xl_rundir_unlock(int *lock)
+{
+    if (*lock >= 0)
+        close(*lock);
+    *lock = -1;
 }
 
 char *xl_rundir_file(const char *path, const char *file)

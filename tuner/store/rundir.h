@@ -46,6 +46,12 @@ void xl_rundir_list_release(struct xl_rundir_list *list);
 /* Stamp in a folder's name in seconds since 1970 (local time), or false. */
 bool xl_rundir_time(const char *name, int64_t *seconds);
 
+/* Keeps other sweeps out of a run folder until *lock is closed or the process
+ * ends, however it ends. XL_EBUSY when another one measures there. *lock is a
+ * descriptor, -1 where the file system has no locks. */
+enum xl_status xl_rundir_lock(const char *path, int *lock, struct xl_err *err);
+void xl_rundir_unlock(int *lock);
+
 /* "path/file" of a run folder, NULL without memory. */
 char *xl_rundir_file(const char *path, const char *file);
 

@@ -426,9 +426,14 @@ enum xl_status xl_attempt_run(const struct xl_sweep *sweep, int64_t trial,
                               struct xl_err *err)
 {
     struct attempt a = { .sweep = sweep, .err = err };
-    XL_TRY(xl_store_claim(sweep->store, trial, &a.claim, err));
+    enum xl_status rc = xl_store_claim(sweep->store, trial, &a.claim, err);
+    if (rc == XL_ENOTFOUND)
+        return xl_fail(err, XL_EBUSY,
+                       "another process measures in this run; wait for it or "
+                       "end it, then resume");
+    XL_TRY(rc);
     xl_heat_begin(&a.heat, sweep->race);
-    enum xl_status rc = run_claimed(&a, params, news, reason);
+    rc = run_claimed(&a, params, news, reason);
     xl_heat_release(&a.heat);
     return rc;
 }

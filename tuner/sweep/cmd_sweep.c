@@ -50,6 +50,7 @@ struct job {
     cJSON *meta; /* run_meta.json of the run */
     struct xl_setup setup;
     char *run_dir;
+    int lock; /* on the run folder; -1 = none */
     struct xl_store *store;
     struct xl_evaluator *evaluator;
     struct xl_key key;
@@ -233,12 +234,14 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
         xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_RESUME);
     if (resume) {
         XL_TRY(open_resumed(job, resume, err));
+        XL_TRY(xl_rundir_lock(job->run_dir, &job->lock, err));
         XL_TRY(tidy(job, err));
     } else {
         XL_TRY(
             xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL, err));
         XL_TRY(xl_sweep_provable(&job->setup, err));
         XL_TRY(create_run(job, err));
+        XL_TRY(xl_rundir_lock(job->run_dir, &job->lock, err));
     }
     XL_TRY(open_store(job, err));
     note_facts(job, "host",
@@ -442,6 +445,7 @@ static void close_job(struct job *job)
 {
     xl_evaluator_free(job->evaluator);
     xl_store_close(job->store);
+    xl_rundir_unlock(&job->lock);
     xl_setup_release(&job->setup);
     xl_opts_release(&job->words);
     xl_free(job->word_list);
@@ -453,7 +457,7 @@ static void close_job(struct job *job)
 static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
                                   struct xl_err *err)
 {
-    struct job job = { .ctx = ctx };
+    struct job job = { .ctx = ctx, .lock = -1 };
     struct xl_buf text;
     xl_buf_init(&text, 0);
     enum xl_status rc = open_resumed(&job, run, err);
@@ -474,7 +478,7 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct job job = { .ctx = ctx, .pace.start_ns = xl_clock_ns() };
+    struct job job = { .ctx = ctx, .lock = -1, .pace.start_ns = xl_clock_ns() };
     catch_signals();
     enum xl_status rc = open_run(&job, err);
     if (rc == XL_OK) {
