@@ -256,6 +256,9 @@ stopped() {
     folder=$(run_in "stop$signal")
     check "it does not say how to go on: $(tail -n 1 err)" \
         has err "xltune sweep --resume $folder"
+    check "there is no summary.csv" test -s "$folder/summary.csv"
+    check "it does not say how far it came: $(tail -n 1 err)" \
+        has err "of $trials configurations, best"
     n=$(ask "$folder/trials.db" "SELECT count(*) FROM trial WHERE state = 'ok'")
     check "no partial results are kept" test "$n" -ge 1
     n=$(ask "$folder/trials.db" \

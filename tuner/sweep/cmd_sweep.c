@@ -10,6 +10,7 @@
 #include "tuner/measure/evaluator.h"
 #include "tuner/profile/home.h"
 #include "tuner/store/query.h"
+#include "tuner/store/export.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/cmd_sweep_print.h"
 #include "tuner/sweep/cmd_sweep_progress.h"
@@ -261,12 +262,16 @@ static void to_params(void *ctx, const uint32_t *point,
     xl_param_space_params(ctx, point, params);
 }
 
+/* The files of the run hold what there is. */
 static enum xl_status stopped(const struct job *job, struct xl_err *err)
 {
     int number = atomic_load(&stop_signal);
+    char text[200];
+    (void)xl_export_run(job->store, job->run_dir, NULL); /* the store has all */
     return xl_fail(err, number == SIGTERM ? XL_ETERMINATED : XL_EINTERRUPTED,
-                   "stopped; what was measured is kept. Go on with: xltune "
+                   "stopped%s; what was measured is kept. Go on with: xltune "
                    "sweep --resume %s",
+                   xl_sweep_progress_text(&job->progress, text, sizeof text),
                    job->run_dir);
 }
 
@@ -419,6 +424,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     xl_sweep_progress_start(&job->progress);
     if (rc == XL_OK)
         rc = xl_sweep_search(&sweep, &end, err);
+    xl_sweep_progress_clear(&job->progress);
     if (rc == XL_EINTERRUPTED || (rc == XL_OK && end == XL_END_STOPPED))
         return stopped(job, err);
     XL_TRY(rc);

@@ -59,7 +59,7 @@ static void print_best(const struct xl_sweep_progress *p,
     double best = fabs(news->best), reach = WIDE * news->best_share;
     if (!isfinite(best))
         return;
-    xl_buf_printf(out, best < 1000 ? "  best %.4g" : "  best %.0f", best);
+    xl_buf_printf(out, best < 1000 ? " best %.4g" : " best %.0f", best);
     if (p->unit && p->unit[0])
         xl_buf_printf(out, " %s", p->unit);
     if (reach > 0)
@@ -99,12 +99,16 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
     struct xl_sweep_progress *p = ctx;
     struct xl_buf line;
     p->measured += !news->from_store;
+    p->done = news->done;
+    p->budget = news->budget;
+    p->best = fabs(news->best);
     if (!p->is_shown || (news->from_store && news->done % SELDOM))
         return;
     xl_buf_init(&line, LINE_ROOM);
     xl_buf_printf(&line, "%3zu/%zu", news->done, news->budget);
     if (p->is_live) {
         print_pace(p, news, &line);
+        xl_buf_char(&line, ' ');
         print_best(p, news, &line);
         xl_buf_text(&line, "  ");
         print_trial(p, news, &line);
@@ -113,12 +117,37 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
     } else {
         xl_buf_text(&line, "  ");
         print_trial(p, news, &line);
+        xl_buf_char(&line, ' ');
         print_best(p, news, &line);
         print_pace(p, news, &line);
         fprintf(stderr, "%s\n", line.data);
     }
     fflush(stderr);
     xl_buf_release(&line);
+}
+
+void xl_sweep_progress_clear(const struct xl_sweep_progress *p)
+{
+    if (p->is_live)
+        fputs("\r\033[K", stderr);
+}
+
+const char *xl_sweep_progress_text(const struct xl_sweep_progress *p, char *out,
+                                   size_t room)
+{
+    struct xl_buf text;
+    const struct xl_sweep_news news = { .best = p->best };
+    xl_buf_init(&text, LINE_ROOM);
+    if (p->done)
+        xl_buf_printf(&text, " after %zu of %zu configurations", p->done,
+                      p->budget);
+    if (p->done && isfinite(p->best)) {
+        xl_buf_text(&text, ",");
+        print_best(p, &news, &text);
+    }
+    snprintf(out, room, "%s", text.data);
+    xl_buf_release(&text);
+    return out;
 }
 
 void xl_sweep_progress_talk(void *ctx, const char *line)
