@@ -472,6 +472,8 @@ static enum xl_status complete(const struct xl_finish *finish,
     XL_TRY(xl_sweep_measure(finish->sweep, finish->base, "defaults", err));
     if (!finish->space)
         return XL_OK;
+    if (xl_pace_is_over(finish->sweep->pace, XL_PHASE_JUDGE))
+        return XL_OK;
     XL_TRY(xl_merge_measure(finish->sweep, finish->space, &n_merged, err));
     if (n_merged)
         talk(finish, "measured the bests of both phases put together: %zu",

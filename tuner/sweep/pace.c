@@ -20,6 +20,7 @@
 enum {
     DUEL_ROUNDS = 16, /* to the first look */
     HEARINGS = 8,     /* that might yet be as good as the best */
+    MERGED_LAPS = 10, /* of the bests of both phases put together */
     COLD_LAPS = 4,    /* plans and warm-ups of a duel's sides */
     BASE_LAPS = 5,    /* of defaults that the space does not hold */
     PLAYOFF = 8       /* laps of the search: one in so many as a lap there */
@@ -82,9 +83,10 @@ static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
     size_t duel = pace->duel_rounds ? pace->duel_rounds : DUEL_ROUNDS;
     switch (phase) {
     case XL_PHASE_JUDGE:
-        return least_of(
-            HEARINGS * (double)pace->judge_ns,
-            most_of(2.0 * (double)pace->judge_ns, START_SHARE * budget));
+        return MERGED_LAPS * lap +
+               least_of(
+                   HEARINGS * (double)pace->judge_ns,
+                   most_of(2.0 * (double)pace->judge_ns, START_SHARE * budget));
     case XL_PHASE_PLAYOFF:
         return lap * (double)(pace->laps / PLAYOFF);
     case XL_PHASE_HOLDOUT:
