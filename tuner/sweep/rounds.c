@@ -7,7 +7,6 @@
 
 #include "kernel/base/clock.h"
 #include "kernel/base/json.h"
-#include "kernel/base/real.h"
 #include "tuner/store/query.h"
 
 #define SCOPE "rounds"
@@ -22,7 +21,6 @@ struct contest {
     const struct xl_sweep *sweep;
     const struct xl_rounds *rounds;
     struct xl_rounds_end *end;
-    cJSON *found;                 /* of an earlier start, or NULL */
     cJSON *kept;                  /* [[lap, lap], ...] */
     struct xl_lap laps[XL_SIDES]; /* of the round in flight */
     bool has[XL_SIDES];
@@ -34,23 +32,15 @@ struct contest {
 
 /* -- rounds as JSON ------------------------------------------------------- */
 
-/* To the last bit: a duel that goes on has to decide as it would have. */
-static void add_exact(cJSON *o, const char *key, double value)
-{
-    char text[XL_REAL_ROOM];
-    xl_real_text(text, value);
-    cJSON_AddRawToObject(o, key, isfinite(value) ? text : "null");
-}
-
 static cJSON *lap_json(const struct xl_lap *lap)
 {
     cJSON *o = cJSON_CreateObject();
     for (size_t m = 0; m < XL_METRIC_COUNT; m++)
         if (isfinite(lap->reading.value[m]))
-            add_exact(o, xl_metric_name((enum xl_metric)m),
-                      lap->reading.value[m]);
-    add_exact(o, "prefill_s", lap->prefill_s);
-    add_exact(o, "decode_s", lap->decode_s);
+            cJSON_AddNumberToObject(o, xl_metric_name((enum xl_metric)m),
+                                    lap->reading.value[m]);
+    xl_json_add_real(o, "prefill_s", lap->prefill_s);
+    xl_json_add_real(o, "decode_s", lap->decode_s);
     cJSON_AddNumberToObject(o, "dirt", lap->dirt);
     return o;
 }
@@ -71,18 +61,13 @@ static void read_lap(struct xl_lap *lap, const cJSON *o)
     lap->dirt = dirt > 0 ? (unsigned)dirt : 0;
 }
 
-static void add_round(struct contest *c)
+static enum xl_status keep_round(struct contest *c)
 {
+    struct xl_buf text;
     cJSON *round = cJSON_CreateArray();
     for (int side = 0; side < XL_SIDES; side++)
         cJSON_AddItemToArray(round, lap_json(&c->laps[side]));
     cJSON_AddItemToArray(c->kept, round);
-}
-
-static enum xl_status keep_round(struct contest *c)
-{
-    struct xl_buf text;
-    add_round(c);
     xl_buf_init(&text, 0);
     xl_json_print(c->kept, false, &text);
     struct xl_store_fact fact = { .scope = SCOPE,
@@ -163,22 +148,20 @@ static enum xl_status find_kept(void *ctx, const struct xl_store_fact *fact,
     (void)err;
     if (strcmp(fact->scope, SCOPE) == 0 &&
         strcmp(fact->key, c->rounds->name) == 0) {
-        cJSON_Delete(c->found);
-        c->found = cJSON_Parse(fact->value);
+        cJSON_Delete(c->kept);
+        c->kept = cJSON_Parse(fact->value);
     }
     return XL_OK;
 }
 
 /* The rounds that an earlier start of this duel ran, one look after the other
  * as they were run. */
-static enum xl_status replay(struct contest *c, const cJSON *found)
+static enum xl_status replay(struct contest *c)
 {
     struct xl_duel *duel = &c->end->duel;
-    const cJSON *r = found ? found->child : NULL;
-    for (; r && !duel->is_over; r = r->next) {
+    for (const cJSON *r = c->kept->child; r && !duel->is_over; r = r->next) {
         read_lap(&c->laps[0], cJSON_GetArrayItem(r, 0));
         read_lap(&c->laps[1], cJSON_GetArrayItem(r, 1));
-        add_round(c);
         XL_TRY(take_round(c));
         if (r->next && !xl_duel_wants_round(duel))
             XL_TRY(xl_duel_look(duel, c->err));
@@ -226,8 +209,11 @@ static enum xl_status hold(struct contest *c)
 {
     struct xl_duel *duel = &c->end->duel;
     XL_TRY(xl_query_facts(c->sweep->store, find_kept, c, c->err));
-    c->kept = cJSON_CreateArray();
-    XL_TRY(replay(c, c->found));
+    if (!cJSON_IsArray(c->kept)) {
+        cJSON_Delete(c->kept);
+        c->kept = cJSON_CreateArray();
+    }
+    XL_TRY(replay(c));
     while (!duel->is_over && c->end->outcome == XL_RUN_OK) {
         if (xl_duel_wants_round(duel) && !is_late(c))
             XL_TRY(run_request(c));
@@ -249,7 +235,6 @@ enum xl_status xl_rounds_run(const struct xl_sweep *sweep,
     *end = (struct xl_rounds_end){ .outcome = XL_RUN_OK };
     XL_TRY(xl_duel_init(&end->duel, &rounds->rules, err));
     enum xl_status rc = hold(&c);
-    cJSON_Delete(c.found);
     cJSON_Delete(c.kept);
     return rc;
 }
