@@ -22,8 +22,9 @@ static const struct xl_opt rows[] = {
     [OPT_RUN] = { .name = "run",
                   .kind = XL_OPT_LIST,
                   .arg = "RUN",
-                  .help = "folder of the run, or its name under --log-dir; "
-                          "left out, the newest; several are compared" },
+                  .help = "folder of the run, its name under --log-dir, or "
+                          "'latest'; left out, the newest; several are "
+                          "compared" },
     [OPT_LOG_DIR] = { .name = "log-dir",
                       .kind = XL_OPT_TEXT,
                       .arg = "DIR",

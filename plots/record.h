@@ -98,8 +98,8 @@ void xl_record_release(struct xl_record *record);
 enum xl_status xl_record_load_extras(struct xl_record *record, const char *dir,
                                      struct xl_err *err);
 
-/* The folder meant by run: a path, or a name under log_dir; NULL means the
- * newest run there. *dir is a heap string (xl_free). */
+/* The folder meant by run: a path, or a name under log_dir; NULL and "latest"
+ * mean the newest run there. *dir is a heap string (xl_free). */
 enum xl_status xl_record_locate(const char *run, const char *log_dir,
                                 char **dir, struct xl_err *err);
 

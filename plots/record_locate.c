@@ -78,7 +78,7 @@ enum xl_status xl_record_locate(const char *run, const char *log_dir,
                                 char **dir, struct xl_err *err)
 {
     *dir = NULL;
-    if (!run)
+    if (!run || (strcmp(run, "latest") == 0 && !xl_io_is_dir(run)))
         return find_newest(log_dir, dir, err);
     if (xl_io_is_dir(run)) {
         *dir = xl_strdup(run);

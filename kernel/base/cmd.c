@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    USAGE = 7,   /* columns of "Usage: " */
+    SUMMARY = 15 /* column in the list of commands */
+};
+
 static const struct xl_opt common_rows[XL_COMMON_COUNT] = {
     [XL_COMMON_HELP] = { .name = "help",
                          .kind = XL_OPT_BOOL,
@@ -32,17 +37,60 @@ size_t xl_cmd_groups(const struct xl_program *program, const struct xl_cmd *cmd,
     return cmd->takes_model ? XL_OPT_GROUPS : XL_GROUP_COMMON + 1;
 }
 
+/* "NAME CMD: summary" and an empty line. */
+static void heading(struct xl_buf *out, const char *program, const char *cmd,
+                    const char *summary)
+{
+    struct xl_buf text;
+    xl_buf_init(&text, 0);
+    xl_buf_printf(&text, "%s%s%s: %s", program, cmd ? " " : "", cmd ? cmd : "",
+                  summary);
+    xl_text_wrap(out, text.data, 0);
+    xl_buf_text(out, "\n\n");
+    if (!xl_buf_ok(&text))
+        out->failed = true;
+    xl_buf_release(&text);
+}
+
+/* A command has a line of usage for each form; a long one goes on below. */
+static void usage_lines(struct xl_buf *out, const struct xl_program *program,
+                        const struct xl_cmd *cmd)
+{
+    size_t column = USAGE + strlen(program->name) + 1 + strlen(cmd->name) + 1;
+    struct xl_buf line;
+    xl_buf_init(&line, 0);
+    for (const char *at = cmd->usage; *at;) {
+        size_t n = strcspn(at, "\n");
+        bool is_first = at == cmd->usage;
+        xl_buf_clear(&line);
+        xl_buf_add(&line, at, n);
+        if (is_first)
+            xl_buf_printf(out, "Usage: %s %s ", program->name, cmd->name);
+        else
+            xl_buf_printf(out, "%*s", USAGE, "");
+        xl_text_wrap(out, line.data, is_first ? column : USAGE);
+        xl_buf_char(out, '\n');
+        at += n + (at[n] == '\n');
+    }
+    if (!xl_buf_ok(&line))
+        out->failed = true;
+    xl_buf_release(&line);
+}
+
 static void program_help(const struct xl_program *program, struct xl_buf *out)
 {
-    xl_buf_printf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n",
-                  program->name, program->summary, program->name);
+    heading(out, program->name, NULL, program->summary);
+    xl_buf_printf(out, "Usage: %s COMMAND [OPTIONS]\n\nCommands:\n",
+                  program->name);
     for (size_t i = 0; i < program->n_cmds; i++)
-        if (!program->cmds[i]->hidden)
-            xl_buf_printf(out, "  %-12s %s\n", program->cmds[i]->name,
-                          program->cmds[i]->summary);
+        if (!program->cmds[i]->hidden) {
+            xl_buf_printf(out, "  %-12s ", program->cmds[i]->name);
+            xl_text_wrap(out, program->cmds[i]->summary, SUMMARY);
+            xl_buf_char(out, '\n');
+        }
     xl_buf_printf(out,
                   "\n'%s COMMAND --help' explains one; '%s --version' "
-                  "says which build this is.\n",
+                  "tells the build.\n",
                   program->name, program->name);
 }
 
@@ -55,9 +103,9 @@ void xl_cmd_help(const struct xl_program *program, const struct xl_cmd *cmd,
         return;
     }
     size_t n = xl_cmd_groups(program, cmd, groups);
-    xl_buf_printf(out, "%s %s: %s\n\nUsage: %s %s %s\n\nExample:\n  %s\n",
-                  program->name, cmd->name, cmd->summary, program->name,
-                  cmd->name, cmd->usage, cmd->example);
+    heading(out, program->name, cmd->name, cmd->summary);
+    usage_lines(out, program, cmd);
+    xl_buf_printf(out, "\nExample:\n  %s\n", cmd->example);
     if (cmd->details) {
         xl_buf_char(out, '\n');
         xl_text_wrap(out, cmd->details, 0);

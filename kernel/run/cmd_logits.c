@@ -160,7 +160,7 @@ const struct xl_cmd xl_cmd_logits = {
     .summary = "raw logits and states, for other programs to check",
     .usage = "--tokens-file FILE --out O.npy [OPTIONS]",
     .example = "xltune logits --tokens-file ids.txt --out logits.npy "
-               "--state-out state.safetensors",
+               "--state-out s.safetensors",
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,

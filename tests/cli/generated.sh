@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 commands=$("$XLTUNE" --help |
-    awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+    awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }')
 run manual --out pages
 code 0
 

@@ -17,7 +17,9 @@ echo 1 2 3 4 5 >ids.txt
 run --help
 code 0
 cp out program.help
-commands=$(awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }' out)
+fits() { [ -z "$(awk 'length($0) > 80' "$1")" ]; }
+check "lines over 80 columns" fits out
+commands=$(awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }' out)
 what=commands
 for name in sweep bench judge plot profile config runs generate score logits \
     tokenize detokenize inspect synth kernels; do
@@ -53,6 +55,7 @@ all_help=
 for name in $commands; do
     run "$name" --help
     code 0
+    check "lines over 80 columns" fits out
     cp out "$name.help"
     check "no usage line" grep -q "^Usage: xltune $name" out
     check "nothing on stderr" test ! -s err
