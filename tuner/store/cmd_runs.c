@@ -91,23 +91,35 @@ static const char *log_dir_of(const struct xl_cmd_ctx *ctx)
 
 /* -- list ----------------------------------------------------------------- */
 
-static void list_line(const struct xl_run_summary *run, struct xl_buf *out)
+/* width: of the names. */
+static void list_line(const struct xl_run_summary *run, size_t width,
+                      struct xl_buf *out)
 {
+    int pad = (int)width;
     if (run->fault.status != XL_OK) {
-        xl_buf_printf(out, "%-40s  unreadable: %s\n", run->name,
+        xl_buf_printf(out, "%-*s  unreadable: %s\n", pad, run->name,
                       run->fault.message);
         return;
     }
-    xl_buf_printf(out, "%-40s  %-8s %zu of %zu measured", run->name, run->mode,
+    xl_buf_printf(out, "%-*s  %-6s %zu/%zu measured", pad, run->name, run->mode,
                   run->n_measured, run->n_trials);
     if (run->n_failed)
         xl_buf_printf(out, ", %zu failed", run->n_failed);
     if (run->n_open)
         xl_buf_printf(out, ", %zu open", run->n_open);
     if (run->has_best)
-        xl_buf_printf(out, "; best %s %.4g (trial %" PRId64 ")", run->objective,
-                      run->best_value, run->best_trial);
+        xl_buf_printf(out, ", best %s %.4g", run->objective, run->best_value);
     xl_buf_char(out, '\n');
+}
+
+static size_t widest(const struct xl_rundir_list *list)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        size_t n = strlen(list->names[i]);
+        width = n > width ? n : width;
+    }
+    return width;
 }
 
 static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -127,7 +139,7 @@ static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
             break;
         }
         xl_run_summarize(&run, path);
-        list_line(&run, &text);
+        list_line(&run, widest(&list), &text);
         cJSON_AddItemToArray(array, xl_run_summary_json(&run));
         xl_free(path);
     }

@@ -11,12 +11,14 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
+#include "kernel/base/opt.h"
 #include "tuner/store/query.h"
 #include "tuner/store/rundir.h"
 
 enum {
     SHOWN_BEST = 5,
-    SHOWN_EVENTS = 10
+    SHOWN_EVENTS = 10,
+    INDENT = 4
 };
 
 /* -- the few words -------------------------------------------------------- */
@@ -162,6 +164,8 @@ struct telling {
     struct xl_buf *text;
     const char *heading; /* stands above the first row; NULL = it does */
     size_t skip;         /* rows not shown */
+    cJSON *space;        /* of the sweep, or NULL */
+    const cJSON *dims;   /* in it: the tunables that were searched */
 };
 
 static void tell_heading(struct telling *out)
@@ -180,22 +184,67 @@ static enum xl_status tell_fact(void *ctx, const struct xl_store_fact *fact,
     if (!scope)
         scope = cJSON_AddObjectToObject(out->array, fact->scope);
     xl_json_add_text(scope, fact->key, fact->value, strlen(fact->value));
+    /* Rounds of duels are for programs. */
+    if (strcmp(fact->scope, "rounds") == 0)
+        return XL_OK;
     tell_heading(out);
-    xl_buf_printf(out->text, "  %s.%s: %s\n", fact->scope, fact->key,
-                  fact->value);
+    size_t start = out->text->len;
+    xl_buf_printf(out->text, "  %s.%s: ", fact->scope, fact->key);
+    xl_text_wrap(out->text, fact->value, out->text->len - start);
+    xl_buf_char(out->text, '\n');
     return XL_OK;
 }
 
 static void tell_metric(const struct telling *out, cJSON *row, const char *name,
+                        const char *before, const char *phase,
                         const struct xl_store_metric *m)
 {
     double none = (double)NAN;
     xl_json_add_real(row, name, m->has ? m->median : none);
     if (!m->has)
         return;
-    xl_buf_printf(out->text, "  %s %.5g", name, m->median);
+    xl_buf_printf(out->text, "%s%s %.5g tok/s", before, phase, m->median);
     if (isfinite(m->lo) && isfinite(m->hi))
         xl_buf_printf(out->text, " [%.5g, %.5g]", m->lo, m->hi);
+}
+
+/* Was the tunable searched? With nothing known of the space, all were. */
+static bool is_searched(const cJSON *dims, const char *name)
+{
+    const cJSON *dim;
+    cJSON_ArrayForEach(dim, dims)
+    {
+        const char *one =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
+        if (one && strcmp(one, name) == 0)
+            return true;
+    }
+    return cJSON_GetArraySize(dims) == 0;
+}
+
+/* "chunk_size=64 workers=2", what was searched of it. */
+static void tell_point(const struct telling *out, const cJSON *cfg)
+{
+    struct xl_buf words;
+    const cJSON *item;
+    xl_buf_init(&words, 0);
+    cJSON_ArrayForEach(item, cfg)
+    {
+        if (!is_searched(out->dims, item->string))
+            continue;
+        xl_buf_printf(&words, "%s=", item->string);
+        if (cJSON_IsString(item))
+            xl_buf_text(&words, item->valuestring);
+        else
+            xl_json_print(item, false, &words);
+        xl_buf_char(&words, ' ');
+    }
+    xl_buf_text(out->text, "\n    ");
+    xl_text_wrap(out->text, words.data, INDENT);
+    xl_buf_char(out->text, '\n');
+    if (!xl_buf_ok(&words))
+        out->text->failed = true;
+    xl_buf_release(&words);
 }
 
 static enum xl_status tell_best(void *ctx, const struct xl_store_trial *t,
@@ -207,13 +256,15 @@ static enum xl_status tell_best(void *ctx, const struct xl_store_trial *t,
     xl_json_add_real(row, "value", t->result.value);
     xl_json_add_real(row, "n", (double)t->result.n);
     tell_heading(out);
-    xl_buf_printf(out->text, "  trial %" PRId64 ": %.5g, n %" PRId64, t->id,
+    xl_buf_printf(out->text, "  trial %" PRId64 ": %.5g, n=%" PRId64, t->id,
                   t->result.value, t->result.n);
-    tell_metric(out, row, "prefill_tok_s", &t->result.prefill_tok_s);
-    tell_metric(out, row, "decode_tok_s", &t->result.decode_tok_s);
-    xl_buf_printf(out->text, "\n    %s\n", t->cfg);
+    tell_metric(out, row, "prefill_tok_s", "\n    ", "prefill",
+                &t->result.prefill_tok_s);
+    tell_metric(out, row, "decode_tok_s", ", ", "decode",
+                &t->result.decode_tok_s);
     enum xl_status rc =
         xl_json_parse(t->cfg, strlen(t->cfg), "configuration", &cfg, err);
+    tell_point(out, cfg);
     if (cfg)
         cJSON_AddItemToObject(row, "params", cfg);
     cJSON_AddItemToArray(out->array, row);
@@ -247,7 +298,20 @@ static enum xl_status tell_event(void *ctx, const struct xl_store_event *event,
     xl_json_add_text(row, "text", event->text, strlen(event->text));
     cJSON_AddItemToArray(out->array, row);
     tell_heading(out);
-    xl_buf_printf(out->text, "  %s: %s\n", event->kind, event->text);
+    size_t start = out->text->len;
+    xl_buf_printf(out->text, "  %s: ", event->kind);
+    xl_text_wrap(out->text, event->text, out->text->len - start);
+    xl_buf_char(out->text, '\n');
+    return XL_OK;
+}
+
+static enum xl_status take_space(void *ctx, const struct xl_store_sweep *row,
+                                 struct xl_err *err)
+{
+    struct telling *out = ctx;
+    (void)err; /* a space that does not parse is one nothing is known of */
+    xl_json_parse(row->space, strlen(row->space), "space", &out->space, NULL);
+    out->dims = cJSON_GetObjectItemCaseSensitive(out->space, "dims");
     return XL_OK;
 }
 
@@ -259,7 +323,10 @@ static enum xl_status tell_all(struct xl_store *store, cJSON *root,
 
     out.heading = "best";
     out.array = cJSON_AddArrayToObject(root, "leaders");
-    XL_TRY(xl_query_best(store, SHOWN_BEST, tell_best, &out, err));
+    XL_TRY(xl_query_sweep(store, take_space, &out, err));
+    enum xl_status rc = xl_query_best(store, SHOWN_BEST, tell_best, &out, err);
+    cJSON_Delete(out.space);
+    XL_TRY(rc);
     out.heading = "facts";
     out.array = cJSON_AddObjectToObject(root, "facts");
     XL_TRY(xl_query_facts(store, tell_fact, &out, err));
