@@ -43,9 +43,11 @@ static enum xl_status ask(struct xl_test *t, struct script *script,
 {
     struct xl_http_server server;
     struct xl_http *http = NULL;
+    bool is_late = script->answer.manner == XL_HTTP_STALL ||
+                   script->answer.manner == XL_HTTP_HANG;
     xl_http_server_open(t, &server, play, script);
     struct xl_http_options options = { .base = server.base,
-                                       .timeout_ms = PATIENCE_MS,
+                                       .timeout_ms = is_late ? PATIENCE_MS : 0,
                                        .most_reply = MOST_REPLY,
                                        .hint = "start it" };
     XL_CHECK_STATUS(t, xl_http_open(&http, &options, err), XL_OK, err);

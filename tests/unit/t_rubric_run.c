@@ -446,16 +446,19 @@ static void trouble_has_one_line_and_a_code(struct xl_test *t)
         b.most = b.asked + 2;
         b.end = cases[i].end;
         xl_http_server_open(t, &server, xl_rubric_bench_play, &b);
+        bool is_late = cases[i].code == 4;
         xl_cli_run(t, &cli,
-                   RUBRIC(server.base, "--timeout", "0.3", "--retries", "0"));
+                   RUBRIC(server.base, "--timeout", is_late ? "0.3" : "600",
+                          "--retries", "0"));
+        xl_http_server_close(&server);
         XL_CHECK_EQ(t, cli.code, cases[i].code);
         xl_test_check(t, strstr(cli.err.data, cases[i].says) != NULL, __FILE__,
                       __LINE__, "case %zu says: %s", i, cli.err.data);
         XL_CHECK(t,
                  strchr(cli.err.data, '\n') == cli.err.data + cli.err.len - 1);
-        XL_CHECK_EQ(t, b.asked, b.most); /* each case went two further */
+        if (!is_late) /* a busy machine may be late for a good answer too */
+            XL_CHECK_EQ(t, b.asked, b.most); /* each case went two further */
         xl_cli_release(&cli);
-        xl_http_server_close(&server);
     }
     xl_rubric_bench_close(&b);
 }
