@@ -43,6 +43,7 @@ enum xl_outcome {
 enum xl_extra {
     XL_EXTRA_INSIGHT, /* insight.json: importance of the tunables */
     XL_EXTRA_MODEL,   /* model.json: what 'inspect --json' prints */
+    XL_EXTRA_JUDGED,  /* judged.json: judgements of those that could win */
     XL_EXTRA_BENCH,   /* bench.json: what 'bench --json' prints */
     XL_EXTRA_DUEL,    /* duel.json: what 'bench --vs --json' prints */
     XL_EXTRA_COUNT

@@ -15,6 +15,7 @@ enum xl_status xl_record_extras(struct xl_record *record, struct xl_err *err)
     static const char *const names[XL_EXTRA_COUNT] = {
         [XL_EXTRA_INSIGHT] = "insight.json",
         [XL_EXTRA_MODEL] = "model.json",
+        [XL_EXTRA_JUDGED] = "judged.json",
         [XL_EXTRA_BENCH] = "bench.json",
         [XL_EXTRA_DUEL] = "duel.json",
     };

@@ -415,6 +415,8 @@ static void write_contents(const struct xl_record *record, struct xl_buf *out)
     if (record->meta)
         xl_buf_text(out, "<a href=\"#asked\">asked</a> ");
     xl_buf_text(out, "<a href=\"#pictures\">pictures</a> ");
+    if (xl_report_is_judged(record))
+        xl_buf_text(out, "<a href=\"#judged\">judged</a> ");
     if (record->counts[XL_OUTCOME_ACCEPTED] < record->n_entries)
         xl_buf_text(out, "<a href=\"#lost\">lost, and why</a> ");
     xl_buf_text(out, "<a href=\"#all\">trials</a> ");
@@ -466,6 +468,7 @@ void xl_report_write(const struct xl_report *report, struct xl_buf *out)
     write_machine(record, out);
     xl_buf_text(out, "</div>\n");
     write_pictures(report, out);
+    xl_report_judge(record, out);
     xl_report_runners_up(report, out);
     write_lost(record, out);
     xl_report_trials(record, out);

@@ -21,6 +21,11 @@ void xl_report_verdict(const struct xl_report *report, struct xl_buf *out);
 /* The best accepted trials beside the winner. */
 void xl_report_runners_up(const struct xl_report *report, struct xl_buf *out);
 
+/* What the judge asked of the winner and of others that could have won; is
+ * there anything to tell? */
+bool xl_report_is_judged(const struct xl_record *record);
+void xl_report_judge(const struct xl_record *record, struct xl_buf *out);
+
 /* Every trial as a row; of very many the best ones, and says so. */
 void xl_report_trials(const struct xl_record *record, struct xl_buf *out);
 

@@ -281,6 +281,57 @@ static void report_admits_what_is_missing(struct xl_test *t)
 }
 
 /* Three pairs prove nothing at 95%, however clear they look. */
+/* Of the winner and of who else could have won: gate, figure, limit, bounds
+ * and blocks, what the texts were, and what the words mean. */
+static void the_judge_is_heard(struct xl_test *t)
+{
+#define XL_GATES                                                               \
+    "\"gates\":[{\"score\":\"kl_mean\",\"how\":\"proved\",\"bound\":0.0005,"   \
+    "\"value\":0.000123,\"lower\":0.000111,\"upper\":0.000135,\"blocks\":26,"  \
+    "\"verdict\":\"pass\"}]"
+    struct xl_err err = { 0 };
+    struct xl_buf page;
+    xl_case_text(t, "summary.csv",
+                 "backend,workers,decode_tok_s\nserial,1,10\nserial,2,20\n");
+    xl_case_text(
+        t, "best.json",
+        "{\"params\":{},\"metrics\":{},\"quality\":{\"tier\":\"q8\","
+        "\"verdict\":\"pass\",\"reason\":\"all hold\",\"n_tokens\":1679,"
+        "\"text_hash\":\"feed\"," XL_GATES
+        ",\"holdout\":{\"verdict\":\"pass\",\"text_hash\":\"beef\","
+        "\"n_tokens\":3358," XL_GATES "}},\"provenance\":{\"trial\":1}}");
+    xl_case_text(t, "judged.json",
+                 "{\"finalists\":[{\"trial\":1,\"quality\":{}},{\"trial\":2,"
+                 "\"quality\":{\"tier\":\"kernel\",\"verdict\":"
+                 "\"inconclusive\",\"reason\":\"<too short>\"," XL_GATES
+                 "}}]}");
+    XL_CHECK_STATUS(t, draw(t, true, NULL, &err), XL_OK, &err);
+    xl_case_read(t, "report.html", &page);
+    static const char *const wanted[] = {
+        "href=\"#judged\"",
+        "id=\"judged\"",
+        "8-bit weights",
+        "kl_mean",
+        "0.000111",
+        "0.000135",
+        "0.0005",
+        ">26<",
+        "feed",
+        "beef",
+        "3358",
+        "must stay the reference",
+        "trial 2",
+        "inconclusive",
+        "&lt;too short&gt;",
+        "more text may",
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        XL_CHECK(t, strstr(page.data, wanted[i]) != NULL);
+    XL_CHECK(t, strstr(page.data, "trial 1:") == NULL);
+    xl_buf_release(&page);
+#undef XL_GATES
+}
+
 static void few_samples_are_no_proof(struct xl_test *t)
 {
     struct xl_err err = { 0 };
@@ -530,6 +581,7 @@ const struct xl_test_case xl_suite_report[] = {
     { "hostile_names_stay_data", hostile_names_stay_data },
     { "report_stands_alone", report_stands_alone },
     { "report_admits_what_is_missing", report_admits_what_is_missing },
+    { "the_judge_is_heard", the_judge_is_heard },
     { "few_samples_are_no_proof", few_samples_are_no_proof },
     { "runs_are_compared", runs_are_compared },
     { "runs_that_differ_are_told", runs_that_differ_are_told },

@@ -505,6 +505,8 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
         rc = choose(finish, &c, v, err);
     }
     if (rc == XL_OK)
+        rc = xl_finish_judged(finish, c.items, c.n, err);
+    if (rc == XL_OK)
         rc = write_outputs(finish, &c, v, err);
     enum xl_status exported =
         xl_export_run(store, finish->run_dir, rc == XL_OK ? err : NULL);

@@ -42,6 +42,12 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
                                  struct xl_contender *contender,
                                  struct xl_err *err);
 
+/* Writes judged.json: the judgements of all items[n] that the whole judge was
+ * asked about at the end. */
+enum xl_status xl_finish_judged(const struct xl_finish *finish,
+                                const struct xl_contender *items, size_t n,
+                                struct xl_err *err);
+
 /* Saves its continuation. */
 enum xl_status xl_finish_output(const struct xl_finish *finish,
                                 const struct xl_contender *contender,

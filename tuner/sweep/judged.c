@@ -260,3 +260,28 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
         cJSON_Delete(h.judgement);
     return rc;
 }
+
+enum xl_status xl_finish_judged(const struct xl_finish *finish,
+                                const struct xl_contender *items, size_t n,
+                                struct xl_err *err)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(root, "finalists");
+    for (size_t i = 0; i < n; i++) {
+        if (!items[i].judgement)
+            continue;
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddItemToArray(list, item);
+        cJSON_AddNumberToObject(item, "trial", (double)items[i].trial);
+        cJSON_AddItemToObject(item, "params",
+                              xl_params_to_json(&items[i].params));
+        cJSON_AddItemToObject(item, "quality",
+                              cJSON_Duplicate(items[i].judgement, true));
+    }
+    char *path = xl_io_join(finish->run_dir, "judged.json");
+    enum xl_status rc = path && list ? xl_json_save(path, root, err)
+                                     : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    cJSON_Delete(root);
+    return rc;
+}

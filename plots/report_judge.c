@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The judge's part of the page: what was asked of the winner and of those
+ * that could have won, and what the answers mean. A figure stands with its
+ * limit, its one-sided bounds and the blocks they come from. */
+#include "plots/report_int.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "plots/html.h"
+
+#define DASH "\xe2\x80\x93"
+
+static const struct {
+    const char *name, *summary;
+} tiers[] = {
+#define XL_TIER(id, name, summary) { name, summary },
+#define XL_GATE(...)
+#include "judge/tier.def"
+};
+
+static const struct {
+    const char *score, *why;
+} gates[] = {
+#define XL_TIER(id, name, summary)
+#define XL_GATE(score, how, need, why, ...) { #score, why },
+#include "judge/tier.def"
+};
+
+static const struct {
+    const char *verdict, *class, *meaning;
+} verdicts[] = {
+    { "pass", "good",
+      "it is proved to stay within the limits of its tier: use it" },
+    { "fail", "bad",
+      "a limit is broken even at the favourable end of the interval, or an "
+      "extreme was seen: do not use it" },
+    { "inconclusive", "warn",
+      "neither is shown by the text there was, so it may not win; more text "
+      "may settle it" },
+};
+
+enum {
+    N_TIERS = sizeof tiers / sizeof *tiers,
+    N_GATES = sizeof gates / sizeof *gates,
+    N_VERDICTS = sizeof verdicts / sizeof *verdicts
+};
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(member(object, key));
+    return text ? text : "";
+}
+
+static void write_number(const cJSON *object, const char *key,
+                         struct xl_buf *out)
+{
+    const cJSON *item = member(object, key);
+    if (cJSON_IsNumber(item))
+        xl_buf_printf(out, fabs(item->valuedouble) < 1e3 ? "%.3g" : "%.0f",
+                      item->valuedouble);
+    else
+        xl_buf_text(out, DASH);
+}
+
+static const char *class_of(const char *verdict)
+{
+    for (size_t i = 0; i < N_VERDICTS; i++)
+        if (strcmp(verdicts[i].verdict, verdict) == 0)
+            return verdicts[i].class;
+    return "warn";
+}
+
+static const char *why_of(const char *score)
+{
+    for (size_t i = 0; i < N_GATES; i++)
+        if (strcasecmp(gates[i].score, score) == 0)
+            return gates[i].why;
+    return "";
+}
+
+/* -- one judgement -------------------------------------------------------- */
+
+static void write_gate(const cJSON *gate, struct xl_buf *out)
+{
+    const char *verdict = text_of(gate, "verdict");
+    xl_buf_text(out, "<tr><td>");
+    xl_html_text(out, text_of(gate, "score"));
+    xl_buf_printf(out, "</td><td class=\"%s\">", class_of(verdict));
+    xl_html_text(out, verdict);
+    xl_buf_text(out, "</td><td class=\"num\">");
+    write_number(gate, "value", out);
+    xl_buf_text(out, "</td><td class=\"num\">");
+    if (cJSON_IsNumber(member(gate, "lower"))) {
+        write_number(gate, "lower", out);
+        xl_buf_text(out, " " DASH " ");
+        write_number(gate, "upper", out);
+    } else {
+        xl_buf_text(out, "observed");
+    }
+    xl_buf_text(out, "</td><td class=\"num\">");
+    write_number(gate, "blocks", out);
+    xl_buf_text(out, "</td><td class=\"num\">");
+    write_number(gate, "bound", out);
+    xl_buf_text(out, "</td><td class=\"text\">");
+    xl_html_text(out, why_of(text_of(gate, "score")));
+    xl_buf_text(out, "</td></tr>\n");
+}
+
+static void write_gates(const char *where, const cJSON *quality,
+                        struct xl_buf *out)
+{
+    const cJSON *list = member(quality, "gates");
+    xl_buf_printf(out, "<p>On the %s, ", where);
+    write_number(quality, "n_tokens", out);
+    xl_buf_text(out, " tokens (hash <code>");
+    xl_html_text(out, text_of(quality, "text_hash"));
+    xl_buf_printf(out, "</code>): <b class=\"%s\">",
+                  class_of(text_of(quality, "verdict")));
+    xl_html_text(out, text_of(quality, "verdict"));
+    xl_buf_text(out, "</b>, ");
+    xl_html_text(out, text_of(quality, "reason"));
+    xl_buf_text(out, ".</p>\n<div class=\"wide\"><table><thead><tr>"
+                     "<th>gate</th><th>verdict</th><th class=\"num\">figure"
+                     "</th><th class=\"num\">one-sided bounds</th>"
+                     "<th class=\"num\">blocks</th><th class=\"num\">limit"
+                     "</th><th>why it is asked</th></tr></thead><tbody>\n");
+    for (const cJSON *gate = list ? list->child : NULL; gate; gate = gate->next)
+        write_gate(gate, out);
+    xl_buf_text(out, "</tbody></table></div>\n");
+}
+
+static void write_both_texts(const cJSON *quality, struct xl_buf *out)
+{
+    const cJSON *holdout = member(quality, "holdout");
+    write_gates("text of the search", quality, out);
+    if (cJSON_IsObject(holdout))
+        write_gates("holdout text, which the search never read", holdout, out);
+}
+
+static void write_meaning(const cJSON *quality, struct xl_buf *out)
+{
+    const char *tier = text_of(quality, "tier");
+    xl_buf_text(out, "<p>Tier <b>");
+    xl_html_text(out, tier);
+    xl_buf_text(out, "</b>");
+    for (size_t i = 0; i < N_TIERS; i++)
+        if (strcmp(tiers[i].name, tier) == 0)
+            xl_buf_printf(out, " promises: %s", tiers[i].summary);
+    xl_buf_text(out, ". What a verdict means:</p>\n<ul>\n");
+    for (size_t i = 0; i < N_VERDICTS; i++)
+        xl_buf_printf(out, "<li><b class=\"%s\">%s</b>: %s</li>\n",
+                      verdicts[i].class, verdicts[i].verdict,
+                      verdicts[i].meaning);
+    xl_buf_text(out, "</ul>\n");
+}
+
+/* " pass, pass on the holdout text" */
+static void write_verdicts(const cJSON *quality, struct xl_buf *out)
+{
+    const cJSON *holdout = member(quality, "holdout");
+    const char *verdict = text_of(quality, "verdict");
+    xl_buf_printf(out, " <span class=\"%s\">", class_of(verdict));
+    xl_html_text(out, verdict);
+    xl_buf_text(out, "</span>");
+    if (!cJSON_IsObject(holdout))
+        return;
+    verdict = text_of(holdout, "verdict");
+    xl_buf_printf(out, ", <span class=\"%s\">", class_of(verdict));
+    xl_html_text(out, verdict);
+    xl_buf_text(out, " on the holdout text</span>");
+}
+
+/* -- the others ----------------------------------------------------------- */
+
+static void write_finalist(const cJSON *item, struct xl_buf *out)
+{
+    const cJSON *quality = member(item, "quality");
+    xl_buf_text(out, "<details><summary>trial ");
+    write_number(item, "trial", out);
+    xl_buf_char(out, ':');
+    write_verdicts(quality, out);
+    xl_buf_text(out, ", tier ");
+    xl_html_text(out, text_of(quality, "tier"));
+    xl_buf_text(out, "</summary>\n");
+    write_both_texts(quality, out);
+    xl_buf_text(out, "</details>\n");
+}
+
+static bool has_gates(const struct xl_record *record)
+{
+    return cJSON_IsArray(member(member(record->best, "quality"), "gates"));
+}
+
+bool xl_report_is_judged(const struct xl_record *record)
+{
+    const cJSON *list = member(record->extras[XL_EXTRA_JUDGED], "finalists");
+    return has_gates(record) || cJSON_GetArraySize(list) > 0;
+}
+
+void xl_report_judge(const struct xl_record *record, struct xl_buf *out)
+{
+    const cJSON *quality = member(record->best, "quality");
+    const cJSON *list = member(record->extras[XL_EXTRA_JUDGED], "finalists");
+    const cJSON *winner = member(member(record->best, "provenance"), "trial");
+    size_t n = 0;
+    if (!xl_report_is_judged(record))
+        return;
+    xl_buf_text(out, "<section id=\"judged\"><h2>What the judge asked</h2>\n");
+    if (has_gates(record)) {
+        write_meaning(quality, out);
+        xl_buf_text(out, "<h3>The winner</h3>\n");
+        write_both_texts(quality, out);
+    }
+    for (const cJSON *item = list ? list->child : NULL; item;
+         item = item->next) {
+        if (winner && cJSON_Compare(member(item, "trial"), winner, true))
+            continue;
+        xl_buf_text(out, n++ ? "" : "<h3>Others that could have won</h3>\n");
+        write_finalist(item, out);
+    }
+    xl_buf_text(out, "</section>\n");
+}
