@@ -8,7 +8,6 @@
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tuner/measure/evaluator.h"
-#include "tuner/profile/home.h"
 #include "tuner/store/query.h"
 #include "tuner/store/export.h"
 #include "tuner/store/rundir.h"
@@ -249,7 +248,7 @@ static enum xl_status open_run(struct job *job, struct xl_err *err)
                cJSON_GetObjectItemCaseSensitive(job->meta, "host"));
     note_facts(job, "build",
                cJSON_GetObjectItemCaseSensitive(job->meta, "build"));
-    xl_home_key(&job->key, job->setup.session.model, job->setup.prompt.n);
+    job->key = job->setup.key;
     set_pace(job);
     return start_evaluator(job, err);
 }
@@ -482,6 +481,24 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
     return rc;
 }
 
+/* The earlier runs that the search begins from. */
+static void say_warm(const struct job *job)
+{
+    const cJSON *list = job->setup.warm;
+    for (const cJSON *n = list ? list->child : NULL; n; n = n->next) {
+        const char *run = "", *differs = "", *fault = NULL;
+        int64_t hints = 0;
+        xl_json_get_text(n, "run", &run, NULL);
+        xl_json_get_text(n, "differs", &differs, NULL);
+        xl_json_get_int(n, "hints", 0, INT64_MAX, &hints, NULL);
+        if (xl_json_get_text(n, "fault", &fault, NULL) == XL_OK)
+            fprintf(stderr, "warm     passed over %s: %s\n", run, fault);
+        else
+            fprintf(stderr, "warm     %lld hints of %s%s%s\n", (long long)hints,
+                    run, *differs ? "; " : "", differs);
+    }
+}
+
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     struct job job = { .ctx = ctx, .lock = -1, .pace.start_ns = xl_clock_ns() };
@@ -495,6 +512,8 @@ static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
                     job.run_dir, job.setup.prompt.n,
                     (long long)xl_setup_int(&job.setup, XL_SWEEP_NEW),
                     (unsigned long long)xl_strategy_budget(job.setup.strategy));
+        if (!ctx->quiet)
+            say_warm(&job);
         rc = run_job(&job, err);
     }
     close_job(&job);

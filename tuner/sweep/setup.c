@@ -10,7 +10,9 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "tuner/profile/home.h"
 #include "tuner/store/rundir.h"
+#include "tuner/sweep/kin.h"
 #include "tuner/sweep/warm.h"
 
 #define PROMPT_SHIPPED "runs/prompts/demo.txt"
@@ -209,38 +211,95 @@ static enum xl_status suggest_base(struct xl_setup *setup, struct xl_err *err)
     return xl_strategy_suggest(setup->strategy, point, err);
 }
 
-/* Runs named with --warm, each a group of hints. */
-static enum xl_status warm_up(struct xl_setup *setup, struct xl_err *err)
+/* Begins from one run, a group of hints. One that was found and not named may
+ * be of no use: it is noted and passed over. */
+static enum xl_status warm_with(struct xl_setup *setup, const char *run,
+                                const char *differs, struct xl_err *err)
+{
+    struct xl_err fault = { 0 };
+    size_t group = (size_t)cJSON_GetArraySize(setup->warm);
+    struct xl_warm warm = {
+        .space = setup->space,
+        .objective = setup->objective,
+        .model_hash = xl_model_hash(setup->session.model),
+        .group = (uint32_t)group,
+    };
+    if (group == XL_STRATEGY_GROUPS)
+        return xl_fail(err, XL_EUSAGE, "a sweep can begin from at most %d runs",
+                       (int)group);
+    char *path = xl_rundir_file(run, XL_RUNDIR_STORE);
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "no memory for a path");
+    warm.path = path;
+    enum xl_status rc =
+        xl_warm_start(&warm, setup->strategy, differs ? &fault : err);
+    xl_free(path);
+    if (rc != XL_OK && (!differs || rc == XL_ENOMEM))
+        return rc;
+    cJSON *note = cJSON_CreateObject();
+    cJSON_AddStringToObject(note, "run", run);
+    if (rc != XL_OK) {
+        cJSON_AddStringToObject(note, "fault", fault.message);
+    } else {
+        cJSON_AddNumberToObject(note, "hints", (double)warm.n_hints);
+        cJSON_AddNumberToObject(note, "left_out", (double)warm.n_left_out);
+        cJSON_AddBoolToObject(note, "same_model", warm.is_same_model);
+    }
+    if (differs)
+        cJSON_AddStringToObject(note, "differs", differs);
+    cJSON_AddItemToArray(setup->warm, note);
+    return XL_OK;
+}
+
+static enum xl_status warm_with_kin(struct xl_setup *setup, struct xl_err *err)
+{
+    struct xl_kin kin;
+    XL_TRY(xl_kin_find(&kin, xl_setup_text(setup, XL_SWEEP_LOG_DIR),
+                       &setup->key, err));
+    enum xl_status rc = XL_OK;
+    for (size_t i = 0; i < kin.n && rc == XL_OK; i++)
+        rc = warm_with(setup, kin.runs[i].path, kin.runs[i].match.differs, err);
+    xl_kin_release(&kin);
+    return rc;
+}
+
+static enum xl_status warm_with_named(struct xl_setup *setup, const char *name,
+                                      struct xl_err *err)
+{
+    char *run = NULL;
+    XL_TRY(xl_rundir_find(xl_setup_text(setup, XL_SWEEP_LOG_DIR), name, &run,
+                          err));
+    enum xl_status rc = warm_with(setup, run, NULL, err);
+    xl_free(run);
+    return rc;
+}
+
+/* Runs of --warm; those of a resumed sweep are the ones it began from, however
+ * many there are by now. */
+static enum xl_status warm_up(struct xl_setup *setup, const cJSON *resumed,
+                              struct xl_err *err)
 {
     const struct xl_opt_value *runs =
         &setup->opts->values[XL_GROUP_OWN][XL_SWEEP_WARM];
-    if (runs->n_texts > XL_STRATEGY_GROUPS)
-        return xl_fail(err, XL_EUSAGE,
-                       "at most %d runs can be named with "
-                       "--warm",
-                       XL_STRATEGY_GROUPS);
-    for (size_t i = 0; i < runs->n_texts; i++) {
-        char *dir = NULL, *path = NULL;
-        struct xl_warm warm = {
-            .space = setup->space,
-            .objective = setup->objective,
-            .model_hash = xl_model_hash(setup->session.model),
-            .group = (uint32_t)i,
-        };
-        XL_TRY(xl_rundir_find(xl_setup_text(setup, XL_SWEEP_LOG_DIR),
-                              runs->texts[i], &dir, err));
-        warm.path = path = xl_rundir_file(dir, XL_RUNDIR_STORE);
-        enum xl_status rc =
-            path ? xl_warm_start(&warm, setup->strategy, err)
-                 : xl_fail(err, XL_ENOMEM, "no memory for a path");
-        xl_free(path);
-        xl_free(dir);
-        XL_TRY(rc);
+    const cJSON *noted = cJSON_GetObjectItemCaseSensitive(resumed, "warm");
+    setup->warm = cJSON_CreateArray();
+    for (const cJSON *n = noted ? noted->child : NULL; n; n = n->next) {
+        const char *run = NULL, *differs = NULL;
+        xl_json_get_text(n, "differs", &differs, NULL);
+        XL_TRY(xl_json_get_text(n, "run", &run, err));
+        XL_TRY(warm_with(setup, run, differs, err));
+    }
+    for (size_t i = 0; i < runs->n_texts && !noted; i++) {
+        if (strcmp(runs->texts[i], XL_WARM_AUTO) == 0)
+            XL_TRY(warm_with_kin(setup, err));
+        else
+            XL_TRY(warm_with_named(setup, runs->texts[i], err));
     }
     return XL_OK;
 }
 
-static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
+static enum xl_status make_strategy(struct xl_setup *setup,
+                                    const cJSON *resumed, struct xl_err *err)
 {
     size_t population = (size_t)xl_setup_int(setup, XL_SWEEP_POPULATION);
     size_t generations = (size_t)xl_setup_int(setup, XL_SWEEP_GENERATIONS);
@@ -256,7 +315,7 @@ static enum xl_status make_strategy(struct xl_setup *setup, struct xl_err *err)
     XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
                             xl_param_space_space(setup->space), &options, err));
     XL_TRY(suggest_base(setup, err));
-    return warm_up(setup, err);
+    return warm_up(setup, resumed, err);
 }
 
 enum xl_status xl_setup_make(struct xl_setup *setup,
@@ -276,8 +335,9 @@ enum xl_status xl_setup_make(struct xl_setup *setup,
     XL_TRY(resumed ? recall_prompt(setup, resumed, err)
                    : make_prompt(setup, err));
     XL_TRY(make_base(setup, &with_opts, resumed, err));
+    xl_home_key(&setup->key, setup->session.model, setup->prompt.n);
     XL_TRY(make_space(setup, err));
-    return make_strategy(setup, err);
+    return make_strategy(setup, resumed, err);
 }
 
 void xl_setup_release(struct xl_setup *setup)
@@ -287,6 +347,7 @@ void xl_setup_release(struct xl_setup *setup)
     xl_param_space_free(setup->space);
     xl_session_close(&setup->session);
     xl_ids_release(&setup->prompt);
+    cJSON_Delete(setup->warm);
     xl_free(setup->prompt_text);
     *setup = (struct xl_setup){ 0 };
 }

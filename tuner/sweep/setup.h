@@ -10,6 +10,7 @@
 
 #include "kernel/base/cmd.h"
 #include "kernel/run/session.h"
+#include "tuner/profile/key.h"
 #include "tuner/space/param_space.h"
 #include "tuner/strategy/strategy.h"
 #include "tuner/sweep/objective.h"
@@ -32,6 +33,9 @@ struct xl_setup {
     struct xl_param_space *space;
     const struct xl_strategy_kind *kind;
     struct xl_strategy *strategy;
+    struct xl_key key;
+    cJSON *warm; /* earlier runs it begins from: [{"run", "hints", "left_out",
+                    "same_model", "differs" or "fault"}, ...] */
 };
 
 /* Release also on failure. resumed: run_meta.json of the run that goes on, or

@@ -20,6 +20,9 @@
 #include "tuner/strategy/strategy.h"
 #include "tuner/sweep/objective.h"
 
+/* In place of a run: those that kin.h finds. */
+#define XL_WARM_AUTO "auto"
+
 enum {
     XL_WARM_FIRST = 3, /* configurations of the earlier run measured first */
 };
