@@ -98,6 +98,7 @@ cJSON *xl_setup_meta(const struct xl_setup *setup, const struct xl_cmd_ctx *ctx)
                             xl_model_hash(setup->session.model));
     add_prompt(meta, setup);
     cJSON_AddItemToObject(meta, "key", xl_key_to_json(&setup->key));
+    cJSON_AddNumberToObject(meta, "roofline", (double)setup->n_roofline);
     cJSON_AddItemToObject(meta, "warm", cJSON_Duplicate(setup->warm, true));
     cJSON_AddItemToObject(meta, "space", xl_param_space_json(setup->space));
     cJSON_AddItemToObject(meta, "host", xl_host_json());

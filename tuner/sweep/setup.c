@@ -13,6 +13,7 @@
 #include "tuner/profile/home.h"
 #include "tuner/store/rundir.h"
 #include "tuner/sweep/kin.h"
+#include "tuner/sweep/roofline.h"
 #include "tuner/sweep/warm.h"
 
 #define PROMPT_SHIPPED "runs/prompts/demo.txt"
@@ -224,7 +225,7 @@ static enum xl_status warm_with(struct xl_setup *setup, const char *run,
         .model_hash = xl_model_hash(setup->session.model),
         .group = (uint32_t)group,
     };
-    if (group == XL_STRATEGY_GROUPS)
+    if (group == XL_STRATEGY_GROUPS - 1) /* one is the roofline's */
         return xl_fail(err, XL_EUSAGE, "a sweep can begin from at most %d runs",
                        (int)group);
     char *path = xl_rundir_file(run, XL_RUNDIR_STORE);
@@ -298,6 +299,24 @@ static enum xl_status warm_up(struct xl_setup *setup, const cJSON *resumed,
     return XL_OK;
 }
 
+/* What could be at most guides the search, unless it is not to; a resumed run
+ * that began without it goes on without. */
+static enum xl_status ask_roofline(struct xl_setup *setup, const cJSON *resumed,
+                                   struct xl_err *err)
+{
+    struct xl_roofline roofline = {
+        .config = xl_model_config(setup->session.model),
+        .prompt_tokens = setup->prompt.n,
+        .cores = xl_cpu_cores(),
+    };
+    if (xl_opt_bool(setup->opts, XL_GROUP_OWN, XL_SWEEP_NO_ROOFLINE) ||
+        (resumed && !cJSON_HasObjectItem(resumed, "roofline")))
+        return XL_OK;
+    return xl_roofline_hint(&roofline, setup->space, setup->objective,
+                            (uint32_t)cJSON_GetArraySize(setup->warm),
+                            setup->strategy, &setup->n_roofline, err);
+}
+
 static enum xl_status make_strategy(struct xl_setup *setup,
                                     const cJSON *resumed, struct xl_err *err)
 {
@@ -315,7 +334,8 @@ static enum xl_status make_strategy(struct xl_setup *setup,
     XL_TRY(xl_strategy_make(&setup->strategy, setup->kind,
                             xl_param_space_space(setup->space), &options, err));
     XL_TRY(suggest_base(setup, err));
-    return warm_up(setup, resumed, err);
+    XL_TRY(warm_up(setup, resumed, err));
+    return ask_roofline(setup, resumed, err);
 }
 
 enum xl_status xl_setup_make(struct xl_setup *setup,

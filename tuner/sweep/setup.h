@@ -34,6 +34,7 @@ struct xl_setup {
     const struct xl_strategy_kind *kind;
     struct xl_strategy *strategy;
     struct xl_key key;
+    size_t n_roofline; /* hints of the roofline */
     cJSON *warm; /* earlier runs it begins from: [{"run", "hints", "left_out",
                     "same_model", "differs" or "fault"}, ...] */
 };
