@@ -11,11 +11,10 @@
  *     weight of the start state     w_j  = s exp(m - M_j)
  *     at the end of the chunk       kb_t = exp(c_t + b_end - m') k_t
  *
- * The differences are double and only then rounded. 1 / denominator is folded
- * into w_j and row j of the scores before the output products, so those write h
- * directly:
+ * The differences are double and only then rounded. Denominators d_j are known
+ * before the output products, whose tiles go from registers to h:
  *
- *     h_j = w_j (q_j C) + sum over i <= j of S_ji v_i
+ *     h_j = (w_j (q_j C) + sum over i <= j of S_ji v_i) / d_j
  *
  * Against fp64, tests hold h to 2e-6 of the largest at ordinary gates from an
  * empty state; from a given one, where denominators cancel, 4e-6 was seen, and
@@ -31,7 +30,7 @@
 
 #include "kernel/cell/cell_int.h"
 #include "kernel/cell/cell_step_kernel.h"
-#include "kernel/cell/cell_tile.h"
+#include "kernel/cell/cell_tile_kernel.h"
 #include "kernel/cell/mlstm.h"
 #include "kernel/tensor/vec_wide.h"
 
@@ -54,8 +53,8 @@ struct work {
     double *c, *M; /* [len], see above; zeros behind it, to whole vectors */
     double *m;     /* [len] m_j */
     double total;  /* b_end */
-    float *weight; /* [len] w_j, then w_j / denominator; or exp(..) of kb */
-    float *bound;  /* [len] exp(-m_j) */
+    float *weight; /* [len] w_j; or exp(..) of kb */
+    float *bound;  /* [len] exp(-m_j), then 1 / denominator */
     float *S;      /* [len][score_width]; or packed kb [dk / rows][len][rows] */
     float *keys;   /* [dk][score_width], K' of a small head */
     float *state_panel, *value_panel; /* [dk][width], [len][width] */
@@ -241,7 +240,6 @@ static inline void multiply_all(const struct xl_mlstm_io *io, size_t len,
         ROWS = 8,
         TERMS = 32
     };
-    const float one = 1;
     size_t width = work->score_width;
     transpose_keys(io, len, work);
     for (size_t j = 0; j < len; j += ROWS) {
@@ -249,7 +247,8 @@ static inline void multiply_all(const struct xl_mlstm_io *io, size_t len,
         struct tile t = { .out = work->S + j * width, .out_row = width };
         t.columns = round_lanes(j + rows);
         for (size_t a = 0; a < io->dk; a += TERMS) {
-            t.keep = a ? &one : NULL;
+            t.kind = a ? TILE_KEEP : TILE_STORE;
+            t.keep = 1;
             t.first = (struct product){ .a = io->q + j * io->q_stride + a,
                                         .a_row = io->q_stride,
                                         .a_step = 1,
@@ -310,12 +309,6 @@ static inline struct xl_vec weigh_row(const struct work *work, size_t j,
     return sum;
 }
 
-static inline void scale_row(float *row, float x, size_t n)
-{
-    for (size_t i = 0; i < n; i += XL_LANES)
-        xl_vec_store(row + i, xl_vec_mul(xl_vec_load(row + i), xl_vec_set1(x)));
-}
-
 /* w_j (q_j . n) by lanes. */
 static inline struct xl_vec start_part(const struct xl_mlstm_io *io, size_t j,
                                        const float *n, float w)
@@ -332,10 +325,10 @@ static inline struct xl_vec start_part(const struct xl_mlstm_io *io, size_t j,
 }
 
 /* Sixteen rows from j on, those that are there: their scores, and 1 /
- * denominator of each. */
-static inline struct xl_vec weigh_rows(const struct xl_mlstm_io *io, size_t j,
-                                       size_t rows, const float *n, float scale,
-                                       const struct work *work)
+ * denominator of each in the place of its bound. */
+static inline void weigh_rows(const struct xl_mlstm_io *io, size_t j,
+                              size_t rows, const float *n, float scale,
+                              const struct work *work)
 {
     struct xl_vec parts[XL_LANES];
     float sums[XL_LANES];
@@ -347,10 +340,11 @@ static inline struct xl_vec weigh_rows(const struct xl_mlstm_io *io, size_t j,
     xl_vec_sum16(sums, 4, parts);
     struct xl_vec d = xl_vec_abs(xl_vec_load(sums));
     d = xl_vec_max(d, xl_vec_load(work->bound + j));
-    return xl_vec_div(xl_vec_set1(1), xl_vec_add(d, xl_vec_set1(io->eps)));
+    d = xl_vec_div(xl_vec_set1(1), xl_vec_add(d, xl_vec_set1(io->eps)));
+    xl_vec_store(work->bound + j, d);
 }
 
-/* Scores and start weights, both divided by the denominators. */
+/* Scores, start weights and 1 / denominators. */
 static inline void weigh(const struct xl_mlstm_io *io, size_t len,
                          const struct xl_mlstm_state *start, struct work *work)
 {
@@ -361,16 +355,9 @@ static inline void weigh(const struct xl_mlstm_io *io, size_t len,
         multiply_all(io, len, work);
     else
         dot_all(io, len, work);
-    for (size_t j = 0; j < len; j += XL_LANES) {
-        float inverse[XL_LANES], *weight = work->weight + j;
-        size_t rows = least(len - j, XL_LANES);
-        struct xl_vec r = weigh_rows(io, j, rows, start->n, (float)scale, work);
-        xl_vec_store(inverse, r);
-        xl_vec_store(weight, xl_vec_mul(xl_vec_load(weight), r));
-        for (size_t i = 0; i < rows; i++)
-            scale_row(work->S + (j + i) * work->score_width, inverse[i],
-                      j + i + 1);
-    }
+    for (size_t j = 0; j < len; j += XL_LANES)
+        weigh_rows(io, j, least(len - j, XL_LANES), start->n, (float)scale,
+                   work);
 }
 
 /* -- outputs -------------------------------------------------------------- */
@@ -393,7 +380,9 @@ static inline void output_tile(const struct xl_mlstm_io *io,
                                const struct work *work, size_t j, size_t rows,
                                size_t x, size_t n)
 {
-    struct tile t = { .scale = work->weight + j,
+    struct tile t = { .kind = TILE_SCALE,
+                      .scale = work->weight + j,
+                      .over = work->bound + j,
                       .out = io->h + j * io->h_stride + x,
                       .out_row = io->h_stride,
                       .columns = n };
@@ -474,17 +463,27 @@ static inline void pack_keys(const struct xl_mlstm_io *io, size_t len,
         }
 }
 
+/* Four chains of sums: one would wait for its own additions. */
 static inline void update_n(const struct xl_mlstm_io *io, size_t len, float *n,
                             float keep, const struct work *work)
 {
     for (size_t a = 0; a < io->dk; a += XL_LANES) {
-        size_t left = least(io->dk - a, XL_LANES);
-        struct xl_vec sum =
-            xl_vec_mul(xl_vec_load_n(n + a, left), xl_vec_set1(keep));
-        for (size_t t = 0; t < len; t++)
-            sum = xl_vec_fma(xl_vec_load_n(io->k + t * io->k_stride + a, left),
-                             xl_vec_set1(work->weight[t]), sum);
-        xl_vec_store_n(n + a, sum, left);
+        size_t left = least(io->dk - a, XL_LANES), t = 0;
+        const float *k = io->k + a;
+        struct xl_vec zero = xl_vec_zero(), sums[4] = { zero, zero, zero };
+        sums[3] = xl_vec_mul(xl_vec_load_n(n + a, left), xl_vec_set1(keep));
+        for (; t + 4 <= len; t += 4)
+            for (size_t i = 0; i < 4; i++)
+                sums[i] =
+                    xl_vec_fma(xl_vec_load_n(k + (t + i) * io->k_stride, left),
+                               xl_vec_set1(work->weight[t + i]), sums[i]);
+        for (; t < len; t++)
+            sums[0] = xl_vec_fma(xl_vec_load_n(k + t * io->k_stride, left),
+                                 xl_vec_set1(work->weight[t]), sums[0]);
+        xl_vec_store_n(n + a,
+                       xl_vec_add(xl_vec_add(sums[0], sums[1]),
+                                  xl_vec_add(sums[2], sums[3])),
+                       left);
     }
 }
 
@@ -503,7 +502,9 @@ static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
     for (size_t x = 0; x < io->dv; x += tiles->atb_columns) {
         size_t n = least(io->dv - x, tiles->atb_columns);
         size_t width = round_lanes(n);
-        struct tile t = { .keep = &keep, .out_row = io->dv, .columns = n };
+        struct tile t = {
+            .kind = TILE_KEEP, .keep = keep, .out_row = io->dv, .columns = n
+        };
         t.first = (struct product){ .a_row = 1, .a_step = rows, .depth = len };
         t.first.b = work.value_panel;
         t.first.b_step = width;

@@ -36,6 +36,16 @@ enum {
 #define XL_INLINE static inline
 #endif
 
+/* The loop below is written out early, so that an array of sums that it walks
+ * stays in registers: at most 16 turns, of a constant number. */
+#if defined(__clang__)
+#define XL_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define XL_UNROLL _Pragma("GCC unroll 16")
+#else
+#define XL_UNROLL
+#endif
+
 #if defined(__AVX512F__)
 #include "kernel/tensor/vec_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__)
