@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libcurl is opened by name: linked, it and the 17 libraries it draws in take
- * the start of the program from 2.6 to 5.5 ms, for one command of many. */
+ * libcurl is opened by name: linked, it and the 17 libraries it draws in add
+ * 2.9 ms to the start of an empty program, more than all of this one takes to
+ * start (2.6 ms), for one command of many. */
 #include "judge/http_client.h"
 
 #include <assert.h>
