@@ -20,6 +20,9 @@
 #include "tests/cross/gemm_fixture.h"
 #include "tests/harness/test.h"
 
+/* Half a unit in the last place of the result. */
+#define WIDE_TOLERANCE 6e-8
+
 enum {
     MOST = 130,
     MOST_K = 521,
@@ -33,11 +36,16 @@ static const struct {
     const struct xl_gemm *gemm;
     double tolerance;
 } engines[] = {
-    { &xl_gemm_naive, 0 },          { &xl_gemm_avx2, 2e-6 },
-    { &xl_gemm_avx512, 2e-6 },      { &xl_gemm_avx512bf16, 8.5e-3 },
-    { &xl_gemm_amx, 8.5e-3 },       { &xl_gemm_vnni, 8.5e-3 },
-    { &xl_gemm_vnni_avx2, 8.5e-3 }, { &xl_gemm_vnni_maddubs, 8.5e-3 },
-    { &xl_gemm_wide_avx2, 6e-8 },   { &xl_gemm_wide_avx512, 6e-8 },
+    { &xl_gemm_naive, 0 },
+    { &xl_gemm_avx2, 2e-6 },
+    { &xl_gemm_avx512, 2e-6 },
+    { &xl_gemm_avx512bf16, 8.5e-3 },
+    { &xl_gemm_amx, 8.5e-3 },
+    { &xl_gemm_vnni, 8.5e-3 },
+    { &xl_gemm_vnni_avx2, 8.5e-3 },
+    { &xl_gemm_vnni_maddubs, 8.5e-3 },
+    { &xl_gemm_wide_avx2, WIDE_TOLERANCE },
+    { &xl_gemm_wide_avx512, WIDE_TOLERANCE },
 };
 static const size_t n_engines = sizeof engines / sizeof engines[0];
 
@@ -250,7 +258,7 @@ static void engines_agree(struct xl_test *t)
     free_operands(&o);
 }
 
-/* Rows enough for several blocks of them. */
+/* Rows enough for several blocks of them, or columns. */
 static void blocks_of_rows_agree(struct xl_test *t)
 {
     struct operands o;
@@ -262,6 +270,28 @@ static void blocks_of_rows_agree(struct xl_test *t)
                 continue;
             struct xl_gemm_job job = make_job(&o, TALL, 33, TALL_K, kind);
             check_engine(t, &o, &job, s % n_engines);
+            job = make_job(&o, 20, 2 * MOST + 40, TALL_K, kind);
+            check_engine(t, &o, &job, s % n_engines);
+        }
+    free_operands(&o);
+}
+
+/* Sums in double stay where the bound of the wide engine is, sums in fp32 do
+ * not: the bound tells them apart. */
+static void bound_tells_double(struct xl_test *t)
+{
+    struct operands o;
+    if (XL_CHECK(t, make_operands(&o)))
+        for (size_t e = 1; e < n_engines; e++) {
+            const struct xl_gemm *gemm = engines[e].gemm;
+            struct xl_gemm_job job = make_job(&o, 31, 97, 521, XL_PACK_FP32);
+            if (!xl_gemm_reads_packed(gemm, XL_PACK_FP32) || gemm->why_not())
+                continue;
+            xl_gemm_naive.run(&job);
+            memcpy(o.want, o.y, job.m * job.ldy * sizeof *o.y);
+            xl_fix_run_parts(gemm, &job, job.n_end);
+            bool is_wide = engines[e].tolerance == WIDE_TOLERANCE;
+            XL_CHECK_EQ(t, error_of(&o, &job) <= WIDE_TOLERANCE, is_wide);
         }
     free_operands(&o);
 }
@@ -585,6 +615,7 @@ const struct xl_test_case xl_suite_pack[] = {
     { "codes rest", codes_rest },
     { "packed engines agree", engines_agree },
     { "blocks of rows agree", blocks_of_rows_agree },
+    { "bound tells double", bound_tells_double },
     { "rows keep bits", rows_keep_bits },
     { "packed faults are seen", faults_are_seen },
     { 0 },
