@@ -15,7 +15,7 @@
  * the reference model whose queries are nearly orthogonal to all keys, 2 terms
  * gave 2.1e-4, up to 16 terms between 1.2e-4 and 3.4e-4 and up to 32 terms
  * 4.3e-4, depending on where the inputs were cut; double gives 1.8e-4
- * wherever, most of it the reference's own, and 2e-4 is allowed.
+ * wherever, and 2e-4 is allowed.
  *
  * The includer defines before:
  *
