@@ -155,17 +155,21 @@ static void settle(void)
 #endif
 }
 
-/* Rings the first n of the other workers. Plain stores, since nobody else
- * writes there: they are under way together. */
-static void ring(struct xl_pool *pool, size_t n)
+/* Rings right behind what else is told in that line, lest the worker takes it
+ * away in between. A plain store, since nobody else writes there: those for
+ * all workers are under way together. */
+static void ring(struct worker *w)
 {
-    for (size_t i = 1; i <= n; i++) {
-        atomic_uint *value = &pool->workers[i].bell.value;
-        unsigned next = atomic_load_explicit(value, memory_order_relaxed) + 1;
-        atomic_store_explicit(value, next, memory_order_release);
-    }
+    atomic_uint *value = &w->bell.value;
+    unsigned next = atomic_load_explicit(value, memory_order_relaxed) + 1;
+    atomic_store_explicit(value, next, memory_order_release);
+}
+
+/* Wakes those of workers 1..n that were asleep when they were rung. */
+static void wake(struct xl_pool *pool, size_t n)
+{
     settle();
-    for (size_t i = 1; i <= n; i++)
+    for (size_t i = 1; i < n; i++)
         gate_wake(&pool->workers[i].bell);
 }
 
@@ -383,7 +387,9 @@ void xl_pool_free(struct xl_pool *pool)
     if (!pool)
         return;
     atomic_store(&pool->stop, true);
-    ring(pool, pool->width - 1);
+    for (size_t i = 1; i < pool->width; i++)
+        ring(&pool->workers[i]);
+    wake(pool, pool->width);
     for (size_t i = 1; i < pool->width; i++)
         pthread_join(pool->workers[i].thread, NULL);
     xl_free(pool->workers);
@@ -403,8 +409,9 @@ void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx)
         w->run_work = work;
         w->run_ctx = ctx;
         atomic_store_explicit(&w->runs, number, memory_order_release);
+        ring(w);
     }
-    ring(pool, pool->width - 1);
+    wake(pool, pool->width);
     work(ctx, 0);
     if (spin_marks(pool, 1, pool->width, MARK_RUN, number, pool->spin) <
         pool->width)
@@ -459,8 +466,9 @@ static void call_step(struct xl_pool *pool, size_t n, uint_fast64_t ticket,
         w->step_ctx = ctx;
         atomic_store_explicit(&w->caller_cpu, cpu, memory_order_relaxed);
         atomic_store_explicit(&w->ticket, ticket, memory_order_release);
+        ring(w);
     }
-    ring(pool, n - 1);
+    wake(pool, n);
 }
 
 /* What nobody else has begun is the caller's. Until the grace is over it looks
