@@ -41,6 +41,10 @@ struct xl_gemm_job {
     const void *packed_x;
     size_t k_block;   /* inputs of a slice of packed x; 0 = the engine's own */
     bool no_prefetch; /* of packed weights */
+    size_t next_n;    /* where the next job of these weights begins; 0 = none */
+    /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
+     * k_end 0 = all. */
+    size_t k_begin, k_end;
 };
 
 enum {
@@ -64,7 +68,8 @@ struct xl_gemm {
      * 64; 0 when so few rows are not packed. NULL: never. */
     size_t (*x_bytes)(size_t m, size_t k);
     /* Packs rows begin..end of the job's m, k, x and ldx; the span with end m
-     * also what pads them. Engines with the same pack_x read the same form. */
+     * also what pads them, and the inputs up to k what pads those. Engines with
+     * the same pack_x read the same form. */
     void (*pack_x)(const struct xl_gemm_job *job, size_t begin, size_t end,
                    void *to);
     void (*run)(const struct xl_gemm_job *job);

@@ -17,7 +17,8 @@
  * hint that keeps them out of it: 2.00 TF/s for 1.58 on an Intel Xeon of 2023
  * (registers alone: 3.33), 1024 inputs; 1.92 for 1.60 with 2752. Slices of 256
  * without the hint gave 1.79, the hint on panels too 1.65, x fetched a block
- * ahead 1.47.
+ * ahead 1.47. The first pair of panels loads x without it: what comes from
+ * another core is to stay in the second-level cache.
  *
  * The next two panels are prefetched line by line while tiles multiply. The
  * tile loop is written in assembly: gcc 12's intrinsics do not say which
@@ -81,7 +82,35 @@ struct steps {
     const char *next0, *next1;
     size_t step, n;
     bool is_first; /* c is not read */
+    bool is_fresh; /* x is not in the second-level cache yet */
 };
+
+/* clang-format off */
+#define MULTIPLY(load_x)                                                      \
+    "1:\n\t"                                                                  \
+    load_x " (%[x0],%[line],1), %%tmm4\n\t"                                   \
+    "tileloadd (%[w0],%[line],1), %%tmm6\n\t"                                 \
+    "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"                                    \
+    load_x " (%[x1],%[line],1), %%tmm5\n\t"                                   \
+    "prefetcht1 (%[next0])\n\t"                                               \
+    "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"                                    \
+    "tileloadd (%[w1],%[line],1), %%tmm7\n\t"                                 \
+    "prefetcht1 (%[next1])\n\t"                                               \
+    "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"                                    \
+    "tdpbf16ps %%tmm7, %%tmm5, %%tmm3\n\t"                                    \
+    "add $1024, %[x0]\n\t"                                                    \
+    "add $1024, %[x1]\n\t"                                                    \
+    "add $1024, %[w0]\n\t"                                                    \
+    "add $1024, %[w1]\n\t"                                                    \
+    "add %[step], %[next0]\n\t"                                               \
+    "add %[step], %[next1]\n\t"                                               \
+    "dec %[n]\n\t"                                                            \
+    "jnz 1b"                                                                  \
+    : [x0] "+r"(x0), [x1] "+r"(x1), [w0] "+r"(w0), [w1] "+r"(w1),             \
+      [next0] "+r"(next0), [next1] "+r"(next1), [n] "+r"(n)                   \
+    : [line] "r"(line), [step] "r"(s->step)                                   \
+    : "memory", "cc"
+/* clang-format on */
 
 /* c [32][wide bytes] (+)= x tiles times weight tiles. */
 static void multiply_block(float *c, size_t wide, const struct steps *s)
@@ -106,30 +135,10 @@ static void multiply_block(float *c, size_t wide, const struct steps *s)
                          :
                          : [c] "r"(c), [low] "r"(low), [wide] "r"(wide)
                          : "memory");
-    __asm__ volatile(
-        "1:\n\t"
-        "tileloaddt1 (%[x0],%[line],1), %%tmm4\n\t"
-        "tileloadd (%[w0],%[line],1), %%tmm6\n\t"
-        "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
-        "tileloaddt1 (%[x1],%[line],1), %%tmm5\n\t"
-        "prefetcht1 (%[next0])\n\t"
-        "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
-        "tileloadd (%[w1],%[line],1), %%tmm7\n\t"
-        "prefetcht1 (%[next1])\n\t"
-        "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
-        "tdpbf16ps %%tmm7, %%tmm5, %%tmm3\n\t"
-        "add $1024, %[x0]\n\t"
-        "add $1024, %[x1]\n\t"
-        "add $1024, %[w0]\n\t"
-        "add $1024, %[w1]\n\t"
-        "add %[step], %[next0]\n\t"
-        "add %[step], %[next1]\n\t"
-        "dec %[n]\n\t"
-        "jnz 1b"
-        : [x0] "+r"(x0), [x1] "+r"(x1), [w0] "+r"(w0), [w1] "+r"(w1),
-          [next0] "+r"(next0), [next1] "+r"(next1), [n] "+r"(n)
-        : [line] "r"(line), [step] "r"(s->step)
-        : "memory", "cc");
+    if (s->is_fresh)
+        __asm__ volatile(MULTIPLY("tileloadd"));
+    else
+        __asm__ volatile(MULTIPLY("tileloaddt1"));
     __asm__ volatile("tilestored %%tmm0, (%[c],%[wide],1)\n\t"
                      "tilestored %%tmm1, 64(%[c],%[wide],1)\n\t"
                      "tilestored %%tmm2, (%[low],%[wide],1)\n\t"
@@ -180,14 +189,39 @@ static size_t x_bytes(size_t m, size_t k)
                : padded(m) / TILE_ROWS * xl_pack_groups(k) * (size_t)TILE_BYTES;
 }
 
+/* As pack_rows for the inputs that the job's x has, half a tile at a time. */
+static void pack_inputs(const struct xl_gemm_job *job, size_t begin, size_t end,
+                        unsigned char *to)
+{
+    size_t tiles = xl_pack_groups(job->k), half = TILE_INPUTS / 2;
+    size_t last = job->k_end == job->k ? tiles * TILE_INPUTS : job->k_end;
+    for (size_t r = begin; r < end; r++) {
+        unsigned char *line = to + r / TILE_ROWS * tiles * TILE_BYTES +
+                              r % TILE_ROWS * XL_PACK_LINE;
+        for (size_t at = job->k_begin; at < last; at += half) {
+            size_t left = r < job->m && at < job->k_end ? job->k_end - at : 0;
+            bf16_half_row(
+                line + at / TILE_INPUTS * TILE_BYTES + at % TILE_INPUTS * 2,
+                left ? job->x + r * job->ldx + at - job->k_begin : job->x,
+                left < half ? left : half);
+        }
+    }
+}
+
 static void pack_x(const struct xl_gemm_job *job, size_t begin, size_t end,
                    void *to)
 {
     struct slice s = { .job = job, .rows = job->m };
+    if (end == job->m)
+        end = padded(end);
+    if (job->k_end) {
+        pack_inputs(job, begin, end, to);
+        return;
+    }
     static_assert((int)TILE_INPUTS == (int)XL_PACK_GROUP,
                   "a group is a tile deep");
     s.tiles = xl_pack_groups(job->k);
-    pack_rows(&s, begin, end == job->m ? padded(end) : end, to);
+    pack_rows(&s, begin, end, to);
 }
 
 /* Between y and the block [32][32] of rows at.., panels panel, panel + 1. */
@@ -221,22 +255,18 @@ static void run_cut(const struct slice *s, size_t at, size_t panel,
     move_block(s, at, panel, block, true);
 }
 
-/* The lines of the two panels after these, spread over the steps of all row
- * blocks of 512 rows. */
+/* The lines of the two panels that come next, spread over the steps of all row
+ * blocks of 512 rows. Unasked from memory, the first pair of a slice cost a
+ * block of four pairs a fifth. */
 static void find_next(const struct slice *s, size_t panel, struct steps *steps)
 {
-    const struct xl_gemm_job *job = s->job;
-    const struct xl_packed *w = job->packed;
-    size_t inputs = xl_line_inputs(w->kind);
+    const struct xl_packed *w = s->job->packed;
     size_t bytes = xl_pack_panel_bytes(w->kind, w->in);
-    steps->next0 = steps->next1 = (const char *)s->x;
-    steps->step = 0;
-    if (job->no_prefetch || panel + 4 > xl_pack_panels(job->n_end))
-        return;
-    steps->next0 = (const char *)w->data + (panel + 2) * bytes +
-                   s->k / inputs * XL_PACK_LINE;
-    steps->next1 = steps->next0 + bytes;
-    steps->step = 2 * XL_PACK_LINE / inputs;
+    const char *next =
+        panel_after(s->job, panel + 2, s->k, s->tiles * TILE_INPUTS);
+    steps->step = next ? 2 * XL_PACK_LINE / xl_line_inputs(w->kind) : 0;
+    steps->next0 = next ? next : (const char *)s->x;
+    steps->next1 = steps->next0 + (next ? bytes : 0);
 }
 
 /* All rows of the slice past two panels; the second may not exist. */
@@ -248,6 +278,7 @@ static void run_pair(const struct slice *s, size_t panel, bool has_two)
     bool is_whole =
         has_two && panel_is_whole(job, panel) && panel_is_whole(job, panel + 1);
     struct steps steps = { .n = s->tiles, .is_first = s->k == 0 };
+    steps.is_fresh = panel == job->n_begin / XL_PACK_LANES;
     steps.w0 = bf16_lines(w, panel, group, s->tiles, s->room);
     steps.w1 = !has_two
                    ? steps.w0

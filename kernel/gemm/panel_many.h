@@ -52,7 +52,7 @@ struct many {
     size_t i, rows, k, n_k, lines;
     const float *x;      /* row block of row i */
     size_t x_lines;      /* of a row there */
-    size_t x_first;      /* line of input k there */
+    size_t x_first;      /* line of input k there, or of the first packed */
     float *own_x, *room; /* scratch */
 };
 
@@ -111,8 +111,8 @@ static inline void many_pack(const struct many *b, float *to, size_t begin,
         rows = many_rows_at(b->rows, at);
         size_t r = begin > at ? begin - at : 0;
         for (; r < rows && at + r < end; r += MANY_STEP)
-            many_pack_step(to + at * b->lines + r, rows, b->job, b->i + at + r,
-                           b->k, b->n_k, b->lines);
+            many_pack_step(to + at * b->x_lines + b->x_first * rows + r, rows,
+                           b->job, b->i + at + r, b->k, b->n_k, b->lines);
     }
 }
 
@@ -125,14 +125,17 @@ static inline size_t many_x_bytes(size_t m, size_t k)
 static inline void many_pack_x(const struct xl_gemm_job *job, size_t begin,
                                size_t end, void *to)
 {
-    struct many b = { .job = job, .n_k = job->k };
-    b.lines = many_lines_of(job->k);
+    size_t k_end = job->k_end ? job->k_end : job->k;
+    struct many b = { .job = job, .n_k = k_end - job->k_begin };
+    b.x_lines = many_lines_of(job->k);
+    b.x_first = job->k_begin / MANY_UNIT;
+    b.lines = (k_end == job->k ? b.x_lines : k_end / MANY_UNIT) - b.x_first;
     static_assert(M_BLOCK % MANY_STEP == 0 && XL_GEMM_ROWS % MANY_STEP == 0,
                   "steps of rows end where blocks and spans do");
     for (; b.i < end; b.i += M_BLOCK) {
         b.rows = job->m - b.i < M_BLOCK ? job->m - b.i : (size_t)M_BLOCK;
         if (b.i + b.rows > begin)
-            many_pack(&b, (float *)to + b.i * b.lines,
+            many_pack(&b, (float *)to + b.i * b.x_lines,
                       begin > b.i ? begin - b.i : 0, end - b.i);
     }
 }
@@ -234,10 +237,9 @@ static inline void many_panels(const struct many *b, size_t panel,
     t.next_bytes = xl_pack_panel_bytes(job->packed->kind, job->k);
     t.next_step = (size_t)MANY_UNIT * XL_PACK_LINE /
                   xl_pack_line_inputs(job->packed->kind);
-    t.next = (const char *)job->packed->data + (panel + panels) * t.next_bytes +
-             b->k / MANY_UNIT * t.next_step;
-    if (job->no_prefetch || panel + 2 * panels > xl_pack_panels(job->n_end)) {
-        t.next = (const char *)b->x; /* none follow */
+    t.next = panel_after(job, panel + panels, b->k, b->n_k);
+    if (!t.next) {
+        t.next = (const char *)b->x;
         t.next_bytes = t.next_step = 0;
     }
     for (size_t p = 0; p < panels; p++) {
@@ -278,10 +280,10 @@ static inline void many_find_x(struct many *b)
         b->x_first = b->k / MANY_UNIT;
         return;
     }
-    many_pack(b, b->own_x, 0, b->rows);
-    b->x = b->own_x;
     b->x_lines = b->lines;
     b->x_first = 0;
+    many_pack(b, b->own_x, 0, b->rows);
+    b->x = b->own_x;
 }
 
 static inline void run_many(const struct xl_gemm_job *job, float *scratch)

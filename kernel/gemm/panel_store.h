@@ -27,6 +27,27 @@ static inline void panel_cut(const struct xl_gemm_job *job, size_t panel,
                                               : (size_t)XL_PACK_LANES;
 }
 
+/* Where the weights are that follow n_k inputs from k on of the panels before
+ * `next`: in this slice, the next slice, or the next job; else NULL. */
+static inline const char *panel_after(const struct xl_gemm_job *job,
+                                      size_t next, size_t k, size_t n_k)
+{
+    const struct xl_packed *w = job->packed;
+    size_t inputs = xl_pack_line_inputs(w->kind);
+    if (next >= xl_pack_panels(job->n_end)) {
+        next = job->n_begin / XL_PACK_LANES;
+        k += n_k;
+    }
+    if (k >= job->k) {
+        next = job->next_n / XL_PACK_LANES;
+        k = 0;
+    }
+    if (job->no_prefetch || (k == 0 && next == 0))
+        return NULL;
+    return (const char *)w->data + next * xl_pack_panel_bytes(w->kind, w->in) +
+           k / inputs * XL_PACK_LINE;
+}
+
 static inline void panel_store_cut(const struct xl_gemm_job *job, size_t row,
                                    size_t panel, struct xl_vec sums)
 {

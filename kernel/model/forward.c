@@ -75,10 +75,25 @@ void xl_stage_pack(const struct xl_stage *s, size_t worker,
         gemm->pack_x(&job, span.begin, span.end, s->plan->scratch.packed_x);
 }
 
-/* Columns of the matrix: by one job when it is packed, by one a part it
- * touches when it is rows. */
-static void run_columns(const struct xl_share *share,
-                        const struct xl_product *p, struct xl_span columns)
+void xl_columns_pack(const struct xl_stage *s, const struct xl_matrix *w,
+                     const float *x, size_t ldx, struct xl_span columns,
+                     void *to)
+{
+    const struct xl_gemm *gemm = packing_engine(s, w);
+    struct xl_gemm_job job = { .m = s->rows,
+                               .k = w->in,
+                               .x = x + columns.begin,
+                               .ldx = ldx,
+                               .k_begin = columns.begin,
+                               .k_end = columns.end };
+    if (gemm)
+        gemm->pack_x(&job, 0, s->rows, to);
+}
+
+/* By one job when the matrix is packed, by one a part it touches when it is
+ * rows. */
+void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
+                    struct xl_span columns)
 {
     const struct xl_plan *plan = share->stage->plan;
     bool is_step = xl_stage_is_step(share->stage);
@@ -86,7 +101,7 @@ static void run_columns(const struct xl_share *share,
         p->gemm ? p->gemm
                 : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
     const struct xl_gemm *packing = packing_engine(share->stage, p->w);
-    bool is_packed = p->is_packed && packing && gemm->pack_x == packing->pack_x;
+    bool is_packed = p->packed && packing && gemm->pack_x == packing->pack_x;
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
@@ -107,7 +122,8 @@ static void run_columns(const struct xl_share *share,
             .y = p->y + part->at,
             .ldy = p->ldy,
             .scratch = plan->scratch.gemm[share->worker],
-            .packed_x = is_packed ? plan->scratch.packed_x : NULL,
+            .packed_x = is_packed ? p->packed : NULL,
+            .next_n = p->next_n,
             .k_block = plan->k_block,
             .no_prefetch = plan->no_prefetch,
         };
@@ -128,7 +144,7 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
     begin = begin * COLUMN_STEP;
     end = end < here ? end * COLUMN_STEP : p->w->out;
     if (begin < end)
-        run_columns(share, p, (struct xl_span){ begin, end });
+        xl_columns_run(share, p, (struct xl_span){ begin, end });
 }
 
 void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
@@ -147,7 +163,7 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
                                           .y = o->y,
                                           .ldy = o->ldy ? o->ldy : o->w->out,
                                           .gemm = o->gemm,
-                                          .is_packed = all->is_packed });
+                                          .packed = all->packed });
     }
 }
 
@@ -197,12 +213,11 @@ static void embed_and_norm(const struct xl_stage *s, size_t worker)
     pack_input(s, worker, 0);
 }
 
-static void cap_gates(const struct xl_stage *s, size_t worker)
+void xl_stage_cap_gates(const struct xl_stage *s, struct xl_span rows)
 {
     const struct xl_config *c = s->plan->config;
-    struct xl_span span = xl_stage_rows(s, worker);
-    size_t at = span.begin * c->heads;
-    size_t n = (span.end - span.begin) * c->heads;
+    size_t at = rows.begin * c->heads;
+    size_t n = (rows.end - rows.begin) * c->heads;
     xl_gate_cap(s->plan->scratch.igate + at, n, c->gate_cap);
     xl_gate_cap(s->plan->scratch.fgate + at, n, c->gate_cap);
 }
@@ -322,8 +337,6 @@ static void run_cell(const struct xl_stage *s)
     job.C = is_bf16 ? plan->scratch.C : xl_state_C(s->states[0], s->block);
     job.n = xl_state_n(s->states[0], s->block);
     job.m = xl_state_m(s->states[0], s->block);
-    if (plan->config->gate_cap > 0.0f)
-        run_region(s, cap_gates, XL_PART_CELL);
     if (is_bf16)
         run_region(s, widen_C, XL_PART_CELL);
     plan->backend->run(&plan->spec, &job, plan->scratch.chunk);

@@ -86,7 +86,8 @@ struct xl_product {
     float *y;
     size_t ldy;
     const struct xl_gemm *gemm;
-    bool is_packed; /* x by xl_stage_pack, for engines that pack */
+    const void *packed; /* x by xl_stage_pack, for engines that pack */
+    size_t next_n;      /* columns of w from here on are next; 0 = none are */
 };
 
 /* One worker's share of the columns of several products, which are counted
@@ -110,6 +111,10 @@ struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
                             size_t rows, size_t steps);
 void xl_share_run(struct xl_share *share, const struct xl_product *product);
 
+/* These columns of a product, whosoever they are. */
+void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
+                    struct xl_span columns);
+
 /* Products of one input, which is as wide as they are. */
 struct xl_output {
     const struct xl_matrix *w;
@@ -120,8 +125,8 @@ struct xl_output {
 
 struct xl_outputs {
     const float *x;
-    size_t ldx;     /* 0 = as wide as the products are */
-    bool is_packed; /* as in struct xl_product */
+    size_t ldx;         /* 0 = as wide as the products are */
+    const void *packed; /* as in struct xl_product */
     size_t rows, n;
     struct xl_output list[XL_OUTPUTS];
 };
@@ -134,11 +139,17 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
 void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
 
 /* Rows of x [rows][ldx], the worker's by xl_stage_rows, as the engine of
- * prefill reads them: for all products of x by matrices of w's engine, in the
- * stages up to the next call. Nothing in decode, nor for engines that pack
- * nothing. */
+ * prefill reads them, into scratch.packed_x: for all products of x by matrices
+ * of w's engine, in the stages up to the next call. Nothing in decode, nor for
+ * engines that pack nothing. */
 void xl_stage_pack(const struct xl_stage *s, size_t worker,
                    const struct xl_matrix *w, const float *x, size_t ldx);
+
+/* The same by who made these columns of all rows: into `to`. They begin at a
+ * multiple of 16. */
+void xl_columns_pack(const struct xl_stage *s, const struct xl_matrix *w,
+                     const float *x, size_t ldx, struct xl_span columns,
+                     void *to);
 
 /* -- stages that both use ------------------------------------------------- */
 
@@ -154,6 +165,10 @@ static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
     return (struct xl_span){ span.begin < s->rows ? span.begin : s->rows,
                              span.end < s->rows ? span.end : s->rows };
 }
+
+/* Caps these rows' input and forget gates in prefill; the step does so itself.
+ */
+void xl_stage_cap_gates(const struct xl_stage *s, struct xl_span rows);
 
 /* x += z, then y = norm(x); w NULL = no norm follows. */
 void xl_stage_add(const struct xl_stage *s, size_t worker,

@@ -308,11 +308,19 @@ static size_t worker_floats(const struct xl_plan *plan)
     return most;
 }
 
-/* Bytes of any input of a product, packed. */
+/* Bytes of the gated feed-forward, packed. */
+static size_t packed_ffn_bytes(const struct xl_plan *plan)
+{
+    const struct xl_gemm *gemm = plan->engines.many;
+    return gemm->x_bytes ? gemm->x_bytes(plan->block_tokens, plan->config->ffn)
+                         : 0;
+}
+
+/* Bytes of any other input of a product, packed. */
 static size_t packed_bytes(const struct xl_plan *plan)
 {
     const struct xl_config *c = plan->config;
-    const size_t widths[] = { c->width, c->heads * c->dv, c->ffn, c->inner };
+    const size_t widths[] = { c->width, c->heads * c->dv, c->inner };
     const struct xl_gemm *gemm = plan->engines.many;
     size_t most = 0;
     for (size_t i = 0; gemm->x_bytes && i < sizeof widths / sizeof *widths; i++)
@@ -415,6 +423,8 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
                                          sizeof(float))) != NULL;
     ok = ok && (s->packed_x = xl_arena_alloc(&plan->arena,
                                              packed_bytes(plan) + 1)) != NULL;
+    ok = ok && (s->packed_ffn = xl_arena_alloc(
+                    &plan->arena, packed_ffn_bytes(plan) + 1)) != NULL;
     ok = ok && (s->chunk = xl_arena_alloc(&plan->arena, bytes + 1)) != NULL;
     if (plan->C_dtype == XL_BF16 && bytes)
         ok = ok && (s->C = xl_arena_zero(&plan->arena, c->heads * c->dk * c->dv,

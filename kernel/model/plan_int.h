@@ -23,14 +23,15 @@ struct xl_scratch {
     float *igate, *fgate; /* [T][heads] */
     float *g, *u;         /* places in the first row of [T][ffn_row]: g | u */
     size_t ffn_row;
-    float *z;       /* [T][width], output of a layer before it is added */
-    float *wide;    /* block stack: x and z, or gates, or feed-forward */
-    float *c;       /* block stack: convolved, or the gated feed-forward */
-    float *qkv;     /* block stack: [T][3 inner] */
-    float *C;       /* [heads][dk][dv], a state of bf16 widened; or NULL */
-    float **gemm;   /* [workers], scratch of each worker's engine and cell */
-    void *packed_x; /* of one stage to the next, by xl_stage_pack */
-    void *chunk;    /* scratch of the backend */
+    float *z;         /* [T][width], output of a layer before it is added */
+    float *wide;      /* block stack: x and z, or gates, or feed-forward */
+    float *c;         /* block stack: convolved, or the gated feed-forward */
+    float *qkv;       /* block stack: [T][3 inner] */
+    float *C;         /* [heads][dk][dv], a state of bf16 widened; or NULL */
+    float **gemm;     /* [workers], scratch of each worker's engine and cell */
+    void *packed_x;   /* of one stage to the next, by xl_stage_pack */
+    void *packed_ffn; /* the same of the gated feed-forward */
+    void *chunk;      /* scratch of the backend */
 };
 
 struct xl_plan {

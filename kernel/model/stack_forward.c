@@ -67,7 +67,7 @@ static void expand_mlstm(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = m->y,
-                       .is_packed = true,
+                       .packed = m->packed_x,
                        .rows = s->rows,
                        .n = 1,
                        .list = { { &block_of(s)->m.up, m->wide, NULL, 0 } } },
@@ -124,6 +124,8 @@ static void project_gates(const struct xl_stage *s, size_t worker)
         else
             gemm->run(&job);
     }
+    if (!xl_stage_is_step(s))
+        xl_stage_cap_gates(s, span);
 }
 
 static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)

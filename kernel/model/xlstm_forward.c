@@ -31,13 +31,16 @@ static void project_gates(const struct xl_stage *s, size_t worker)
     p.w = &b->fgate;
     p.y = m->fgate + span.begin * heads;
     xl_share_run(&share, &p);
+    xl_stage_cap_gates(s, span);
 }
 
 static void project_in(const struct xl_stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    struct xl_outputs all = { .x = m->y, .rows = s->rows, .is_packed = true };
+    struct xl_outputs all = { .x = m->y,
+                              .rows = s->rows,
+                              .packed = m->packed_x };
     if (b->qk.n_parts)
         all.list[all.n++] =
             (struct xl_output){ &b->qk, m->q, s->plan->gemm_keys, m->in_row };
@@ -88,9 +91,9 @@ static void gate_heads(const struct xl_stage *s, size_t worker)
     size_t n = c->heads * c->dv;
     for (size_t t = span.begin; t < span.end; t++) {
         float *h = s->plan->scratch.h + t * n;
+        const float *o = s->plan->scratch.o + t * s->plan->scratch.in_row;
         row->heads(h, h, &norm, c->heads, c->dv);
-        row->sigmoid_gate(h, s->plan->scratch.o + t * s->plan->scratch.in_row,
-                          n);
+        row->sigmoid_gate(h, o, n);
     }
     xl_stage_pack(s, worker, &block_of(s)->out, s->plan->scratch.h, n);
 }
@@ -101,7 +104,7 @@ static void project_out(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = s->plan->scratch.h,
-                       .is_packed = true,
+                       .packed = s->plan->scratch.packed_x,
                        .rows = s->rows,
                        .n = 1,
                        .list = { { out, s->plan->scratch.z, NULL, 0 } } },
@@ -116,28 +119,49 @@ static void add_mlstm(const struct xl_stage *s, size_t worker)
                   s->plan->config->width);
 }
 
-static void expand(const struct xl_stage *s, size_t worker)
+/* silu(gate) up of these columns, where the gates were; is_last: none follow.
+ */
+static void expand_columns(const struct xl_share *share, struct xl_span columns,
+                           bool is_last)
 {
+    const struct xl_stage *s = share->stage;
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_scratch *m = &s->plan->scratch;
-    xl_outputs_run(s,
-                   &(struct xl_outputs){
-                       .x = m->y,
-                       .is_packed = true,
-                       .rows = s->rows,
-                       .n = 1,
-                       .list = { { &b->gate_up, m->g, NULL, m->ffn_row } } },
-                   worker);
+    size_t up = b->gate_up.parts[1].at, n = columns.end - columns.begin;
+    struct xl_product p = { .w = &b->gate_up,
+                            .x = m->y,
+                            .ldx = s->plan->config->width,
+                            .packed = m->packed_x,
+                            .next_n = up + columns.begin,
+                            .y = m->g,
+                            .ldy = m->ffn_row };
+    xl_columns_run(share, &p, columns);
+    p.next_n = is_last ? 0 : columns.end;
+    xl_columns_run(share, &p,
+                   (struct xl_span){ up + columns.begin, up + columns.end });
+    for (size_t t = 0; t < s->rows; t++)
+        s->plan->row->swiglu(m->g + t * m->ffn_row + columns.begin,
+                             m->u + t * m->ffn_row + columns.begin, n);
+    xl_columns_pack(s, &b->down, m->g, m->ffn_row, columns, m->packed_ffn);
 }
 
-static void activate(const struct xl_stage *s, size_t worker)
+/* A worker makes the same columns of both parts, and finishes and packs a
+ * block of them while it is in its cache: no other core reads them in fp32. */
+static void expand(const struct xl_stage *s, size_t worker)
 {
-    const struct xl_scratch *m = &s->plan->scratch;
-    struct xl_span span = xl_stage_rows(s, worker);
-    for (size_t t = span.begin; t < span.end; t++)
-        s->plan->row->swiglu(m->g + t * m->ffn_row, m->u + t * m->ffn_row,
-                             s->plan->config->ffn);
-    xl_stage_pack(s, worker, &block_of(s)->down, m->g, m->ffn_row);
+    enum {
+        BLOCK = 8 * XL_PACK_LANES
+    };
+    size_t ffn = s->plan->config->ffn;
+    struct xl_share share = xl_share_of(s, worker, s->rows, 0);
+    struct xl_span mine = xl_span_of(xl_pack_panels(ffn), s->parts, worker);
+    size_t end = mine.end * XL_PACK_LANES;
+    size_t step = xl_stage_is_step(s) ? ffn : (size_t)BLOCK;
+    end = end < ffn ? end : ffn;
+    for (size_t at = mine.begin * XL_PACK_LANES; at < end; at += step) {
+        size_t left = end - at, n = left < step ? left : step;
+        expand_columns(&share, (struct xl_span){ at, at + n }, left <= step);
+    }
 }
 
 static void contract(const struct xl_stage *s, size_t worker)
@@ -146,7 +170,7 @@ static void contract(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = s->plan->scratch.g,
-                       .is_packed = true,
+                       .packed = s->plan->scratch.packed_ffn,
                        .rows = s->rows,
                        .ldx = s->plan->scratch.ffn_row,
                        .n = 1,
@@ -164,7 +188,6 @@ static const struct xl_stage_row after_cell[] = {
     { project_out, XL_PART_OUT, false },
     { add_mlstm, XL_PART_ADD, true },
     { expand, XL_PART_FFN_UP, false },
-    { activate, XL_PART_FFN_ACT, true },
     { contract, XL_PART_FFN_DOWN, false },
     { xl_stage_end, XL_PART_ADD, true },
     { 0 },
