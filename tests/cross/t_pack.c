@@ -178,56 +178,44 @@ static bool same_bits(const struct operands *o, const struct xl_gemm_job *job)
 }
 
 /* x packed in three spans of rows, or of inputs, the last first. */
-static void pack_spans(const struct operands *o, const struct xl_gemm_job *job,
-                       const struct xl_gemm *gemm, bool is_by_inputs)
+static void pack_spans(const struct operands *o, struct xl_gemm_job job,
+                       const struct xl_gemm *gemm, bool by_k)
 {
-    size_t n = is_by_inputs ? job->k : job->m;
-    size_t steps = (n + XL_GEMM_ROWS - 1) / XL_GEMM_ROWS;
-    memset(o->packed_x, 0xff, gemm->x_bytes(job->m, job->k));
+    const float *x = job.x;
+    size_t n = by_k ? job.k : job.m, steps = (n + 15) / XL_GEMM_ROWS;
+    memset(o->packed_x, 0xff, gemm->x_bytes(job.m, job.k));
     for (size_t i = 3; i-- > 0;) {
-        struct xl_gemm_job part = *job;
         size_t begin = steps * i / 3 * XL_GEMM_ROWS;
-        size_t end = steps * (i + 1) / 3 * XL_GEMM_ROWS;
-        end = end < n ? end : n;
-        if (begin >= end)
-            continue;
-        if (is_by_inputs) {
-            part.x += begin;
-            part.k_begin = begin;
-            part.k_end = end;
-        }
-        gemm->pack_x(&part, is_by_inputs ? 0 : begin,
-                     is_by_inputs ? job->m : end, o->packed_x);
+        size_t end = i < 2 ? steps * (i + 1) / 3 * XL_GEMM_ROWS : n;
+        job.k_begin = by_k ? begin : 0;
+        job.k_end = by_k ? end : 0;
+        job.x = x + job.k_begin;
+        if (begin < end)
+            gemm->pack_x(&job, by_k ? 0 : begin, by_k ? job.m : end,
+                         o->packed_x);
     }
 }
 
-/* x packed beforehand and slices of inputs of another size, prefetched or not:
- * the same bits as o->want. */
+/* x packed beforehand, other slices, prefetched or not: the same bits. */
 static void check_packed_x(struct xl_test *t, const struct operands *o,
                            const struct xl_gemm_job *job,
                            const struct xl_gemm *gemm)
 {
-    static const size_t k_blocks[] = { 0, 64, 512 };
-    size_t n_blocks = sizeof k_blocks / sizeof *k_blocks;
-    size_t bytes = gemm->x_bytes ? gemm->x_bytes(job->m, job->k) : 0;
-    if (bytes == 0)
+    static const size_t k_blocks[6] = { 0, 64, 512, 0, 64, 512 };
+    if (!gemm->x_bytes || gemm->x_bytes(job->m, job->k) == 0)
         return;
-    for (size_t i = 0; i < 2 * n_blocks; i++) {
+    for (size_t i = 0; i < 6; i++) {
         struct xl_gemm_job part = *job;
-        if (i % n_blocks == 0)
-            pack_spans(o, job, gemm, i > 0);
+        if (i % 3 == 0)
+            pack_spans(o, *job, gemm, i > 0);
         part.x = NULL;
         part.packed_x = o->packed_x;
-        part.k_block = k_blocks[i % n_blocks];
-        part.no_prefetch = i % n_blocks == 1;
-        xl_fix_run_parts(gemm, &part,
-                         i % n_blocks ? part.n_end : (part.n_end + 2) / 3);
+        part.k_block = k_blocks[i];
+        part.no_prefetch = i % 3 == 1;
+        xl_fix_run_parts(gemm, &part, i % 3 ? job->n_end : job->n_end / 3 + 1);
         xl_test_check(t, same_bits(o, &part), __FILE__, __LINE__,
-                      "%s, %s weights, m %zu n %zu k %zu, x packed by %s, "
-                      "slices of %zu",
-                      gemm->name, xl_pack_name(job->packed->kind), job->m,
-                      job->n_end, job->k, i < n_blocks ? "rows" : "inputs",
-                      part.k_block);
+                      "%s, m %zu n %zu k %zu, packed x %zu", gemm->name, job->m,
+                      job->n_end, job->k, i);
     }
 }
 
