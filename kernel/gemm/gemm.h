@@ -72,6 +72,9 @@ struct xl_gemm {
      * the same pack_x read the same form. */
     void (*pack_x)(const struct xl_gemm_job *job, size_t begin, size_t end,
                    void *to);
+    /* Bytes from a row of packed x to the next when jobs may begin at any row
+     * that is a multiple of XL_GEMM_ROWS; NULL: at the first one alone. */
+    size_t (*x_row_bytes)(size_t k);
     void (*run)(const struct xl_gemm_job *job);
 };
 

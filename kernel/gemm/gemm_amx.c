@@ -189,6 +189,14 @@ static size_t x_bytes(size_t m, size_t k)
                : padded(m) / TILE_ROWS * xl_pack_groups(k) * (size_t)TILE_BYTES;
 }
 
+/* A strip of 16 rows is whole; what a job's last block reads behind its rows
+ * is another strip, or padding, and goes nowhere. */
+static size_t x_row_bytes(size_t k)
+{
+    static_assert((int)XL_GEMM_ROWS == (int)TILE_ROWS, "a strip of rows");
+    return xl_pack_groups(k) * XL_PACK_LINE;
+}
+
 /* As pack_rows for the inputs that the job's x has, half a tile at a time. */
 static void pack_inputs(const struct xl_gemm_job *job, size_t begin, size_t end,
                         unsigned char *to)
@@ -256,15 +264,17 @@ static void run_cut(const struct slice *s, size_t at, size_t panel,
 }
 
 /* The lines of the two panels that come next, spread over the steps of all row
- * blocks of 512 rows. Unasked from memory, the first pair of a slice cost a
- * block of four pairs a fifth. */
+ * blocks of 512 rows; of fewer rows, every other line or less, which is enough
+ * for hardware to fetch those between. Unasked from memory, the first pair of a
+ * slice cost a block of four pairs a fifth. */
 static void find_next(const struct slice *s, size_t panel, struct steps *steps)
 {
     const struct xl_packed *w = s->job->packed;
     size_t bytes = xl_pack_panel_bytes(w->kind, w->in);
     const char *next =
         panel_after(s->job, panel + 2, s->k, s->tiles * TILE_INPUTS);
-    steps->step = next ? 2 * XL_PACK_LINE / xl_line_inputs(w->kind) : 0;
+    size_t apart = s->rows < M_BLOCK ? M_BLOCK / padded(s->rows) : 1;
+    steps->step = next ? apart * 2 * XL_PACK_LINE / xl_line_inputs(w->kind) : 0;
     steps->next0 = next ? next : (const char *)s->x;
     steps->next1 = steps->next0 + (next ? bytes : 0);
 }
@@ -397,5 +407,6 @@ const struct xl_gemm xl_gemm_amx = {
     .scratch_floats = scratch_floats,
     .x_bytes = x_bytes,
     .pack_x = pack_x,
+    .x_row_bytes = x_row_bytes,
     .run = run,
 };

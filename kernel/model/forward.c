@@ -19,7 +19,8 @@
 enum {
     COLUMN_STEP = 16,
     FEW_ROWS = 4,
-    SMALL_ROWS = 4 /* rows up to which a small stage is not shared out */
+    MANY_WORKERS = 8, /* from here on they are cut in teams */
+    SMALL_ROWS = 4    /* rows up to which a small stage is not shared out */
 };
 
 /* -- products ------------------------------------------------------------- */
@@ -75,10 +76,11 @@ void xl_stage_pack(const struct xl_stage *s, size_t worker,
         gemm->pack_x(&job, span.begin, span.end, s->plan->scratch.packed_x);
 }
 
-void xl_columns_pack(const struct xl_stage *s, const struct xl_matrix *w,
+void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
                      const float *x, size_t ldx, struct xl_span columns,
                      void *to)
 {
+    const struct xl_stage *s = share->stage;
     const struct xl_gemm *gemm = packing_engine(s, w);
     struct xl_gemm_job job = { .m = s->rows,
                                .k = w->in,
@@ -87,7 +89,34 @@ void xl_columns_pack(const struct xl_stage *s, const struct xl_matrix *w,
                                .k_begin = columns.begin,
                                .k_end = columns.end };
     if (gemm)
-        gemm->pack_x(&job, 0, s->rows, to);
+        gemm->pack_x(&job, share->first, share->first + share->rows, to);
+}
+
+/* Teams that workers are cut in: two, where there are many workers. Measured
+ * on 16 cores of a Xeon: writing a line that 16 have read takes 110 ns, 8 have
+ * read 70, 4 have read 25. But each team reads all weights: prefill of 400m by
+ * 8 workers gains 12 % from two teams, and by 16 loses 10 % by four. */
+static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
+{
+    const struct xl_gemm *gemm = packing_engine(s, w);
+    if (!gemm || !gemm->x_row_bytes || s->parts < MANY_WORKERS ||
+        s->parts % 2 != 0)
+        return 1;
+    return s->rows < s->parts * XL_GEMM_ROWS ? 1 : 2;
+}
+
+struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
+                              const struct xl_matrix *w, size_t steps)
+{
+    size_t teams = count_teams(s, w), size = s->parts / teams;
+    size_t captain = worker / size * size;
+    struct xl_share share = { .stage = s, .worker = worker, .rows = s->rows };
+    share.mine = xl_span_of(steps, size, worker % size);
+    if (teams > 1) {
+        share.first = xl_stage_rows(s, captain).begin;
+        share.rows = xl_stage_rows(s, captain + size - 1).end - share.first;
+    }
+    return share;
 }
 
 /* By one job when the matrix is packed, by one a part it touches when it is
@@ -102,6 +131,10 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
                 : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
     const struct xl_gemm *packing = packing_engine(share->stage, p->w);
     bool is_packed = p->packed && packing && gemm->pack_x == packing->pack_x;
+    size_t row = share->first;
+    const char *packed = p->packed;
+    if (is_packed && row)
+        packed += row * packing->x_row_bytes(p->w->in);
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
@@ -113,16 +146,16 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .k = p->w->in,
             .n_begin = first - part->at,
             .n_end = (columns.end < end ? columns.end : end) - part->at,
-            .x = p->x,
+            .x = p->x + row * p->ldx,
             .ldx = p->ldx,
             .w = part->w,
             .w_dtype = p->w->dtype,
             .packed = xl_matrix_packed(p->w),
             .bias = p->w->bias ? p->w->bias + part->at : NULL,
-            .y = p->y + part->at,
+            .y = p->y + row * p->ldy + part->at,
             .ldy = p->ldy,
             .scratch = plan->scratch.gemm[share->worker],
-            .packed_x = is_packed ? p->packed : NULL,
+            .packed_x = is_packed ? packed : NULL,
             .next_n = p->next_n,
             .k_block = plan->k_block,
             .no_prefetch = plan->no_prefetch,
@@ -153,7 +186,10 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
     size_t steps = 0;
     for (size_t i = 0; i < all->n; i++)
         steps += xl_product_steps(all->list[i].w);
-    struct xl_share share = xl_share_of(s, worker, all->rows, steps);
+    struct xl_share share =
+        all->packed && all->n == 1
+            ? xl_team_share(s, worker, all->list[0].w, steps)
+            : xl_share_of(s, worker, all->rows, steps);
     for (size_t i = 0; i < all->n; i++) {
         const struct xl_output *o = &all->list[i];
         xl_share_run(

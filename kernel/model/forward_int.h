@@ -99,9 +99,9 @@ struct xl_product {
  */
 struct xl_share {
     const struct xl_stage *stage;
-    size_t worker, rows;
-    struct xl_span mine; /* in steps of columns */
-    size_t before;       /* steps of the products that have been run */
+    size_t worker, first, rows; /* rows first .. first + rows of x and y */
+    struct xl_span mine;        /* in steps of columns */
+    size_t before;              /* steps of the products that have been run */
 };
 
 /* Steps of columns that a product counts for. */
@@ -110,6 +110,13 @@ size_t xl_product_steps(const struct xl_matrix *w);
 struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
                             size_t rows, size_t steps);
 void xl_share_run(struct xl_share *share, const struct xl_product *product);
+
+/* The share of a worker whose products read x packed for w. Many workers are
+ * cut in teams by rows: a team's rows are those that its workers have by
+ * xl_stage_rows, and they share the columns. A line of x is then read by few,
+ * and writing it again has to wait for as many caches to drop it. */
+struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
+                              const struct xl_matrix *w, size_t steps);
 
 /* These columns of a product, whosoever they are. */
 void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
@@ -145,9 +152,9 @@ void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
 void xl_stage_pack(const struct xl_stage *s, size_t worker,
                    const struct xl_matrix *w, const float *x, size_t ldx);
 
-/* The same by who made these columns of all rows: into `to`. They begin at a
- * multiple of 16. */
-void xl_columns_pack(const struct xl_stage *s, const struct xl_matrix *w,
+/* The same by who made these columns of the share's rows: into `to`. They
+ * begin at a multiple of 16. */
+void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
                      const float *x, size_t ldx, struct xl_span columns,
                      void *to);
 

@@ -139,10 +139,10 @@ static void expand_columns(const struct xl_share *share, struct xl_span columns,
     p.next_n = is_last ? 0 : columns.end;
     xl_columns_run(share, &p,
                    (struct xl_span){ up + columns.begin, up + columns.end });
-    for (size_t t = 0; t < s->rows; t++)
+    for (size_t t = share->first; t < share->first + share->rows; t++)
         s->plan->row->swiglu(m->g + t * m->ffn_row + columns.begin,
                              m->u + t * m->ffn_row + columns.begin, n);
-    xl_columns_pack(s, &b->down, m->g, m->ffn_row, columns, m->packed_ffn);
+    xl_columns_pack(share, &b->down, m->g, m->ffn_row, columns, m->packed_ffn);
 }
 
 /* A worker makes the same columns of both parts, and finishes and packs a
@@ -153,8 +153,9 @@ static void expand(const struct xl_stage *s, size_t worker)
         BLOCK = 8 * XL_PACK_LANES
     };
     size_t ffn = s->plan->config->ffn;
-    struct xl_share share = xl_share_of(s, worker, s->rows, 0);
-    struct xl_span mine = xl_span_of(xl_pack_panels(ffn), s->parts, worker);
+    struct xl_share share =
+        xl_team_share(s, worker, &block_of(s)->down, xl_pack_panels(ffn));
+    struct xl_span mine = share.mine;
     size_t end = mine.end * XL_PACK_LANES;
     size_t step = xl_stage_is_step(s) ? ffn : (size_t)BLOCK;
     end = end < ffn ? end : ffn;
