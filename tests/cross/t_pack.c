@@ -492,62 +492,6 @@ static void packs_edges(struct xl_test *t)
     XL_CHECK_NEAR(t, xl_pack_weight_bytes(XL_PACK_INT4), 0.5625, 0);
 }
 
-/* -- the codes of int4 ---------------------------------------------------- */
-
-/* The place whose code is nearest to x. */
-static size_t place_of(const double codes[XL_PACK_CODES], double x)
-{
-    size_t place = 0;
-    while (place + 1 < XL_PACK_CODES &&
-           x > (codes[place] + codes[place + 1]) / 2)
-        place++;
-    return place;
-}
-
-/* One step of Lloyd's iteration over the groups of n weights that packing
- * left in `packed`: the least squares code of each place, stretched until the
- * first is -127. Returns the largest move. */
-static double move_codes(const double codes[XL_PACK_CODES], const float *w,
-                         const struct xl_packed *packed)
-{
-    double top[XL_PACK_CODES] = { 0 }, bottom[XL_PACK_CODES] = { 0 }, most = 0;
-    size_t groups = xl_pack_groups(packed->in);
-    for (size_t j = 0; j < packed->out; j++)
-        for (size_t i = 0; i < packed->in; i++) {
-            size_t group = j / XL_PACK_LANES * groups + i / XL_PACK_GROUP;
-            double scale = (double)xl_bf16_to_f32(
-                packed->scales[group * XL_PACK_LANES + j % XL_PACK_LANES]);
-            double weight = (double)w[j * packed->in + i];
-            size_t place = place_of(codes, weight / scale);
-            top[place] += weight * scale;
-            bottom[place] += scale * scale;
-        }
-    double stretch = -127 * bottom[0] / top[0];
-    for (size_t c = 0; c < XL_PACK_CODES; c++) {
-        double next = stretch * top[c] / bottom[c];
-        most = fmax(most, fabs(next - codes[c]));
-    }
-    return most;
-}
-
-/* The codes are at rest on normal weights; even steps are not. */
-static void codes_rest(struct xl_test *t)
-{
-    struct operands o;
-    double codes[XL_PACK_CODES], even[XL_PACK_CODES];
-    for (size_t c = 0; c < XL_PACK_CODES; c++) {
-        codes[c] = xl_pack_int4_codes[c];
-        even[c] = -127 + 16 * (double)c;
-        XL_CHECK(t, c == 0 || codes[c - 1] < codes[c]);
-    }
-    if (XL_CHECK(t, make_operands(&o))) {
-        struct xl_gemm_job job = make_job(&o, 1, MOST, 512, XL_PACK_INT4);
-        XL_CHECK_NEAR(t, move_codes(codes, o.w, job.packed), 0, 1);
-        XL_CHECK(t, move_codes(even, o.w, job.packed) > 3);
-    }
-    free_operands(&o);
-}
-
 /* -- planted faults ------------------------------------------------------- */
 
 static void run_next_scale(const struct xl_gemm_job *job)
@@ -621,7 +565,6 @@ const struct xl_test_case xl_suite_pack[] = {
     { "packs", packs },
     { "packs edges", packs_edges },
     { "pack variants agree", variants_agree },
-    { "codes rest", codes_rest },
     { "packed engines agree", engines_agree },
     { "blocks of rows agree", blocks_of_rows_agree },
     { "bound tells double", bound_tells_double },
