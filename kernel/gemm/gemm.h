@@ -41,6 +41,8 @@ struct xl_gemm_job {
     const void *packed_x;
     size_t k_block;   /* inputs of a slice of packed x; 0 = the engine's own */
     bool no_prefetch; /* of packed weights */
+    size_t ahead;     /* bytes ahead that few rows ask for packed weights:
+                         0 = the engine's own, less than 64 = none */
     size_t next_n;    /* where the next job of these weights begins; 0 = none */
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
      * k_end 0 = all. */

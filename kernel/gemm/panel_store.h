@@ -27,6 +27,13 @@ static inline void panel_cut(const struct xl_gemm_job *job, size_t panel,
                                               : (size_t)XL_PACK_LANES;
 }
 
+/* Asks for the lines that `bytes` at `from` touch. */
+XL_INLINE void panel_ask(const unsigned char *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += XL_PACK_LINE)
+        __builtin_prefetch(from + i);
+}
+
 /* Where the weights are that follow n_k inputs from k on of the panels before
  * `next`: in this slice, the next slice, or the next job; else NULL. */
 static inline const char *panel_after(const struct xl_gemm_job *job,

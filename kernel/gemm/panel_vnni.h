@@ -25,11 +25,11 @@
  * processor sees one stream of lines and one of scales, to their end. Four
  * panels side by side were eight streams, each over before its prefetch had
  * caught up: int4 with 1024 inputs came at 70 % of the rate of a plain read,
- * and comes at 104 % now (one thread of Zen 5). From VNNI_SLOW rows on lines
- * are asked for ahead, since products take as long as lines: it makes eight
- * rows with AVX2 1.4 times as fast, and changes nothing elsewhere. Quantising x
- * costs a rounding of 0.5 % of its group's spread, root mean square; int8
- * weights cost 0.6 %, int4 7 %.
+ * and comes at 104 % now (one thread of Zen 5). Lines are asked for
+ * VNNI_AHEAD bytes ahead: eight rows with AVX2 are 1.4 times as fast by it, one
+ * row of int4 1.1 times on Zen 5 and 1.4 times on a Xeon, where one stream does
+ * not keep enough misses in flight. Quantising x costs a rounding of 0.5 % of
+ * its group's spread, root mean square; int8 weights cost 0.6 %, int4 7 %.
  *
  * The includer defines before:
  *
@@ -53,7 +53,6 @@
 
 enum {
     VNNI_ROWS = 64,    /* quantised at once */
-    VNNI_SLOW = 4,     /* rows from which on lines are asked for */
     VNNI_AHEAD = 4096, /* bytes */
     VNNI_QUADS = XL_PACK_GROUP / 4,
     VNNI_WORDS = VNNI_QUADS + 2 /* of a row's group */
@@ -201,15 +200,15 @@ XL_INLINE void vnni_panel(const struct block *b, size_t panel,
     const int32_t *x = b->x;
     const unsigned char *lines = w->data;
     const uint16_t *scales = w->scales + panel * groups * XL_PACK_LANES;
+    const size_t ahead = b->job->ahead ? b->job->ahead : VNNI_AHEAD;
     struct xl_vec acc[VNNI_BLOCK];
     struct ints part[VNNI_BLOCK];
     lines += panel * groups * line_bytes;
     for (size_t i = 0; i < rows; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++, x += rows * VNNI_WORDS) {
-        for (size_t i = 0; rows >= VNNI_SLOW && i < line_bytes;
-             i += XL_PACK_LINE)
-            __builtin_prefetch(lines + VNNI_AHEAD + i);
+        if (ahead >= XL_PACK_LINE)
+            panel_ask(lines + ahead, line_bytes);
         vnni_group(part, lines, x, kind, rows);
         struct xl_vec scale = xl_vec_load_bf16(scales);
         for (size_t r = 0; r < rows; r++) {

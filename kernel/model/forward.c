@@ -159,6 +159,7 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .next_n = p->next_n,
             .k_block = plan->k_block,
             .no_prefetch = plan->no_prefetch,
+            .ahead = is_step ? plan->decode_ahead : 0,
         };
         if (is_step)
             xl_few_run(gemm, &job);

@@ -51,6 +51,7 @@ struct xl_plan {
     size_t block_tokens; /* tokens a forward pass */
     size_t k_block;      /* of products, as in struct xl_gemm_job */
     bool no_prefetch;
+    size_t decode_ahead; /* ahead of struct xl_gemm_job, in steps */
     struct xl_scratch scratch;
     struct xl_arena arena; /* of scratch */
 };

@@ -15,7 +15,8 @@
 #include "tests/unit/checkpoint.h"
 
 enum {
-    TOKENS = 65
+    TOKENS = 65,
+    STEPS = 3
 };
 
 struct subject {
@@ -23,7 +24,7 @@ struct subject {
     struct xl_model *model;
     struct xl_state state;
     size_t vocab;
-    float *want, *got; /* [TOKENS][vocab] */
+    float *want, *got; /* [TOKENS + STEPS][vocab] */
 };
 
 static bool open_subject(struct subject *s, struct xl_test *t, const char *name)
@@ -38,8 +39,8 @@ static bool open_subject(struct subject *s, struct xl_test *t, const char *name)
     if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
         return false;
     s->vocab = xl_model_config(s->model)->vocab;
-    s->want = xl_alloc_zero(TOKENS * s->vocab, sizeof *s->want);
-    s->got = xl_alloc_zero(TOKENS * s->vocab, sizeof *s->got);
+    s->want = xl_alloc_zero((TOKENS + STEPS) * s->vocab, sizeof *s->want);
+    s->got = xl_alloc_zero((TOKENS + STEPS) * s->vocab, sizeof *s->got);
     return XL_CHECK(t, s->want && s->got);
 }
 
@@ -62,20 +63,26 @@ static void run(struct subject *s, const struct xl_params *params, float *to)
                          XL_OK, &err))
         return;
     xl_state_clear(&s->state);
-    xl_plan_forward(
-        plan, &s->state,
-        &(struct xl_pass){ .tokens = tokens, .n = TOKENS, .logits = to });
+    struct xl_pass pass = { .tokens = tokens, .n = TOKENS, .logits = to };
+    xl_plan_forward(plan, &s->state, &pass);
+    pass.n = 1;
+    for (size_t i = 0; i < STEPS; i++) {
+        pass.logits = to + (TOKENS + i) * s->vocab;
+        xl_plan_forward(plan, &s->state, &pass);
+    }
     xl_plan_free(plan);
 }
 
 static bool same(const struct subject *s)
 {
-    return memcmp(s->want, s->got, TOKENS * s->vocab * sizeof *s->got) == 0;
+    return memcmp(s->want, s->got,
+                  (TOKENS + STEPS) * s->vocab * sizeof *s->got) == 0;
 }
 
 static void check_kind(struct subject *s, int64_t kind)
 {
     static const int64_t k_blocks[] = { 0, 1, 33, 64, 65536 };
+    static const int64_t aheads[] = { 0, 1, 2048, 65536 };
     struct xl_params params;
     xl_params_init(&params);
     params.value[XL_PARAM_WEIGHT_DTYPE] = kind;
@@ -85,7 +92,8 @@ static void check_kind(struct subject *s, int64_t kind)
         params.value[XL_PARAM_K_BLOCK] = k_blocks[i % 5];
         params.value[XL_PARAM_PREFETCH] = i / 5 % 2;
         params.value[XL_PARAM_PAGES] = (int64_t)(i / 10);
-        memset(s->got, 0, TOKENS * s->vocab * sizeof *s->got);
+        params.value[XL_PARAM_DECODE_AHEAD] = aheads[i % 4];
+        memset(s->got, 0, (TOKENS + STEPS) * s->vocab * sizeof *s->got);
         run(s, &params, s->got);
         xl_test_check(s->t, same(s), __FILE__, __LINE__,
                       "kind %lld, k_block %lld, prefetch %zu, pages %zu",
@@ -152,6 +160,7 @@ static void slices_are_whole_groups(struct xl_test *t)
 static void rows_make_walks_inert(struct xl_test *t)
 {
     static const enum xl_param ids[] = { XL_PARAM_K_BLOCK, XL_PARAM_PREFETCH,
+                                         XL_PARAM_DECODE_AHEAD,
                                          XL_PARAM_PAGES };
     struct subject s;
     if (!open_subject(&s, t, "tiny"))

@@ -91,8 +91,7 @@ static void what_is_not_there_is_said(struct xl_test *t)
     static const char *const empty[] = {
         "{}",
         "{\"decode\": {\"sides\": []}}",
-        "{\"decode\": {\"sides\": [{\"samples\": [0, null]},"
-        " {\"samples\": [0, 1]}]}}",
+        "{\"decode\":{\"sides\":[{\"samples\":[0,null]},{\"samples\":[0,1]}]}}",
     };
     struct xl_err err = { 0 };
     const char *why_not = NULL;

@@ -495,7 +495,8 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
     if (rc == XL_OK)
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
-        qsort(c.items, c.n, sizeof *c.items, better_first);
+        if (c.n > 0)
+            qsort(c.items, c.n, sizeof *c.items, better_first);
         for (size_t i = 0; i < c.n; i++)
             v->n_refused += c.items[i].refused;
         v->n_ok = c.n - v->n_refused;
