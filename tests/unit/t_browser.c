@@ -163,16 +163,18 @@ static void report_works_in_a_browser(struct xl_test *t)
 static void report_works_without_script(struct xl_test *t)
 {
     static const int widths[] = { 1280, 390 };
+    /* Nothing waits for script to be shown. */
+    static const char shown[] =
+        "[...document.querySelectorAll('h2, table, figure, pre')].every(e => "
+        "e.closest('details') || (e.getClientRects().length > 0 && "
+        "getComputedStyle(e).visibility === 'visible'))";
     static const char *const truths[] = {
         "document.documentElement.scrollWidth <= window.innerWidth",
         "document.querySelectorAll('button').length === 0",
         "document.images.length > 0 || document.querySelector('svg') !== null",
         "[...document.images].every(i => i.complete && i.naturalWidth > 0)",
         "document.querySelectorAll('#trials tbody tr').length > 300",
-        /* Nothing waits for script to be shown. */
-        "[...document.querySelectorAll('h2, table, figure, pre')].every(e => "
-        "e.closest('details') || (e.getClientRects().length > 0 && "
-        "getComputedStyle(e).visibility === 'visible'))",
+        shown,
         "[...document.querySelectorAll('nav a')].every(a => "
         "document.getElementById(a.hash.slice(1)))",
         "document.querySelector('pre.copyable').textContent.length > 20",
