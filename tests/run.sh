@@ -41,6 +41,21 @@ run() {
     count "$name" "$logs/log"
 }
 
+# run_halves NAME COMMAND...: xl_tests in two processes, each with every other
+# case and a home of its own.
+run_halves() {
+    name=$1
+    shift
+    began=$(date +%s)
+    for half in 1 2; do
+        env -u XLTUNE_PROFILES XL_TEST_PART=$half/2 "$@" \
+            >"$logs/half$half" 2>&1 &
+    done
+    wait
+    count "$name, one half" "$logs/half1"
+    count "$name, the other" "$logs/half2"
+}
+
 # check NAME COMMAND...: one test, passed when it exits with 0. In a shell of its
 # own, which a command may end.
 check() {
@@ -77,7 +92,7 @@ for lint in tests/lint/*.sh; do
 done
 
 build_preset ci
-run "unit and cross tests" build/ci/tests/xl_tests
+run_halves "unit and cross tests" build/ci/tests/xl_tests
 for script in tests/cli/*.sh; do
     case $script in */lib.sh) continue ;; esac
     run "cli/$(basename "$script" .sh)" \
@@ -86,7 +101,7 @@ done
 
 if [ "$quick" != quick ]; then
     build_preset asan
-    run "address and undefined behaviour" \
+    run_halves "address and undefined behaviour" \
         env XL_TEST_SMALL=1 build/asan/tests/xl_tests
     build_preset tsan xl_tests
     run "threads" env XL_TEST_SMALL=1 build/tsan/tests/xl_tests \
