@@ -44,7 +44,7 @@ run() {
 # run_halves NAME COMMAND...: xl_tests in two processes, each with every other
 # case and a home of its own.
 run_halves() {
-    name=$1
+    halves=$1
     shift
     began=$(date +%s)
     for half in 1 2; do
@@ -52,8 +52,8 @@ run_halves() {
             >"$logs/half$half" 2>&1 &
     done
     wait
-    count "$name, one half" "$logs/half1"
-    count "$name, the other" "$logs/half2"
+    count "$halves, one half" "$logs/half1"
+    count "$halves, the other" "$logs/half2"
 }
 
 # check NAME COMMAND...: one test, passed when it exits with 0. In a shell of its
