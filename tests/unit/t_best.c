@@ -114,6 +114,8 @@ static void add_run(struct xl_test *t, const char *name, const char *params,
     };
     snprintf(path, sizeof path, "runs/%s", name);
     xl_io_make_dirs(xl_world_path(t, path), NULL);
+    snprintf(path, sizeof path, "runs/%s/trials.db", name);
+    xl_world_write(t, path, "");
     snprintf(path, sizeof path, "runs/%s/best.json", name);
     XL_CHECK_EQ(t, xl_world_save(xl_world_path(t, path), &best, NULL), XL_OK);
 }

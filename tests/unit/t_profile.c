@@ -480,6 +480,7 @@ static void unproved_profiles_are_refused(struct xl_test *t)
                     &world.err);
     XL_CHECK(t, strstr(world.err.message, "'fail', not 'pass'") != NULL);
     xl_io_make_dirs(xl_world_path(t, "runs/r1"), NULL);
+    xl_world_write(t, "runs/r1/trials.db", "");
     XL_CHECK_EQ(
         t, xl_world_save(xl_world_path(t, "runs/r1/best.json"), &best, NULL),
         XL_OK);
@@ -498,6 +499,11 @@ static void unproved_profiles_are_refused(struct xl_test *t)
     world.in.file = NULL;
     XL_CHECK_EQ(t, value_of(t, &world, XL_PARAM_CHUNK_SIZE, XL_LAYER_MACHINE),
                 48);
+    /* An export without a store is no run. */
+    remove(xl_world_path(t, "runs/r1/trials.db"));
+    XL_CHECK_EQ(t, xl_world_resolve(&world, &layers), XL_OK);
+    XL_CHECK(t, layers.machine == NULL);
+    xl_layers_release(&layers);
     xl_world_release(&world);
 }
 

@@ -264,6 +264,8 @@ static enum xl_status look_in_store(struct xl_candidates *found,
     return rc;
 }
 
+/* A run is a folder with a store. An export without one is something to look
+ * at, as runs/example is: its winner is of another day. */
 static enum xl_status look_in_runs(struct xl_candidates *found,
                                    const struct xl_find *find,
                                    struct xl_err *err)
@@ -274,10 +276,12 @@ static enum xl_status look_in_runs(struct xl_candidates *found,
     enum xl_status rc = XL_OK;
     for (size_t i = 0; i < names.n && rc == XL_OK; i++) {
         char *path = path_of(runs, names.items[i], "/best.json");
-        if (path && !xl_io_exists(path))
+        char *store = path_of(runs, names.items[i], "/trials.db");
+        if (path && store && !(xl_io_exists(path) && xl_io_exists(store)))
             xl_free(path);
         else
             rc = look_at(found, path, false, find, err);
+        xl_free(store);
     }
     xl_names_release(&names);
     return rc;

@@ -4,7 +4,8 @@
  *
  * The store of this machine is one folder; a sweep publishes its winner there
  * under the name of its key, so that the next run finds it. Winners of runs in
- * the working folder are looked at as well. The best fit is, in this order:
+ * the working folder (with a store: an export alone is no run) are looked at as
+ * well. The best fit is, in this order:
  * better grade, nearer context, the backend that was asked for, published
  * before run folder, later "created", name.
  */
