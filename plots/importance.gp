@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What each tunable explains. Blocks: 0 counts and source, 1 bars.
 stats DATA index 0 using (BARS = $2, HIGH = $3, TRIALS = $4, SOURCE = strcol(5), WIDEST = $6, 0) nooutput
-WANTED = (WIDEST * 9.2 + 20) / WIDTH
+WANTED = (WIDEST * 10.4 + 24) / WIDTH
 set lmargin at screen (WANTED < 0.14 ? 0.14 : WANTED > 0.5 ? 0.5 : WANTED)
 set bmargin at screen 0.21
 set xrange [0:(HIGH > 0 ? HIGH * 112 : 100)]
