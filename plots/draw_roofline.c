@@ -66,7 +66,7 @@ static void read_limits(struct limits *limits, const cJSON *bench)
     } rows[] = {
         { "read_gb_s", "memory", true },
         { "read_l3_gb_s", "last-level cache", true },
-        { "fma_gflops", "fp32 multiply-add", false },
+        { "fma_gflops", "fp32 FMA", false },
         { "dot_bf16_gflops", "bf16 dot products", false },
         { "tile_bf16_gflops", "bf16 matrix tiles", false },
     };
