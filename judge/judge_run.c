@@ -113,13 +113,6 @@ static bool has_same_text(const struct xl_output *a, const struct xl_output *b)
            memcmp(a->text, b->text, a->n_text) == 0;
 }
 
-static bool has_same_params(const struct xl_output *a,
-                            const struct xl_output *b)
-{
-    return memcmp(a->params.value, b->params.value, sizeof a->params.value) ==
-           0;
-}
-
 /* Scores of the text: of an equal one before it, or new. */
 static enum xl_status set_text_scores(struct work *w, size_t i,
                                       struct xl_err *err)
@@ -147,7 +140,7 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
     struct xl_judgement judgement;
     const struct xl_score *from = NULL;
     for (size_t j = 0; j < i && !from; j++)
-        if (has_same_params(&items[j], &items[i]))
+        if (xl_params_equal(&items[j].params, &items[i].params))
             from = ratings[j].scores;
     if (!from) {
         XL_TRY(xl_judge_config(w->judge, &items[i].params, &judgement, err));

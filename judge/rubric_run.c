@@ -327,8 +327,8 @@ static enum xl_status match_winner(struct xl_rubric_judged *judged,
     xl_params_init(&params);
     XL_TRY(xl_params_from_json(&params, values, XL_LAYER_CONFIG, path, err));
     for (size_t i = 0; i < judged->n; i++)
-        if (memcmp(judged->ratings[i].output->output->params.value,
-                   params.value, sizeof params.value) == 0)
+        if (xl_params_equal(&judged->ratings[i].output->output->params,
+                            &params))
             judged->winner = &judged->ratings[i];
     return XL_OK;
 }

@@ -91,13 +91,6 @@ static bool has_same_text(const struct xl_output *a, const struct xl_output *b)
     return a->n_text == b->n_text && memcmp(a->text, b->text, a->n_text) == 0;
 }
 
-static bool has_same_params(const struct xl_output *a,
-                            const struct xl_output *b)
-{
-    return memcmp(a->params.value, b->params.value, sizeof a->params.value) ==
-           0;
-}
-
 static void number_output(struct xl_rubric_texts *texts, size_t i)
 {
     struct xl_rubric_output *o = &texts->outputs[i];
@@ -108,7 +101,8 @@ static void number_output(struct xl_rubric_texts *texts, size_t i)
             o->group = before->group;
             has_group = true;
         }
-        if (!has_config && has_same_params(before->output, o->output)) {
+        if (!has_config &&
+            xl_params_equal(&before->output->params, &o->output->params)) {
             o->config = before->config;
             has_config = true;
         }

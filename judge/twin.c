@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/twin.h"
 
-#include <string.h>
-
 #include "judge/gate.h"
 
 void xl_twins_init(struct xl_twins *twins, const struct xl_reference_spec *spec)
@@ -15,11 +13,6 @@ void xl_twins_release(struct xl_twins *twins)
     for (size_t i = 0; i < twins->n; i++)
         xl_reference_free(twins->items[i].reference);
     twins->n = 0;
-}
-
-static bool same_values(const struct xl_params *a, const struct xl_params *b)
-{
-    return memcmp(a->value, b->value, sizeof a->value) == 0;
 }
 
 enum xl_status xl_twins_get(struct xl_twins *twins,
@@ -35,7 +28,7 @@ enum xl_status xl_twins_get(struct xl_twins *twins,
         params.value[formats[k]] = candidate->value[formats[k]];
     if (xl_tier_of(&params) < XL_TIER_Q8)
         return XL_OK;
-    while (i < twins->n && !same_values(&twins->items[i].params, &params))
+    while (i < twins->n && !xl_params_equal(&twins->items[i].params, &params))
         i++;
     if (i == XL_TWINS)
         return XL_OK;

@@ -249,6 +249,11 @@ void xl_params_init(struct xl_params *params)
                       XL_LAYER_DEFAULT, "built in", NULL);
 }
 
+bool xl_params_equal(const struct xl_params *a, const struct xl_params *b)
+{
+    return memcmp(a->value, b->value, sizeof a->value) == 0;
+}
+
 void xl_param_add_json(cJSON *object, enum xl_param id, int64_t value)
 {
     char text[XL_VALUE_ROOM];

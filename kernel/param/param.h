@@ -94,6 +94,9 @@ enum xl_param xl_param_find(const char *name);
 /* All values at their defaults. */
 void xl_params_init(struct xl_params *params);
 
+/* The same values, wherever they come from. */
+bool xl_params_equal(const struct xl_params *a, const struct xl_params *b);
+
 /* Checks a text against the row; XL_EUSAGE names bounds or nearest choice. */
 enum xl_status xl_param_parse(enum xl_param id, const char *text,
                               int64_t *value, struct xl_err *err);

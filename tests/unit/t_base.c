@@ -405,6 +405,27 @@ static void params_hold_their_bounds(struct xl_test *t)
     XL_CHECK_EQ(t, xl_tile_rows(p.value[XL_PARAM_TILE_AV]), 32);
 }
 
+static void params_are_equal_by_value(struct xl_test *t)
+{
+    struct xl_params a, b;
+    struct xl_err err = { 0 };
+    xl_params_init(&a);
+    b = a;
+    XL_CHECK_STATUS(t,
+                    xl_params_set(&b, XL_PARAM_BACKEND, "native", XL_LAYER_FLAG,
+                                  "--backend", &err),
+                    XL_OK, &err);
+    b.value[XL_PARAM_BACKEND] = a.value[XL_PARAM_BACKEND];
+    XL_CHECK(t, a.origin[XL_PARAM_BACKEND].layer !=
+                    b.origin[XL_PARAM_BACKEND].layer);
+    XL_CHECK(t, xl_params_equal(&a, &b));
+    for (size_t i = 0; i < XL_PARAM_COUNT; i++) {
+        b.value[i]++;
+        XL_CHECK(t, !xl_params_equal(&a, &b));
+        b.value[i]--;
+    }
+}
+
 static void params_files_say_where(struct xl_test *t)
 {
     struct xl_params p;
@@ -483,6 +504,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "cpu_names_what_it_lacks", cpu_names_what_it_lacks },
     { "rng_is_fair", rng_is_fair },
     { "params_hold_their_bounds", params_hold_their_bounds },
+    { "params_are_equal_by_value", params_are_equal_by_value },
     { "params_files_say_where", params_files_say_where },
     { 0 },
 };

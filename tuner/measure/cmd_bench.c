@@ -222,8 +222,7 @@ static const struct plan *find_plan(const struct bench *b,
                                     const struct xl_params *params)
 {
     for (size_t i = 0; i < b->n_plans; i++)
-        if (memcmp(b->plans[i].params.value, params->value,
-                   sizeof params->value) == 0)
+        if (xl_params_equal(&b->plans[i].params, params))
             return &b->plans[i];
     return NULL;
 }

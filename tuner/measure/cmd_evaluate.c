@@ -238,7 +238,7 @@ static enum xl_status make_anchor(struct server *s, const cJSON *request,
     struct anchor *a = &s->anchor;
     struct xl_params params;
     XL_TRY(read_params(request, "against", &params, err));
-    if (a->plan && memcmp(a->params.value, params.value, sizeof params.value))
+    if (a->plan && !xl_params_equal(&a->params, &params))
         return xl_fail(err, XL_EUSAGE, "the anchor may not change");
     if (a->plan)
         return XL_OK;

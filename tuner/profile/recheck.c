@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
@@ -137,8 +136,7 @@ enum xl_status xl_recheck_run(const struct xl_recheck *r,
     for (size_t i = 0; i < XL_SIDES; i++)
         xl_plan_canonical(config, &sides[i]);
     enum xl_status rc = read_objective(r->best, end, &objective, err);
-    end->is_same =
-        memcmp(sides[0].value, sides[1].value, sizeof sides[0].value) == 0;
+    end->is_same = xl_params_equal(&sides[0], &sides[1]);
     if (rc == XL_OK && !end->is_same)
         rc = hold_on_prompt(r, sides, objective, end, err);
     xl_objective_free(objective);

@@ -97,16 +97,11 @@ static void release(struct contenders *c)
     xl_free(c->items);
 }
 
-static bool same_values(const struct xl_params *a, const struct xl_params *b)
-{
-    return memcmp(a->value, b->value, sizeof a->value) == 0;
-}
-
 static struct xl_contender *find(struct contenders *c,
                                  const struct xl_params *params)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (same_values(&c->items[i].params, params))
+        if (xl_params_equal(&c->items[i].params, params))
             return &c->items[i];
     return NULL;
 }

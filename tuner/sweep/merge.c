@@ -71,8 +71,7 @@ static bool is_known(const struct xl_history_row *const *rows, size_t n,
                      const struct xl_params *params)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(rows[i]->params.value, params->value,
-                   sizeof params->value) == 0)
+        if (xl_params_equal(&rows[i]->params, params))
             return true;
     return false;
 }

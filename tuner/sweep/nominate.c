@@ -10,7 +10,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "tuner/sweep/finish_int.h"
@@ -61,8 +60,7 @@ static size_t changes(const struct xl_finish *finish,
 static bool is_base(const struct xl_finish *finish,
                     const struct xl_contender *c)
 {
-    return memcmp(c->params.value, finish->base->value,
-                  sizeof c->params.value) == 0;
+    return xl_params_equal(&c->params, finish->base);
 }
 
 /* By the values of the search: the simplest within the band of the best. */
