@@ -21,6 +21,7 @@ static void forget(struct xl_out *out)
 {
     xl_free(out->path);
     xl_free(out->temp);
+    xl_free(out->room);
     *out = (struct xl_out){ 0 };
 }
 
@@ -55,6 +56,15 @@ enum xl_status xl_out_open(struct xl_out *out, const char *path,
     if (rc != XL_OK)
         forget(out);
     return rc;
+}
+
+void xl_out_gather(struct xl_out *out, size_t nbytes)
+{
+    char *room = xl_alloc(nbytes);
+    if (room && setvbuf(out->file, room, _IOFBF, nbytes) == 0)
+        out->room = room;
+    else
+        xl_free(room);
 }
 
 enum xl_status xl_out_write(struct xl_out *out, const void *bytes, size_t n,

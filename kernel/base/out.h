@@ -25,11 +25,18 @@
 struct xl_out {
     /* private */
     FILE *file;        /* NULL = closed */
+    char *room;        /* of xl_out_gather, or NULL */
     char *path, *temp; /* temp NULL = path is a device, written directly */
 };
 
 enum xl_status xl_out_open(struct xl_out *out, const char *path,
                            struct xl_err *err);
+
+/* From before the first write on, pieces go to the file nbytes at a time, each
+ * from a multiple of nbytes: so do the pages that the system keeps of it come
+ * in large pieces. Nothing changes without memory. */
+void xl_out_gather(struct xl_out *out, size_t nbytes);
+
 enum xl_status xl_out_write(struct xl_out *out, const void *bytes, size_t n,
                             struct xl_err *err);
 

@@ -21,7 +21,7 @@ static void advise(const void *block, size_t nbytes, size_t page, int advice)
 void xl_pages_huge(const void *block, size_t nbytes)
 {
 #ifdef MADV_HUGEPAGE
-    advise(block, nbytes, (size_t)1 << 21, MADV_HUGEPAGE);
+    advise(block, nbytes, XL_PAGES_HUGE_BYTES, MADV_HUGEPAGE);
 #else
     (void)block;
     (void)nbytes;

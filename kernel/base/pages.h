@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define XL_PAGES_HUGE_BYTES ((size_t)1 << 21)
+
 /* Huge pages, please, for memory that is about to be written for the first
  * time, or for a map that is about to be read: reading weights is some 10 %
  * faster. */

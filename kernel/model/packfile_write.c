@@ -2,7 +2,12 @@
  *
  * Writing. All data of matrices stands in front, then all scales, then plain
  * tensors by falling element size: sizes of data are multiples of 64 bytes
- * and those of scales of 32, so nothing needs padding to be aligned. */
+ * and those of scales of 32, so nothing needs padding to be aligned.
+ *
+ * Bytes go out as whole huge pages. A file system with large folios keeps what
+ * was written in pieces as large as the writes, up to a huge page, and maps it
+ * so later: written matrix by matrix, 25 % of 400m in bf16 lay in huge pages,
+ * 17 % in int8 and 6 % in int4; now all of it does. */
 #include <stdio.h>
 #include <string.h>
 
@@ -200,9 +205,11 @@ enum xl_status xl_packfile_write(const char *path,
     enum xl_status rc = make_lists(&w);
     if (rc == XL_OK)
         rc = xl_out_open(&out, path, err);
-    if (rc == XL_OK)
+    if (rc == XL_OK) {
+        xl_out_gather(&out, XL_PAGES_HUGE_BYTES);
         rc = xl_safetensors_write_sealed(&out, w.entries, w.n_entries, w.notes,
                                          w.n_notes, err);
+    }
     if (rc == XL_OK)
         rc = write_all(&w);
     if (rc == XL_OK)

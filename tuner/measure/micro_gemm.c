@@ -3,6 +3,7 @@
  * y = x W^T on one thread, every engine with every form of weights it reads.
  * Weights smaller than the caches stay there: to see the speed of streaming,
  * as decode does, give a shape such as 1x8192x8192. */
+#include "kernel/base/pages.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/pack.h"
 #include "tuner/measure/micro.h"
@@ -95,6 +96,8 @@ static bool pack(struct job *j, const struct form *form, const void *rows,
     job.scales = xl_arena_alloc(arena, sizes.scale_bytes + ALIGNMENT);
     if (!job.data || !job.scales)
         return false;
+    xl_pages_huge(job.data, sizes.data_bytes); /* as a model's weights */
+    xl_pages_huge(job.scales, sizes.scale_bytes);
     xl_pack_run(&job, 0, xl_pack_panels(job.out), NULL);
     j->packed = xl_pack_view(&job);
     j->job.packed = &j->packed;
