@@ -15,28 +15,14 @@
 #include "kernel/base/cmd_print.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/stop.h"
 #include "kernel/run/session.h"
 
 enum {
     BACKOFF_MS = 500
 };
 
-/* The signal that asked for the end, 0 while there is none: set by a signal
- * handler, so it has to live here. */
-static atomic_int stop_signal;
-
-static void on_signal(int number)
-{
-    atomic_store(&stop_signal, number);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
+static const int stop_signals[] = { SIGINT, SIGTERM };
 
 /* -- talk ------------------------------------------------------------------ */
 
@@ -153,7 +139,7 @@ static enum xl_status say_kept(enum xl_status rc, struct xl_err *err)
 {
     if (rc != XL_EINTERRUPTED)
         return rc;
-    if (atomic_load(&stop_signal) == SIGTERM)
+    if (atomic_load(xl_stop_signal()) == SIGTERM)
         rc = XL_ETERMINATED;
     return xl_fail(err, rc,
                    "interrupted; the answers so far are kept, the same "
@@ -242,7 +228,7 @@ static struct xl_asker make_asker(const struct xl_judge_rubric *told,
                                           .text_chars = told->cont_chars },
                               .retries = told->retries,
                               .backoff_ms = BACKOFF_MS,
-                              .stop = &stop_signal,
+                              .stop = xl_stop_signal(),
                               .log = log };
 }
 
@@ -259,11 +245,11 @@ enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
         .base = told->api,
         .timeout_ms = (uint64_t)(told->timeout_s * 1000),
         .hint = "start the server there, or name another with --api",
-        .stop = &stop_signal,
+        .stop = xl_stop_signal(),
     };
     enum xl_status rc;
     XL_TRY(check(told, err));
-    catch_signals();
+    xl_stop_catch(stop_signals, sizeof stop_signals / sizeof *stop_signals);
     warn_abroad(ctx, told->api);
     XL_TRY_DONE(rc, xl_http_open(&http, &options, err));
     XL_TRY_DONE(rc, xl_rubric_texts_open(&texts, &which, err));

@@ -14,6 +14,7 @@
 #include "kernel/base/opt.h"
 #include "kernel/base/pool.h"
 #include "kernel/base/rng.h"
+#include "kernel/base/stop.h"
 #include "kernel/param/param.h"
 #include "tests/harness/test.h"
 
@@ -405,6 +406,23 @@ static void params_hold_their_bounds(struct xl_test *t)
     XL_CHECK_EQ(t, xl_tile_rows(p.value[XL_PARAM_TILE_AV]), 32);
 }
 
+static void stop_signals_are_noted(struct xl_test *t)
+{
+    static const int signals[] = { SIGUSR1, SIGUSR2 };
+    struct sigaction before[2];
+    for (size_t i = 0; i < 2; i++)
+        sigaction(signals[i], NULL, &before[i]);
+    XL_CHECK_EQ(t, atomic_load(xl_stop_signal()), 0);
+    xl_stop_catch(signals, 2);
+    for (size_t i = 0; i < 2; i++) {
+        raise(signals[i]);
+        XL_CHECK_EQ(t, atomic_load(xl_stop_signal()), signals[i]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        sigaction(signals[i], &before[i], NULL);
+    atomic_store(xl_stop_signal(), 0);
+}
+
 static void params_are_equal_by_value(struct xl_test *t)
 {
     struct xl_params a, b;
@@ -504,6 +522,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "cpu_names_what_it_lacks", cpu_names_what_it_lacks },
     { "rng_is_fair", rng_is_fair },
     { "params_hold_their_bounds", params_hold_their_bounds },
+    { "stop_signals_are_noted", stop_signals_are_noted },
     { "params_are_equal_by_value", params_are_equal_by_value },
     { "params_files_say_where", params_files_say_where },
     { 0 },

@@ -7,6 +7,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/stop.h"
 #include "tuner/measure/evaluator.h"
 #include "tuner/store/query.h"
 #include "tuner/store/export.h"
@@ -24,23 +25,7 @@ enum {
     CONTENDER = 4 /* times the repetitions of an ordinary configuration */
 };
 
-/* The signal that asked for the end, 0 while there is none: set by a signal
- * handler, so it has to live here. */
-static atomic_int stop_signal;
-
-static void on_signal(int number)
-{
-    atomic_store(&stop_signal, number);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 
 /* A sweep on its way. */
 struct job {
@@ -201,7 +186,7 @@ static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
         .memory_bytes = (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY)
                         << 20,
         .deadline_ns = xl_pace_end(&job->pace, XL_PHASE_OUTPUTS),
-        .stop = &stop_signal,
+        .stop = xl_stop_signal(),
     };
     return xl_evaluator_make(&job->evaluator, &options, err);
 }
@@ -264,7 +249,7 @@ static void to_params(void *ctx, const uint32_t *point,
 /* The files of the run hold what there is. */
 static enum xl_status stopped(const struct job *job, struct xl_err *err)
 {
-    int number = atomic_load(&stop_signal);
+    int number = atomic_load(xl_stop_signal());
     char text[200];
     (void)xl_export_run(job->store, job->run_dir, NULL); /* the store has all */
     return xl_fail(err, number == SIGTERM ? XL_ETERMINATED : XL_EINTERRUPTED,
@@ -388,7 +373,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .anchor = &base,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .pace = &job->pace,
-        .stop = &stop_signal,
+        .stop = xl_stop_signal(),
         .to_params = to_params,
         .params_ctx = job->setup.space,
         .news = xl_sweep_progress_news,
@@ -502,7 +487,7 @@ static void say_warm(const struct job *job)
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     struct job job = { .ctx = ctx, .lock = -1, .pace.start_ns = xl_clock_ns() };
-    catch_signals();
+    xl_stop_catch(stop_signals, sizeof stop_signals / sizeof *stop_signals);
     enum xl_status rc = open_run(&job, err);
     if (rc == XL_OK) {
         if (!ctx->quiet)
