@@ -191,20 +191,6 @@ static bool print_record(const struct xl_reply_record *r, struct xl_buf *line)
     return ok;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n) {
-        ssize_t did = write(fd, bytes, n);
-        if (did < 0 && errno == EINTR)
-            continue;
-        if (did < 0)
-            return false;
-        bytes += did;
-        n -= (size_t)did;
-    }
-    return true;
-}
-
 enum xl_status xl_reply_log_add(struct xl_reply_log *log,
                                 const struct xl_reply_record *record,
                                 struct xl_err *err)
@@ -215,7 +201,8 @@ enum xl_status xl_reply_log_add(struct xl_reply_log *log,
         print_record(record, &line)
             ? xl_buf_check(&line, "a reply's record", err)
             : xl_fail(err, XL_ENOMEM, "out of memory for a reply's record");
-    if (rc == XL_OK && !write_all(log->fd, line.data, line.len))
+    if (rc == XL_OK && (!xl_io_write_fd(log->fd, line.data, line.len) ||
+                        !xl_io_sync_fd(log->fd)))
         rc = fail_io(log, "write", err);
     xl_buf_release(&line);
     if (rc == XL_OK && !record->trouble)

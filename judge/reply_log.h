@@ -10,9 +10,9 @@
  *         rc = xl_reply_log_add(log, &record, err);
  *     xl_reply_log_close(log);
  *
- * A line survives a kill once add has returned. A last line that a kill has
- * left half written is cut off when the log is opened; a second process that
- * opens it gets XL_EBUSY. One thread at a time.
+ * A line survives a kill, and a crash of the machine, once add has returned. A
+ * last line that a kill has left half written is cut off when the log is
+ * opened; a second process that opens it gets XL_EBUSY. One thread at a time.
  */
 #ifndef XL_REPLY_LOG_H
 #define XL_REPLY_LOG_H

@@ -99,15 +99,16 @@ enum xl_status xl_io_read(const char *path, struct xl_buf *out,
     return rc;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
+bool xl_io_write_fd(int fd, const void *bytes, size_t n)
 {
+    const char *at = bytes;
     while (n) {
-        ssize_t done = write(fd, bytes, n);
+        ssize_t done = write(fd, at, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
             return false;
-        bytes += done;
+        at += done;
         n -= (size_t)done;
     }
     return true;
@@ -129,8 +130,7 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
-/* A device knows no sync: that is no failure. */
-static bool sync_file(int fd)
+bool xl_io_sync_fd(int fd)
 {
     return fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
 }
@@ -150,7 +150,7 @@ enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
     if (fd < 0)
         return xl_fail(err, XL_EIO, "cannot write '%s': %s", temp,
                        strerror(errno));
-    bool wrote = write_all(fd, bytes, n) && sync_file(fd);
+    bool wrote = xl_io_write_fd(fd, bytes, n) && xl_io_sync_fd(fd);
     int why = errno;
     if (close(fd) != 0 && wrote) {
         wrote = false;

@@ -37,6 +37,13 @@ enum xl_status xl_io_read(const char *path, struct xl_buf *out,
 enum xl_status xl_io_replace(const char *path, const void *bytes, size_t n,
                              struct xl_err *err);
 
+/* Writes all n bytes; false with errno set. */
+bool xl_io_write_fd(int fd, const void *bytes, size_t n);
+
+/* What was written survives a crash of the machine; false with errno set. A
+ * device knows no sync: that is no failure. */
+bool xl_io_sync_fd(int fd);
+
 /* Removes the temporary files that writers left in the folder (not below it)
  * when they were killed; those of processes that live stay. */
 void xl_io_tidy(const char *folder);

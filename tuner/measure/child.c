@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "kernel/base/clock.h"
+#include "kernel/base/io.h"
 
 enum {
     READ_STEP = 1 << 14,
@@ -78,21 +79,11 @@ enum xl_status xl_child_start(struct xl_child *child, const char *const *argv,
 enum xl_status xl_child_send(struct xl_child *child, const char *text,
                              struct xl_err *err)
 {
-    const char *parts[] = { text, "\n" };
-    for (size_t i = 0; i < 2; i++) {
-        size_t left = strlen(parts[i]);
-        while (left) {
-            ssize_t n = write(child->to, parts[i], left);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                return xl_fail(err, XL_EFAILED, "the evaluator is gone: %s",
-                               strerror(errno));
-            parts[i] += n;
-            left -= (size_t)n;
-        }
-    }
-    return XL_OK;
+    if (xl_io_write_fd(child->to, text, strlen(text)) &&
+        xl_io_write_fd(child->to, "\n", 1))
+        return XL_OK;
+    return xl_fail(err, XL_EFAILED, "the evaluator is gone: %s",
+                   strerror(errno));
 }
 
 /* A whole line among the bytes that are there already? */
