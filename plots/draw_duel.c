@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "plots/chart.h"
 #include "plots/data.h"
 #include "plots/draw.h"
@@ -18,11 +19,6 @@ static const char *const phases[] = { "decode", "prefill" };
 enum {
     N_PHASES = sizeof phases / sizeof *phases
 };
-
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
 
 static double number(const cJSON *item)
 {
@@ -38,25 +34,28 @@ static const char *word(const cJSON *item)
 /* The samples of a side; both sides have one a round. */
 static const cJSON *samples_of(const cJSON *phase, int side)
 {
-    return member(cJSON_GetArrayItem(member(phase, "sides"), side), "samples");
+    return xl_json_member(
+        cJSON_GetArrayItem(xl_json_member(phase, "sides"), side), "samples");
 }
 
 static bool is_disturbed(const cJSON *duel, int round)
 {
-    const cJSON *by = member(member(duel, "environment"), "disturbed_by");
+    const cJSON *by =
+        xl_json_member(xl_json_member(duel, "environment"), "disturbed_by");
     return cJSON_GetArraySize(cJSON_GetArrayItem(by, round)) > 0;
 }
 
 static int n_rounds(const cJSON *duel)
 {
     return cJSON_GetArraySize(
-        member(member(duel, "environment"), "disturbed_by"));
+        xl_json_member(xl_json_member(duel, "environment"), "disturbed_by"));
 }
 
 /* Were quiet rounds enough, so that the others do not count? */
 static bool counts_quiet_only(const cJSON *duel)
 {
-    return cJSON_IsTrue(member(member(duel, "environment"), "quiet"));
+    return cJSON_IsTrue(
+        xl_json_member(xl_json_member(duel, "environment"), "quiet"));
 }
 
 /* Rounds as number, ratio, left out; the range they and the interval span. */
@@ -89,7 +88,7 @@ static const char *verdict_of(const cJSON *phase)
         { "faster", "the first is faster" },
         { "slower", "the first is slower" },
     };
-    const char *name = word(member(phase, "verdict"));
+    const char *name = word(xl_json_member(phase, "verdict"));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i][0], name) == 0)
             return rows[i][1];
@@ -99,7 +98,8 @@ static const char *verdict_of(const cJSON *phase)
 static void write_panel(struct xl_drawing *d, const cJSON *duel,
                         const char *name, size_t *n_panels, double *last)
 {
-    const cJSON *phase = member(duel, name), *ci = member(phase, "ci");
+    const cJSON *phase = xl_json_member(duel, name),
+                *ci = xl_json_member(phase, "ci");
     struct xl_range range = { 1, 1 };
     struct xl_buf rounds;
     double lo = number(cJSON_GetArrayItem(ci, 0));
@@ -117,10 +117,10 @@ static void write_panel(struct xl_drawing *d, const cJSON *duel,
         xl_data_block(d->data, name,
                       "name ratio lo hi n verdict y_lo y_hi is_log");
         xl_data_text(d->data, name);
-        xl_data_number(d->data, number(member(phase, "ratio")));
+        xl_data_number(d->data, number(xl_json_member(phase, "ratio")));
         xl_data_number(d->data, lo);
         xl_data_number(d->data, hi);
-        xl_data_number(d->data, number(member(phase, "n")));
+        xl_data_number(d->data, number(xl_json_member(phase, "n")));
         xl_data_text(d->data, verdict_of(phase));
         xl_data_range(d->data, &range);
         xl_data_number(d->data, is_log);
@@ -144,13 +144,14 @@ static void add_count(struct xl_buf *out, const char *name, const cJSON *item)
 /* "workers=2 against defaults · prompt 512 · new 64 · AMD EPYC" */
 static void make_subtitle(const cJSON *duel, struct xl_buf *out)
 {
-    const cJSON *sides = member(duel, "sides");
-    const char *cpu = cJSON_GetStringValue(member(member(duel, "host"), "cpu"));
+    const cJSON *sides = xl_json_member(duel, "sides");
+    const char *cpu = cJSON_GetStringValue(
+        xl_json_member(xl_json_member(duel, "host"), "cpu"));
     xl_buf_printf(out, "%.60s against %.60s",
-                  word(member(cJSON_GetArrayItem(sides, 0), "name")),
-                  word(member(cJSON_GetArrayItem(sides, 1), "name")));
-    add_count(out, "prompt", member(duel, "prompt_tokens"));
-    add_count(out, "new", member(duel, "new_tokens"));
+                  word(xl_json_member(cJSON_GetArrayItem(sides, 0), "name")),
+                  word(xl_json_member(cJSON_GetArrayItem(sides, 1), "name")));
+    add_count(out, "prompt", xl_json_member(duel, "prompt_tokens"));
+    add_count(out, "new", xl_json_member(duel, "new_tokens"));
     if (cpu)
         xl_buf_printf(out, " \xc2\xb7 %.40s", cpu);
 }
@@ -180,7 +181,7 @@ enum xl_status xl_draw_duel(struct xl_drawing *d, struct xl_err *err)
     xl_data_title(out, subtitle.data, "panels last percent left_out");
     xl_data_number(out, (double)n_panels);
     xl_data_number(out, last);
-    xl_data_number(out, 100 * number(member(duel, "level")));
+    xl_data_number(out, 100 * number(xl_json_member(duel, "level")));
     xl_data_number(out, (double)n_left_out);
     xl_data_end(out);
     xl_buf_text(out, "\n\n");

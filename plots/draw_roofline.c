@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 #include "plots/chart.h"
 #include "plots/data.h"
@@ -24,14 +25,9 @@ enum {
     MOST_LIMITS = 8
 };
 
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static double number(const cJSON *object, const char *key)
 {
-    const cJSON *item = member(object, key);
+    const cJSON *item = xl_json_member(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : NONE;
 }
 
@@ -50,11 +46,11 @@ struct limits {
 /* The best of each limit over the results of bench. */
 static double best_of(const cJSON *bench, const char *key)
 {
-    const cJSON *results = member(bench, "results");
-    double best = number(member(bench, "limits"), key);
+    const cJSON *results = xl_json_member(bench, "results");
+    double best = number(xl_json_member(bench, "limits"), key);
     for (const cJSON *result = results ? results->child : NULL; result;
          result = result->next)
-        best = fmax(best, number(member(result, "limits"), key));
+        best = fmax(best, number(xl_json_member(result, "limits"), key));
     return best;
 }
 
@@ -117,11 +113,11 @@ static struct needs needs_of(const struct xl_record *record,
                              const struct xl_entry *entry)
 {
     const cJSON *model = record->extras[XL_EXTRA_MODEL];
-    const cJSON *decode = member(model, "decode");
-    const cJSON *prefill = member(model, "prefill");
+    const cJSON *decode = xl_json_member(model, "decode");
+    const cJSON *prefill = xl_json_member(model, "prefill");
     const char *dtype = extra_of(record, entry, "weight_dtype");
-    const cJSON *kind =
-        member(member(model, "by_weight_dtype"), *dtype ? dtype : "fp32");
+    const cJSON *kind = xl_json_member(xl_json_member(model, "by_weight_dtype"),
+                                       *dtype ? dtype : "fp32");
     double block = NONE, prompt = number(record->meta, "prompt_tokens");
     if (!xl_parse_real(extra_of(record, entry, "prefill_block"), &block))
         block = number(prefill, "prefill_block");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/json.h"
 #include "plots/html.h"
 #include "plots/plot_int.h"
 #include "plots/report_int.h"
@@ -18,11 +19,6 @@ enum {
     DEPTH = 4,
     KEY_ROOM = 200
 };
-
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
 
 /* -- head and what was asked ---------------------------------------------- */
 
@@ -50,7 +46,7 @@ void xl_report_head(const char *title, const char *subtitle, struct xl_buf *out)
 static void write_head(const struct xl_record *record, struct xl_buf *out)
 {
     xl_report_head(record->name, record->subtitle, out);
-    if (cJSON_IsTrue(member(record->meta, "synthetic")))
+    if (cJSON_IsTrue(xl_json_member(record->meta, "synthetic")))
         xl_buf_text(out, "<p class=\"banner\">Synthetic data: these numbers "
                          "were made up, not measured.</p>\n");
 }
@@ -122,14 +118,15 @@ static void write_facts(const char *path, const cJSON *item, size_t depth,
 /* The tunables searched, each with its values. */
 static void write_space(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *dims = member(member(record->meta, "space"), "dims");
+    const cJSON *dims =
+        xl_json_member(xl_json_member(record->meta, "space"), "dims");
     const char *name;
     if (!dims || !dims->child)
         return;
     xl_buf_text(out, "<h3>Searched</h3>\n<dl>\n");
     for (const cJSON *dim = dims->child; dim; dim = dim->next)
-        if ((name = cJSON_GetStringValue(member(dim, "name"))) != NULL)
-            write_list(name, member(dim, "values"), out);
+        if ((name = cJSON_GetStringValue(xl_json_member(dim, "name"))) != NULL)
+            write_list(name, xl_json_member(dim, "values"), out);
     xl_buf_text(out, "</dl>\n");
 }
 
@@ -144,7 +141,7 @@ static void write_asked(const struct xl_record *record, struct xl_buf *out)
         return;
     xl_buf_text(out, "<section id=\"asked\"><h2>What was asked</h2>\n<dl>\n");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const cJSON *item = member(record->meta, keys[i]);
+        const cJSON *item = xl_json_member(record->meta, keys[i]);
         if (item && !cJSON_IsNull(item))
             write_fact(keys[i], item, out);
     }
@@ -155,8 +152,8 @@ static void write_asked(const struct xl_record *record, struct xl_buf *out)
 
 static void write_machine(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *host = member(record->meta, "host");
-    const cJSON *build = member(record->meta, "build");
+    const cJSON *host = xl_json_member(record->meta, "host");
+    const cJSON *build = xl_json_member(record->meta, "build");
     if (!host && !build)
         return;
     xl_buf_text(out,
@@ -393,7 +390,7 @@ static void write_commands(const struct xl_record *record, struct xl_buf *out)
 {
     struct xl_buf text;
     xl_buf_init(&text, 0);
-    add_command(member(record->meta, "command_line"), &text);
+    add_command(xl_json_member(record->meta, "command_line"), &text);
     xl_buf_text(out, "<h2 id=\"commands\">Commands</h2>\n");
     if (text.len)
         write_command("Search again:", text.data, out);

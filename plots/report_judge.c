@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "kernel/base/json.h"
 #include "plots/html.h"
 
 #define DASH "\xe2\x80\x93"
@@ -48,21 +49,16 @@ enum {
     N_VERDICTS = sizeof verdicts / sizeof *verdicts
 };
 
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static const char *text_of(const cJSON *object, const char *key)
 {
-    const char *text = cJSON_GetStringValue(member(object, key));
+    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
     return text ? text : "";
 }
 
 static void write_number(const cJSON *object, const char *key,
                          struct xl_buf *out)
 {
-    const cJSON *item = member(object, key);
+    const cJSON *item = xl_json_member(object, key);
     if (cJSON_IsNumber(item))
         xl_buf_printf(out, fabs(item->valuedouble) < 1e3 ? "%.3g" : "%.0f",
                       item->valuedouble);
@@ -98,7 +94,7 @@ static void write_gate(const cJSON *gate, struct xl_buf *out)
     xl_buf_text(out, "</td><td class=\"num\">");
     write_number(gate, "value", out);
     xl_buf_text(out, "</td><td class=\"num\">");
-    if (cJSON_IsNumber(member(gate, "lower"))) {
+    if (cJSON_IsNumber(xl_json_member(gate, "lower"))) {
         write_number(gate, "lower", out);
         xl_buf_text(out, " " DASH " ");
         write_number(gate, "upper", out);
@@ -117,7 +113,7 @@ static void write_gate(const cJSON *gate, struct xl_buf *out)
 static void write_gates(const char *where, const cJSON *quality,
                         struct xl_buf *out)
 {
-    const cJSON *list = member(quality, "gates");
+    const cJSON *list = xl_json_member(quality, "gates");
     xl_buf_printf(out, "<p>On the %s, ", where);
     write_number(quality, "n_tokens", out);
     xl_buf_text(out, " tokens (hash <code>");
@@ -139,7 +135,7 @@ static void write_gates(const char *where, const cJSON *quality,
 
 static void write_both_texts(const cJSON *quality, struct xl_buf *out)
 {
-    const cJSON *holdout = member(quality, "holdout");
+    const cJSON *holdout = xl_json_member(quality, "holdout");
     write_gates("text of the search", quality, out);
     if (cJSON_IsObject(holdout))
         write_gates("holdout text, which the search never read", holdout, out);
@@ -165,7 +161,7 @@ static void write_meaning(const cJSON *quality, struct xl_buf *out)
 /* " pass, pass on the holdout text" */
 static void write_verdicts(const cJSON *quality, struct xl_buf *out)
 {
-    const cJSON *holdout = member(quality, "holdout");
+    const cJSON *holdout = xl_json_member(quality, "holdout");
     const char *verdict = text_of(quality, "verdict");
     xl_buf_printf(out, " <span class=\"%s\">", class_of(verdict));
     xl_html_text(out, verdict);
@@ -182,7 +178,7 @@ static void write_verdicts(const cJSON *quality, struct xl_buf *out)
 
 static void write_finalist(const cJSON *item, struct xl_buf *out)
 {
-    const cJSON *quality = member(item, "quality");
+    const cJSON *quality = xl_json_member(item, "quality");
     xl_buf_text(out, "<details><summary>trial ");
     write_number(item, "trial", out);
     xl_buf_char(out, ':');
@@ -196,20 +192,24 @@ static void write_finalist(const cJSON *item, struct xl_buf *out)
 
 static bool has_gates(const struct xl_record *record)
 {
-    return cJSON_IsArray(member(member(record->best, "quality"), "gates"));
+    return cJSON_IsArray(
+        xl_json_member(xl_json_member(record->best, "quality"), "gates"));
 }
 
 bool xl_report_is_judged(const struct xl_record *record)
 {
-    const cJSON *list = member(record->extras[XL_EXTRA_JUDGED], "finalists");
+    const cJSON *list =
+        xl_json_member(record->extras[XL_EXTRA_JUDGED], "finalists");
     return has_gates(record) || cJSON_GetArraySize(list) > 0;
 }
 
 void xl_report_judge(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *quality = member(record->best, "quality");
-    const cJSON *list = member(record->extras[XL_EXTRA_JUDGED], "finalists");
-    const cJSON *winner = member(member(record->best, "provenance"), "trial");
+    const cJSON *quality = xl_json_member(record->best, "quality");
+    const cJSON *list =
+        xl_json_member(record->extras[XL_EXTRA_JUDGED], "finalists");
+    const cJSON *winner =
+        xl_json_member(xl_json_member(record->best, "provenance"), "trial");
     size_t n = 0;
     if (!xl_report_is_judged(record))
         return;
@@ -221,7 +221,8 @@ void xl_report_judge(const struct xl_record *record, struct xl_buf *out)
     }
     for (const cJSON *item = list ? list->child : NULL; item;
          item = item->next) {
-        if (winner && cJSON_Compare(member(item, "trial"), winner, true))
+        if (winner &&
+            cJSON_Compare(xl_json_member(item, "trial"), winner, true))
             continue;
         xl_buf_text(out, n++ ? "" : "<h3>Others that could have won</h3>\n");
         write_finalist(item, out);

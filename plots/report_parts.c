@@ -9,19 +9,15 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/json.h"
 #include "plots/html.h"
 
 #define DASH  "\xe2\x80\x93"
 #define TIMES "\xc3\x97"
 
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static double number(const cJSON *object, const char *key)
 {
-    const cJSON *item = member(object, key);
+    const cJSON *item = xl_json_member(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
 }
 
@@ -109,9 +105,10 @@ static void write_ratio(const cJSON *ratio, bool is_reference,
 static void write_card(const struct xl_record *record,
                        const struct speed *speed, struct xl_buf *out)
 {
-    const cJSON *metrics = member(record->best, "metrics");
-    const cJSON *ci = member(metrics, speed->ci_key);
-    const cJSON *versus = member(member(record->best, "provenance"), "versus");
+    const cJSON *metrics = xl_json_member(record->best, "metrics");
+    const cJSON *ci = xl_json_member(metrics, speed->ci_key);
+    const cJSON *versus =
+        xl_json_member(xl_json_member(record->best, "provenance"), "versus");
     const struct xl_entry *winner = xl_record_winner(record);
     double lo = (double)NAN, hi = (double)NAN, n = number(metrics, "n");
     if (cJSON_IsArray(ci) && cJSON_GetArraySize(ci) == 2 &&
@@ -130,15 +127,15 @@ static void write_card(const struct xl_record *record,
     xl_buf_text(out, " tok/s</p>\n<p class=\"soft\">");
     write_interval(lo, hi, n, out);
     xl_buf_text(out, "</p>\n");
-    write_ratio(member(versus, speed->ratio_key),
+    write_ratio(xl_json_member(versus, speed->ratio_key),
                 winner && winner->is_reference, out);
     xl_buf_text(out, "</div>\n");
 }
 
 static void write_quality(const cJSON *quality, struct xl_buf *out)
 {
-    const cJSON *verdict = member(quality, "verdict");
-    const cJSON *tier = member(quality, "tier");
+    const cJSON *verdict = xl_json_member(quality, "verdict");
+    const cJSON *tier = xl_json_member(quality, "tier");
     const char *text = cJSON_IsString(verdict) ? verdict->valuestring : "";
     const char *class = "warn";
     if (strncmp(text, "pass", 4) == 0 || strcmp(text, "ok") == 0)
@@ -157,8 +154,8 @@ static void write_quality(const cJSON *quality, struct xl_buf *out)
 /* The duel's own words on what it proved. */
 static void write_proof(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *from = member(record->best, "provenance");
-    const cJSON *why = member(member(from, "versus"), "why");
+    const cJSON *from = xl_json_member(record->best, "provenance");
+    const cJSON *why = xl_json_member(xl_json_member(from, "versus"), "why");
     if (!cJSON_IsString(why) || !*why->valuestring)
         return;
     xl_buf_text(out, "<p>");
@@ -189,7 +186,7 @@ static void write_chip(const cJSON *item, struct xl_buf *out)
 static void write_chips(const struct xl_report *report, bool varied,
                         struct xl_buf *out)
 {
-    const cJSON *params = member(report->record->best, "params");
+    const cJSON *params = xl_json_member(report->record->best, "params");
     xl_buf_text(out, "<ul class=\"chips\">\n");
     for (const cJSON *item = params ? params->child : NULL; item;
          item = item->next) {
@@ -216,16 +213,17 @@ static void write_objective(const struct xl_record *record, struct xl_buf *out)
 /* One sentence to read aloud: what won and by how much. */
 static void write_headline(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *from = member(record->best, "provenance");
-    const cJSON *versus = member(from, "versus");
-    const cJSON *ratio = member(versus, "objective_ratio");
+    const cJSON *from = xl_json_member(record->best, "provenance");
+    const cJSON *versus = xl_json_member(from, "versus");
+    const cJSON *ratio = xl_json_member(versus, "objective_ratio");
     const struct xl_entry *winner = xl_record_winner(record);
     double median = number(ratio, "median");
     if (winner && winner->is_reference) {
         xl_buf_text(out, "<h2>The defaults stand</h2>\n<p class=\"lead\">No "
                          "configuration that may win was proved faster than "
                          "the defaults.</p>\n");
-    } else if (!isnan(median) && cJSON_IsTrue(member(versus, "proved"))) {
+    } else if (!isnan(median) &&
+               cJSON_IsTrue(xl_json_member(versus, "proved"))) {
         xl_buf_printf(out,
                       "<h2>The winner</h2>\n<p class=\"lead\"><b>%#.3g" TIMES
                       "</b> the defaults in ",
@@ -244,8 +242,9 @@ static void write_headline(const struct xl_record *record, struct xl_buf *out)
 /* Whether a longer search would pay, by the search's model. */
 static void write_advice(const struct xl_record *record, struct xl_buf *out)
 {
-    const cJSON *stop = member(record->extras[XL_EXTRA_INSIGHT], "stop");
-    const cJSON *advice = member(stop, "advice");
+    const cJSON *stop =
+        xl_json_member(record->extras[XL_EXTRA_INSIGHT], "stop");
+    const cJSON *advice = xl_json_member(stop, "advice");
     if (!cJSON_IsString(advice) || !*advice->valuestring)
         return;
     xl_buf_text(out, "<p>advice: ");
@@ -257,7 +256,7 @@ static void write_winner(const struct xl_report *report, struct xl_buf *out)
 {
     const struct xl_record *record = report->record;
     write_headline(record, out);
-    write_quality(member(record->best, "quality"), out);
+    write_quality(xl_json_member(record->best, "quality"), out);
     write_chips(report, true, out);
     if (report->tunables->n) {
         xl_buf_text(out, "<details><summary>tunables that were not searched"

@@ -41,6 +41,12 @@ enum xl_status xl_json_load(const char *path, size_t max_bytes, cJSON **root,
 struct xl_json_place xl_json_find(const char *text, size_t n,
                                   const char *const *parents, const char *key);
 
+/* Member `key` by its exact name, or NULL; object may be NULL. */
+static inline const cJSON *xl_json_member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
 /* Member `key` of object as an exact integer in lo..hi. A missing or null
  * member gives XL_ENOTFOUND without a message; anything else that does not
  * fit gives XL_EFORMAT. Likewise for the other kinds. */
