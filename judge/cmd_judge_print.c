@@ -89,9 +89,8 @@ static void print_table(const struct xl_judged_run *judged)
 static cJSON *run_json(const struct xl_judged_run *judged, const char *run_dir)
 {
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "run", run_dir, strlen(run_dir));
-    xl_json_add_text(root, "model_path", judged->model_dir,
-                     strlen(judged->model_dir));
+    xl_json_add_string(root, "run", run_dir);
+    xl_json_add_string(root, "model_path", judged->model_dir);
     cJSON_AddStringToObject(root, "text_hash", judged->text_hash);
     cJSON_AddNumberToObject(root, "text_tokens", (double)judged->text_tokens);
     cJSON_AddBoolToObject(root, "text_is_random", judged->is_random);
@@ -156,12 +155,10 @@ enum xl_status xl_judge_print_text(enum xl_judge_format format,
         return XL_OK;
     }
     cJSON *root = xl_judgement_json(judgement);
-    xl_json_add_text(root, "candidate_path", sides->paths[0],
-                     strlen(sides->paths[0]));
+    xl_json_add_string(root, "candidate_path", sides->paths[0]);
     cJSON_AddItemToObject(root, "candidate",
                           xl_params_to_json(sides->candidate));
-    xl_json_add_text(root, "reference_path", sides->paths[1],
-                     strlen(sides->paths[1]));
+    xl_json_add_string(root, "reference_path", sides->paths[1]);
     cJSON_AddItemToObject(root, "reference",
                           xl_params_to_json(sides->reference));
     if (format != XL_JUDGE_CSV)

@@ -3,7 +3,6 @@
  * judge rubric: a language model's opinion of a run's outputs. */
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "judge/asker.h"
@@ -95,7 +94,7 @@ static enum xl_status print_json(const struct xl_rubric_judged *judged,
                                  const char *run_dir, struct xl_err *err)
 {
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "run", run_dir, strlen(run_dir));
+    xl_json_add_string(root, "run", run_dir);
     cJSON_AddItemToObject(root, "session", xl_rubric_session_json(judged));
     cJSON *list = cJSON_AddArrayToObject(root, "ratings");
     for (size_t i = 0; i < judged->n; i++)

@@ -212,7 +212,7 @@ cJSON *xl_ruling_json(const struct xl_ruling *ruling,
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "tier", tiers[ruling->tier].name);
     cJSON_AddStringToObject(root, "verdict", xl_verdict_name(ruling->verdict));
-    xl_json_add_text(root, "reason", ruling->reason, strlen(ruling->reason));
+    xl_json_add_string(root, "reason", ruling->reason);
     cJSON *list = cJSON_AddArrayToObject(root, "gates");
     for (size_t i = 0; i < XL_GATE_COUNT; i++) {
         const struct xl_gate_result *gate = &ruling->gates[i];

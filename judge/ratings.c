@@ -57,8 +57,7 @@ cJSON *xl_rating_json(const struct xl_rating *r)
     cJSON_AddStringToObject(root, "verdict",
                             xl_verdict_name(r->ruling.verdict));
     cJSON_AddStringToObject(root, "tier", xl_tier_name(r->ruling.tier));
-    xl_json_add_text(root, "reason", r->ruling.reason,
-                     strlen(r->ruling.reason));
+    xl_json_add_string(root, "reason", r->ruling.reason);
     cJSON_AddNumberToObject(root, "group", (double)r->group);
     cJSON_AddStringToObject(root, "text_hash", r->text_hash);
     for (size_t i = 0; i < XL_SCORE_COUNT; i++)

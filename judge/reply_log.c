@@ -179,10 +179,9 @@ static bool print_record(const struct xl_reply_record *r, struct xl_buf *line)
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "key", r->key);
     cJSON_AddStringToObject(root, "kind", r->kind);
-    bool ok = xl_json_add_text(root, "about", r->about, strlen(r->about));
+    bool ok = xl_json_add_string(root, "about", r->about);
     cJSON_AddNumberToObject(root, "code", r->code);
-    ok = ok && xl_json_add_text(root, "trouble", r->trouble,
-                                r->trouble ? strlen(r->trouble) : 0);
+    ok = ok && xl_json_add_string(root, "trouble", r->trouble);
     ok = ok && xl_json_add_text(root, "reply", r->reply, r->n);
     if (ok)
         xl_json_print(root, false, line);

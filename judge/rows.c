@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/rows.h"
 
-#include <string.h>
-
 #include "kernel/base/alloc.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
@@ -15,7 +13,7 @@ void xl_row_add_config(cJSON *row, const char *file,
                                           XL_PARAM_HEADS_PER_BAND,
                                           XL_PARAM_CHUNK_SIZE,
                                           XL_PARAM_WORKERS };
-    xl_json_add_text(row, "file", file, strlen(file));
+    xl_json_add_string(row, "file", file);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         xl_param_add_json(row, keys[i], params->value[keys[i]]);
 }

@@ -11,15 +11,10 @@
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 
-static void add_text(cJSON *root, const char *key, const char *text)
-{
-    xl_json_add_text(root, key, text, text ? strlen(text) : 0);
-}
-
 /* "" stands for what the server does not say. */
 static void add_known(cJSON *root, const char *key, const char *text)
 {
-    add_text(root, key, text[0] ? text : NULL);
+    xl_json_add_string(root, key, text[0] ? text : NULL);
 }
 
 static void add_count(cJSON *root, const char *key, size_t n)
@@ -38,8 +33,9 @@ static void add_marks(cJSON *root, const struct xl_rubric_rating *r)
         else
             cJSON_AddNullToObject(root, name);
     }
-    add_text(root, "rationale",
-             r->has_marks ? r->marks.reason[XL_RUBRIC_OVERALL] : NULL);
+    xl_json_add_string(root, "rationale",
+                       r->has_marks ? r->marks.reason[XL_RUBRIC_OVERALL]
+                                    : NULL);
 }
 
 /* The overall reason is the rationale. */
@@ -49,20 +45,21 @@ static void add_reasons(cJSON *root, const struct xl_rubric_rating *r)
     for (size_t i = 0; i < XL_RUBRIC_OVERALL; i++) {
         snprintf(key, sizeof key, "%s_reason",
                  xl_rubric_name((enum xl_rubric)i));
-        add_text(root, key, r->has_marks ? r->marks.reason[i] : NULL);
+        xl_json_add_string(root, key, r->has_marks ? r->marks.reason[i] : NULL);
     }
 }
 
 static void add_opinion(cJSON *root, const struct xl_rubric_rating *r)
 {
-    add_text(root, "opinion", xl_opinion_name(r->opinion));
-    add_text(root, "reason", r->reason);
+    xl_json_add_string(root, "opinion", xl_opinion_name(r->opinion));
+    xl_json_add_string(root, "reason", r->reason);
     for (size_t i = 0; i < XL_BOUT_COUNT; i++)
         add_count(root, xl_bout_name((enum xl_bout)i), r->bouts[i]);
-    add_text(root, "verdict",
-             r->has_verdict ? xl_verdict_name(r->verdict) : NULL);
+    xl_json_add_string(root, "verdict",
+                       r->has_verdict ? xl_verdict_name(r->verdict) : NULL);
     bool has_final = r->has_verdict || r->opinion == XL_OPINION_VETO;
-    add_text(root, "final", has_final ? xl_verdict_name(r->final) : NULL);
+    xl_json_add_string(root, "final",
+                       has_final ? xl_verdict_name(r->final) : NULL);
 }
 
 cJSON *xl_rubric_rating_json(const struct xl_rubric_judged *judged, size_t i)
@@ -81,7 +78,7 @@ cJSON *xl_rubric_rating_json(const struct xl_rubric_judged *judged, size_t i)
         xl_rubric_cut(judged->texts->prompt, limits->prompt_chars).left_out);
     add_count(root, "text_left_out",
               xl_rubric_cut(r->output->text, limits->text_chars).left_out);
-    add_text(root, "judge_model", judged->asker->model);
+    xl_json_add_string(root, "judge_model", judged->asker->model);
     return root;
 }
 
@@ -90,21 +87,21 @@ cJSON *xl_rubric_rating_json(const struct xl_rubric_judged *judged, size_t i)
 static cJSON *control_json(const struct xl_rubric_control *c)
 {
     cJSON *root = cJSON_CreateObject();
-    add_text(root, "control", c->name);
+    xl_json_add_string(root, "control", c->name);
     add_count(root, "passage", c->passage);
-    add_text(root, "must", c->must);
-    add_text(root, "did", c->did);
+    xl_json_add_string(root, "must", c->must);
+    xl_json_add_string(root, "did", c->did);
     cJSON_AddBoolToObject(root, "right", c->is_right);
     return root;
 }
 
 static void add_asker(cJSON *root, const struct xl_asker *asker)
 {
-    add_text(root, "api", asker->base);
+    xl_json_add_string(root, "api", asker->base);
     add_known(root, "server_version", asker->version);
-    add_text(root, "model", asker->model);
+    xl_json_add_string(root, "model", asker->model);
     add_known(root, "model_digest", asker->digest);
-    add_text(root, "nonce", asker->nonce);
+    xl_json_add_string(root, "nonce", asker->nonce);
     add_count(root, "seed", (size_t)asker->seed);
     add_count(root, "max_prompt_chars", asker->limits.prompt_chars);
     add_count(root, "max_cont_chars", asker->limits.text_chars);
@@ -119,14 +116,15 @@ cJSON *xl_rubric_session_json(const struct xl_rubric_judged *judged)
     cJSON *root = cJSON_CreateObject();
     add_asker(root, judged->asker);
     cJSON_AddBoolToObject(root, "trusted", judged->is_trusted);
-    add_text(root, "trust", judged->trust);
+    xl_json_add_string(root, "trust", judged->trust);
     add_count(root, "controls", judged->session.controls);
     add_count(root, "controls_right", judged->session.right);
     add_count(root, "configurations", judged->texts->n_configs);
     add_count(root, "differing", judged->texts->n_differing);
     add_count(root, "vetoed", judged->n_vetoed);
-    add_text(root, "winner",
-             judged->winner ? judged->winner->output->output->file : NULL);
+    xl_json_add_string(root, "winner",
+                       judged->winner ? judged->winner->output->output->file
+                                      : NULL);
     cJSON_AddBoolToObject(root, "winner_vetoed",
                           judged->winner &&
                               judged->winner->opinion == XL_OPINION_VETO);
@@ -174,7 +172,7 @@ static enum xl_status find_nonce(const char *path, char nonce[XL_HASH_TEXT],
     }
     XL_TRY(draw_nonce(nonce, err));
     root = cJSON_CreateObject();
-    add_text(root, "nonce", nonce);
+    xl_json_add_string(root, "nonce", nonce);
     enum xl_status rc = xl_json_save(path, root, err);
     cJSON_Delete(root);
     return rc;

@@ -272,7 +272,7 @@ static bool fill_body(cJSON *root, const struct xl_rubric_ask *ask,
                       enum xl_ask_kind kind, const struct xl_buf *system,
                       const struct xl_buf *user)
 {
-    bool ok = xl_json_add_text(root, "model", ask->model, strlen(ask->model));
+    bool ok = xl_json_add_string(root, "model", ask->model);
     cJSON *messages = cJSON_AddArrayToObject(root, "messages");
     ok = ok && add_message(messages, "system", system) &&
          add_message(messages, "user", user);

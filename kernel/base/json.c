@@ -315,6 +315,11 @@ bool xl_json_add_text(cJSON *object, const char *key, const char *text,
     return ok;
 }
 
+bool xl_json_add_string(cJSON *object, const char *key, const char *text)
+{
+    return xl_json_add_text(object, key, text, text ? strlen(text) : 0);
+}
+
 /* Bytes from the start that stand in a string as they are. */
 static size_t plain_length(const char *text)
 {

@@ -67,6 +67,9 @@ void xl_json_add_real(cJSON *object, const char *key, double value);
 bool xl_json_add_text(cJSON *object, const char *key, const char *text,
                       size_t n);
 
+/* The same of a text that ends in a zero byte. */
+bool xl_json_add_string(cJSON *object, const char *key, const char *text);
+
 /* Appends the tree on one line (no newline), or indented. Numbers are written
  * so that they read back as the same bits; null when they are not finite. */
 void xl_json_print(const cJSON *root, bool indented, struct xl_buf *out);

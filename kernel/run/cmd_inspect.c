@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
@@ -179,7 +178,7 @@ static void add_tensors(cJSON *root, const struct xl_safetensors *files)
         const struct xl_tensor *t = xl_safetensors_at(files, i);
         const char *name = xl_safetensors_name(files, i);
         cJSON *o = cJSON_CreateObject();
-        xl_json_add_text(o, "name", name, strlen(name));
+        xl_json_add_string(o, "name", name);
         cJSON_AddStringToObject(o, "dtype", xl_dtype_name(t->dtype));
         cJSON *shape = cJSON_AddArrayToObject(o, "shape");
         for (size_t d = 0; d < t->n_dims; d++)
@@ -193,7 +192,7 @@ static void print_json(const struct xl_inspection *it, bool tensors,
                        struct xl_buf *out)
 {
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "model", it->dir, strlen(it->dir));
+    xl_json_add_string(root, "model", it->dir);
     cJSON_AddStringToObject(
         root, "arch",
         it->config.arch == XL_ARCH_XLSTM ? "xlstm" : "xlstm_block_stack");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/base/cmd_print.h"
 #include "kernel/base/json.h"
@@ -85,9 +84,8 @@ static enum xl_status print_json(const struct writer *w, const char *out,
     cJSON *root = cJSON_CreateObject();
     xl_json_add_real(root, "tokens", (double)w->rows);
     xl_json_add_real(root, "vocab", (double)vocab);
-    xl_json_add_text(root, "out", out, strlen(out));
-    xl_json_add_text(root, "state_out", state_out,
-                     state_out ? strlen(state_out) : 0);
+    xl_json_add_string(root, "out", out);
+    xl_json_add_string(root, "state_out", state_out);
     xl_json_add_real(root, "min", w->least);
     xl_json_add_real(root, "max", w->largest);
     cJSON_AddBoolToObject(root, "finite", w->is_finite);

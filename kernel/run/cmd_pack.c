@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "kernel/base/alloc.h"
@@ -90,8 +89,8 @@ static void print_json(const struct packing *p, const struct xl_packfile *file,
                        uint64_t bytes, struct xl_buf *out)
 {
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "model", p->model_dir, strlen(p->model_dir));
-    xl_json_add_text(root, "out", p->to.dir, strlen(p->to.dir));
+    xl_json_add_string(root, "model", p->model_dir);
+    xl_json_add_string(root, "out", p->to.dir);
     cJSON_AddNumberToObject(root, "file_bytes", (double)bytes);
     xl_json_add_real(root, "seconds", p->seconds);
     cJSON_AddItemToObject(root, "packed", xl_packed_json(file));

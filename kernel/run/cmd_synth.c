@@ -121,7 +121,7 @@ static enum xl_status report(const struct xl_cmd_ctx *ctx,
         return XL_OK;
     }
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "model", options->dir, strlen(options->dir));
+    xl_json_add_string(root, "model", options->dir);
     cJSON_AddStringToObject(root, "preset", options->preset);
     cJSON_AddStringToObject(root, "dtype", xl_pack_name(options->kind));
     cJSON_AddNumberToObject(root, "seed", (double)options->seed);

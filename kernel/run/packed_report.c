@@ -147,7 +147,7 @@ cJSON *xl_packed_json(const struct xl_packfile *file)
     cJSON_AddNumberToObject(o, "layout", xl_packfile_layout());
     cJSON_AddStringToObject(o, "weight_dtype", xl_pack_name(facts->weights));
     cJSON_AddStringToObject(o, "head_dtype", xl_pack_name(facts->head));
-    xl_json_add_text(o, "source", facts->source, strlen(facts->source));
+    xl_json_add_string(o, "source", facts->source);
     cJSON_AddNumberToObject(o, "bytes", (double)total.bytes);
     xl_json_add_real(o, "rms", xl_pack_rms(&total.report));
     xl_json_add_real(o, "worst", total.report.worst);

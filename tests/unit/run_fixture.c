@@ -143,7 +143,7 @@ static void write_line(const struct xl_run_fixture *fixture, size_t i,
     cJSON_AddStringToObject(line, "status", trial->status);
     cJSON_AddStringToObject(quality, "verdict", trial->verdict);
     cJSON_AddItemToObject(line, "quality", quality);
-    xl_json_add_text(line, "reason", trial->reason, strlen(trial->reason));
+    xl_json_add_string(line, "reason", trial->reason);
     cJSON_AddItemToObject(line, "params", make_params(trial));
     xl_json_print(line, false, out);
     xl_buf_char(out, '\n');
@@ -190,10 +190,9 @@ static cJSON *make_meta(const struct xl_run_fixture *fixture)
     cJSON *meta = cJSON_CreateObject();
     cJSON_AddBoolToObject(meta, "synthetic", true);
     cJSON_AddStringToObject(meta, "backend", "all");
-    xl_json_add_text(
-        meta, "model_path", fixture->hostile ? fixture->hostile : "models/demo",
-        strlen(fixture->hostile ? fixture->hostile : "models/demo"));
-    xl_json_add_text(meta, "prompt", prompt, strlen(prompt));
+    xl_json_add_string(meta, "model_path",
+                       fixture->hostile ? fixture->hostile : "models/demo");
+    xl_json_add_string(meta, "prompt", prompt);
     cJSON_AddNumberToObject(meta, "prompt_tokens", 512);
     cJSON_AddNumberToObject(meta, "new", 64);
     cJSON_AddStringToObject(meta, "mode", "ga");
@@ -410,7 +409,7 @@ void xl_case_duel(struct xl_test *t, size_t n, const char *first)
     }
     for (size_t i = 0; i < 2; i++) {
         cJSON *side = cJSON_CreateObject();
-        xl_json_add_text(side, "name", names[i], strlen(names[i]));
+        xl_json_add_string(side, "name", names[i]);
         cJSON_AddItemToArray(sides, side);
     }
     cJSON_AddItemToObject(root, "decode", make_phase(&rng, n, 1.03));

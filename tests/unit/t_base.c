@@ -94,6 +94,22 @@ static void json_never_prints_nan(struct xl_test *t)
     xl_buf_release(&out);
 }
 
+static void json_strings_may_be_missing(struct xl_test *t)
+{
+    struct xl_buf out;
+    cJSON *o = cJSON_CreateObject();
+    XL_CHECK(t, xl_json_add_string(o, "a", "x\xff"));
+    XL_CHECK(t, xl_json_add_string(o, "A", NULL));
+    xl_buf_init(&out, 0);
+    xl_json_print(o, false, &out);
+    XL_CHECK_TEXT(t, out.data, "{\"a\":\"x\xef\xbf\xbd\",\"A\":null}");
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(o, "A")));
+    XL_CHECK(t, xl_json_member(o, "b") == NULL);
+    XL_CHECK(t, xl_json_member(NULL, "b") == NULL);
+    cJSON_Delete(o);
+    xl_buf_release(&out);
+}
+
 static void csv_round_trip(struct xl_test *t)
 {
     struct xl_buf out;
@@ -510,6 +526,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "json_refuses_bad_text", json_refuses_bad_text },
     { "json_finds_places", json_finds_places },
     { "json_never_prints_nan", json_never_prints_nan },
+    { "json_strings_may_be_missing", json_strings_may_be_missing },
     { "csv_round_trip", csv_round_trip },
     { "replace_is_whole", replace_is_whole },
     { "options_parse", options_parse },

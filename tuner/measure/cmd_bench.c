@@ -384,7 +384,7 @@ static cJSON *duel_json(const struct bench *b, const struct xl_duel *duel,
     for (size_t i = 0; i < XL_SIDES; i++) {
         cJSON *side = cJSON_CreateObject();
         cJSON_AddItemToArray(list, side);
-        xl_json_add_text(side, "name", names[i], strlen(names[i]));
+        xl_json_add_string(side, "name", names[i]);
         cJSON_AddItemToObject(
             side, "config",
             xl_params_to_json(xl_plan_effective(b->plans[i].plan)));

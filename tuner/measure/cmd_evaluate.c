@@ -82,7 +82,7 @@ static void answer_error(enum xl_status status, const struct xl_err *err)
                           : status == XL_ETIMEOUT  ? "timeout"
                                                    : "failed";
     cJSON_AddStringToObject(error, "outcome", outcome);
-    xl_json_add_text(error, "message", err->message, strlen(err->message));
+    xl_json_add_string(error, "message", err->message);
     answer(json);
 }
 

@@ -141,14 +141,14 @@ static cJSON *explain_json(const struct xl_layers *layers, enum xl_param id,
     add_value(root, id, layers->effective.value[id]);
     cJSON_AddStringToObject(root, "origin",
                             xl_layer_name(layers->effective.origin[id].layer));
-    xl_json_add_text(root, "inert", inert, inert ? strlen(inert) : 0);
+    xl_json_add_string(root, "inert", inert);
     cJSON *stack = cJSON_AddArrayToObject(root, "stack");
     for (size_t i = XL_LAYER_COUNT; i-- > 0 && k < n;) {
         if (layers->layer[i].origin[id].layer != (enum xl_layer)i)
             continue;
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "layer", lines[k].layer);
-        xl_json_add_text(item, "where", lines[k].where, strlen(lines[k].where));
+        xl_json_add_string(item, "where", lines[k].where);
         add_value(item, id, layers->layer[i].value[id]);
         cJSON_AddStringToObject(item, "status", lines[k].status);
         cJSON_AddItemToArray(stack, item);

@@ -61,11 +61,6 @@ struct job {
 
 /* -- small pieces --------------------------------------------------------- */
 
-static void add_text(cJSON *object, const char *key, const char *text)
-{
-    xl_json_add_text(object, key, text, text ? strlen(text) : 0);
-}
-
 static enum xl_status open_model(struct job *job, struct xl_err *err)
 {
     char *dir = NULL;
@@ -110,14 +105,16 @@ static cJSON *item_json(const struct xl_shelf_item *item,
                         const struct finding *finding)
 {
     cJSON *object = cJSON_CreateObject();
-    add_text(object, "name", item->name);
-    add_text(object, "kind", xl_shelf_name(item->shelf));
-    add_text(object, "path", item->path);
-    add_text(object, "match", finding->grade);
-    add_text(object, "differs", finding->why[0] ? finding->why : NULL);
-    add_text(object, "verdict", best->verdict);
-    add_text(object, "created",
-             best->created && best->created[0] ? best->created : NULL);
+    xl_json_add_string(object, "name", item->name);
+    xl_json_add_string(object, "kind", xl_shelf_name(item->shelf));
+    xl_json_add_string(object, "path", item->path);
+    xl_json_add_string(object, "match", finding->grade);
+    xl_json_add_string(object, "differs",
+                       finding->why[0] ? finding->why : NULL);
+    xl_json_add_string(object, "verdict", best->verdict);
+    xl_json_add_string(object, "created",
+                       best->created && best->created[0] ? best->created
+                                                         : NULL);
     if (best->has_key)
         cJSON_AddNumberToObject(object, "context", (double)best->key.context);
     else
@@ -243,7 +240,7 @@ static enum xl_status freeze(struct job *job, const char *const *words,
     XL_TRY_DONE(rc, xl_shelf_freeze(&job->paths, &what, &path, err));
     if (job->ctx->json) {
         cJSON *root = cJSON_CreateObject();
-        add_text(root, "path", path);
+        xl_json_add_string(root, "path", path);
         rc = xl_print_json(root, err);
     } else {
         printf("%s\n", path);
@@ -277,7 +274,7 @@ static cJSON *duel_json(const struct xl_recheck_end *duel)
 {
     cJSON *o = cJSON_CreateObject();
     const double ends[] = { duel->ratio.lo, duel->ratio.hi };
-    add_text(o, "objective", duel->objective);
+    xl_json_add_string(o, "objective", duel->objective);
     cJSON_AddBoolToObject(o, "same", duel->is_same);
     xl_json_add_real(o, "ratio",
                      duel->ratio.n ? duel->ratio.median : (double)NAN);
@@ -294,14 +291,15 @@ static enum xl_status print_check_json(const struct xl_shelf_item *item,
                                        struct xl_err *err)
 {
     cJSON *root = cJSON_CreateObject();
-    add_text(root, "name", item->name);
-    add_text(root, "path", item->path);
-    add_text(root, "verdict", word_of(v));
-    add_text(root, "match", v->finding.grade);
-    add_text(root, "differs", v->finding.why[0] ? v->finding.why : NULL);
+    xl_json_add_string(root, "name", item->name);
+    xl_json_add_string(root, "path", item->path);
+    xl_json_add_string(root, "verdict", word_of(v));
+    xl_json_add_string(root, "match", v->finding.grade);
+    xl_json_add_string(root, "differs",
+                       v->finding.why[0] ? v->finding.why : NULL);
     cJSON_AddBoolToObject(root, "fits", v->fits);
     cJSON_AddBoolToObject(root, "allowed", v->allowed);
-    add_text(root, "reason", v->allowed ? NULL : v->refused.message);
+    xl_json_add_string(root, "reason", v->allowed ? NULL : v->refused.message);
     if (v->has_duel)
         cJSON_AddItemToObject(root, "duel", duel_json(&v->duel));
     else
@@ -406,7 +404,7 @@ static enum xl_status remove_profile(struct job *job, const char *const *words,
     XL_TRY_DONE(rc, xl_shelf_remove(&item, err));
     if (job->ctx->json) {
         cJSON *root = cJSON_CreateObject();
-        add_text(root, "removed", item.path);
+        xl_json_add_string(root, "removed", item.path);
         rc = xl_print_json(root, err);
     } else {
         printf("removed %s\n", item.path);

@@ -258,7 +258,7 @@ static enum xl_status export_files(struct xl_cmd_ctx *ctx,
         return XL_OK;
     }
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "run", run->path, strlen(run->path));
+    xl_json_add_string(root, "run", run->path);
     return xl_print_json(root, err);
 }
 
@@ -307,7 +307,7 @@ static enum xl_status verify_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     enum xl_status rc = xl_run_verify(run.store, run.path, &n, err);
     if (rc == XL_OK && ctx->json) {
         cJSON *root = cJSON_CreateObject();
-        xl_json_add_text(root, "run", run.path, strlen(run.path));
+        xl_json_add_string(root, "run", run.path);
         xl_json_add_real(root, "trials", (double)n);
         cJSON_AddBoolToObject(root, "ok", true);
         rc = xl_print_json(root, err);

@@ -135,14 +135,14 @@ static cJSON *best_json(const struct xl_run_summary *run)
 cJSON *xl_run_summary_json(const struct xl_run_summary *run)
 {
     cJSON *root = cJSON_CreateObject();
-    xl_json_add_text(root, "name", run->name, strlen(run->name));
+    xl_json_add_string(root, "name", run->name);
     if (run->fault.status != XL_OK) {
         const char *why = run->fault.message;
-        xl_json_add_text(root, "fault", why, strlen(why));
+        xl_json_add_string(root, "fault", why);
         return root;
     }
-    xl_json_add_text(root, "mode", run->mode, strlen(run->mode));
-    xl_json_add_text(root, "objective", run->objective, strlen(run->objective));
+    xl_json_add_string(root, "mode", run->mode);
+    xl_json_add_string(root, "objective", run->objective);
     cJSON_AddStringToObject(root, "direction", run->minimise ? "min" : "max");
     xl_json_add_real(root, "trials", (double)run->n_trials);
     xl_json_add_real(root, "measured", (double)run->n_measured);
@@ -183,7 +183,7 @@ static enum xl_status tell_fact(void *ctx, const struct xl_store_fact *fact,
     cJSON *scope = cJSON_GetObjectItemCaseSensitive(out->array, fact->scope);
     if (!scope)
         scope = cJSON_AddObjectToObject(out->array, fact->scope);
-    xl_json_add_text(scope, fact->key, fact->value, strlen(fact->value));
+    xl_json_add_string(scope, fact->key, fact->value);
     /* Rounds of duels are for programs. */
     if (strcmp(fact->scope, "rounds") == 0)
         return XL_OK;
@@ -294,8 +294,8 @@ static enum xl_status tell_event(void *ctx, const struct xl_store_event *event,
     xl_json_add_real(row, "at_ms", (double)event->at_ms);
     xl_json_add_real(row, "trial",
                      event->trial ? (double)event->trial : (double)NAN);
-    xl_json_add_text(row, "kind", event->kind, strlen(event->kind));
-    xl_json_add_text(row, "text", event->text, strlen(event->text));
+    xl_json_add_string(row, "kind", event->kind);
+    xl_json_add_string(row, "text", event->text);
     cJSON_AddItemToArray(out->array, row);
     tell_heading(out);
     size_t start = out->text->len;
@@ -363,7 +363,7 @@ enum xl_status xl_run_describe(struct xl_store *store, const char *path,
     enum xl_status rc = read_summary(&run, store, err);
     if (rc == XL_OK) {
         *root = xl_run_summary_json(&run);
-        xl_json_add_text(*root, "path", path, strlen(path));
+        xl_json_add_string(*root, "path", path);
         tell_summary(&run, path, text);
         rc = tell_all(store, *root, text, err);
     }

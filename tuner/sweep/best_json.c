@@ -59,7 +59,7 @@ static cJSON *provenance_json(const struct xl_finish *finish,
     cJSON *from = cJSON_CreateObject();
     const char *slash = strrchr(finish->run_dir, '/');
     const char *name = slash ? slash + 1 : finish->run_dir;
-    xl_json_add_text(from, "run", name, strlen(name));
+    xl_json_add_string(from, "run", name);
     cJSON_AddNumberToObject(from, "trial", (double)winner->trial);
     cJSON *versus = cJSON_AddObjectToObject(from, "versus");
     cJSON_AddItemToObject(versus, "params", xl_params_to_json(finish->base));

@@ -278,7 +278,7 @@ enum xl_status xl_sweep_print_json(const struct xl_sweep_report *r,
 {
     const struct xl_verdicts *v = r->verdicts;
     cJSON *o = cJSON_CreateObject();
-    xl_json_add_text(o, "run", r->run_dir, strlen(r->run_dir));
+    xl_json_add_string(o, "run", r->run_dir);
     cJSON_AddStringToObject(o, "end", xl_sweep_end_text(r->end));
     cJSON_AddNumberToObject(o, "measured", (double)v->n_ok);
     cJSON_AddNumberToObject(o, "dropped", (double)v->n_dropped);

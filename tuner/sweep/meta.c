@@ -2,7 +2,6 @@
  *
  * run_meta.json: first the keys that other programs know, then everything
  * needed to repeat or resume the run. */
-#include <string.h>
 
 #include "kernel/base/clock.h"
 #include "kernel/base/hash.h"
@@ -72,8 +71,7 @@ cJSON *xl_setup_meta(const struct xl_setup *setup, const struct xl_cmd_ctx *ctx)
     };
     cJSON_AddStringToObject(meta, "backend", xl_setup_backend(setup));
     cJSON_AddStringToObject(meta, "model_path", setup->session.model_dir);
-    xl_json_add_text(meta, "prompt", setup->prompt_text,
-                     setup->prompt_text ? strlen(setup->prompt_text) : 0);
+    xl_json_add_string(meta, "prompt", setup->prompt_text);
     cJSON_AddNumberToObject(meta, "new",
                             (double)xl_setup_int(setup, XL_SWEEP_NEW));
     cJSON_AddStringToObject(meta, "mode", xl_setup_text(setup, XL_SWEEP_MODE));
