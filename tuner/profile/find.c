@@ -14,6 +14,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "tuner/store/rundir.h"
 
 static enum xl_status fail_memory(struct xl_err *err)
 {
@@ -275,13 +276,13 @@ static enum xl_status look_in_runs(struct xl_candidates *found,
     XL_TRY(list_folder(&names, runs, "", err));
     enum xl_status rc = XL_OK;
     for (size_t i = 0; i < names.n && rc == XL_OK; i++) {
-        char *path = path_of(runs, names.items[i], "/best.json");
-        char *store = path_of(runs, names.items[i], "/trials.db");
-        if (path && store && !(xl_io_exists(path) && xl_io_exists(store)))
+        char *run = xl_io_join(runs, names.items[i]);
+        char *path = run ? xl_io_join(run, "best.json") : NULL;
+        if (path && !(xl_io_exists(path) && xl_rundir_is_run(run)))
             xl_free(path);
         else
             rc = look_at(found, path, false, find, err);
-        xl_free(store);
+        xl_free(run);
     }
     xl_names_release(&names);
     return rc;
