@@ -8,6 +8,8 @@
  * cut. */
 #include "tuner/sweep/pace.h"
 
+#include <math.h>
+
 #include "kernel/base/clock.h"
 
 #define MOST_SHARE  0.6  /* of the time, behind the search */
@@ -66,16 +68,6 @@ static double budget_ns(const struct xl_pace *pace)
     return (double)(pace->end_ns - pace->start_ns);
 }
 
-static double least_of(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static double most_of(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* What a phase behind the search would cost. */
 static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
 {
@@ -84,9 +76,8 @@ static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
     switch (phase) {
     case XL_PHASE_JUDGE:
         return MERGED_LAPS * lap +
-               least_of(
-                   HEARINGS * (double)pace->judge_ns,
-                   most_of(2.0 * (double)pace->judge_ns, START_SHARE * budget));
+               fmin(HEARINGS * (double)pace->judge_ns,
+                    fmax(2.0 * (double)pace->judge_ns, START_SHARE * budget));
     case XL_PHASE_PLAYOFF:
         return lap * (double)(pace->laps / PLAYOFF);
     case XL_PHASE_HOLDOUT:
@@ -94,13 +85,13 @@ static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
     case XL_PHASE_DUEL:
         return lap * (double)(2 * duel + COLD_LAPS);
     case XL_PHASE_GRADE_END:
-        return least_of(lap * 2.0 * (double)pace->grade_rounds,
-                        GRADE_SHARE * budget);
+        return fmin(lap * 2.0 * (double)pace->grade_rounds,
+                    GRADE_SHARE * budget);
     case XL_PHASE_OUTPUTS:
         return lap * (double)(pace->trials + BASE_LAPS);
     case XL_PHASE_FILES:
-        return least_of(most_of(FILES_SHARE * budget, LEAST_FILES),
-                        least_of(MOST_FILES, START_SHARE * budget));
+        return fmin(fmax(FILES_SHARE * budget, LEAST_FILES),
+                    fmin(MOST_FILES, START_SHARE * budget));
     default:
         return 0.0;
     }
