@@ -220,13 +220,9 @@ enum xl_status xl_rubric_save(const struct xl_rubric_judged *judged,
         rc = xl_rows_save(run_dir, "ratings_ollama.jsonl", &lines, err);
     xl_buf_release(&csv);
     xl_buf_release(&lines);
-    char *path = xl_io_join(run_dir, "rubric/session.json");
     cJSON *session = xl_rubric_session_json(judged);
-    if (rc == XL_OK && (!path || !session))
-        rc = xl_fail(err, XL_ENOMEM, "out of memory for a session");
     if (rc == XL_OK)
-        rc = xl_json_save(path, session, err);
+        rc = xl_json_save_in(run_dir, "rubric/session.json", session, err);
     cJSON_Delete(session);
-    xl_free(path);
     return rc;
 }

@@ -440,3 +440,13 @@ enum xl_status xl_json_save(const char *path, const cJSON *root,
     xl_buf_release(&text);
     return rc;
 }
+
+enum xl_status xl_json_save_in(const char *folder, const char *name,
+                               const cJSON *root, struct xl_err *err)
+{
+    char *path = xl_io_join(folder, name);
+    enum xl_status rc = path ? xl_json_save(path, root, err)
+                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_free(path);
+    return rc;
+}

@@ -83,6 +83,10 @@ void xl_json_put_real(struct xl_buf *out, double value);
 enum xl_status xl_json_save(const char *path, const cJSON *root,
                             struct xl_err *err);
 
+/* The same as "folder/name". */
+enum xl_status xl_json_save_in(const char *folder, const char *name,
+                               const cJSON *root, struct xl_err *err);
+
 /* Length of the valid UTF-8 sequence at text[0..n), 0 when there is none. */
 size_t xl_utf8_length(const char *text, size_t n);
 

@@ -269,17 +269,6 @@ static enum xl_status write_file(struct synth *s, const char *name,
     return rc;
 }
 
-static enum xl_status save_in(const char *dir, const char *name,
-                              const cJSON *root, struct xl_err *err)
-{
-    char *path = xl_io_join(dir, name);
-    if (!path)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    enum xl_status rc = xl_json_save(path, root, err);
-    xl_free(path);
-    return rc;
-}
-
 /* Each file takes tensors until its share of the bytes is passed. */
 static enum xl_status write_shards(struct synth *s, struct xl_err *err)
 {
@@ -303,8 +292,8 @@ static enum xl_status write_shards(struct synth *s, struct xl_err *err)
         begin = end;
     }
     if (rc == XL_OK)
-        rc =
-            save_in(s->options->dir, "model.safetensors.index.json", root, err);
+        rc = xl_json_save_in(s->options->dir, "model.safetensors.index.json",
+                             root, err);
     cJSON_Delete(root);
     return rc;
 }
@@ -335,7 +324,8 @@ static enum xl_status write_config(const struct synth *s, struct xl_err *err)
     cJSON_AddStringToObject(root, "torch_dtype",
                             row_dtype(s->options) == XL_BF16 ? "bfloat16"
                                                              : "float32");
-    enum xl_status rc = save_in(s->options->dir, "config.json", root, err);
+    enum xl_status rc =
+        xl_json_save_in(s->options->dir, "config.json", root, err);
     cJSON_Delete(root);
     return rc;
 }

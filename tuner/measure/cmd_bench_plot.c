@@ -3,28 +3,17 @@
  * bench --vs --plot: the duel as a file and a picture. */
 #include <stdio.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "plots/plot.h"
 #include "tuner/measure/bench_int.h"
-
-static enum xl_status save(const char *dir, const cJSON *duel,
-                           struct xl_err *err)
-{
-    char *path = xl_io_join(dir, "duel.json");
-    enum xl_status rc = path ? xl_json_save(path, duel, err)
-                             : xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_free(path);
-    return rc;
-}
 
 enum xl_status xl_bench_plot(const struct xl_cmd_ctx *ctx, const char *dir,
                              const cJSON *duel, struct xl_err *err)
 {
     struct xl_plot_result result;
     XL_TRY(xl_io_make_dirs(dir, err));
-    XL_TRY(save(dir, duel, err));
+    XL_TRY(xl_json_save_in(dir, "duel.json", duel, err));
     XL_TRY(xl_plot_duel(&(struct xl_plot_options){ .dir = dir }, &result, err));
     const char *why_not = result.why_not[XL_PLOT_DUEL];
     if (!ctx->quiet && why_not)

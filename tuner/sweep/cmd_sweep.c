@@ -79,11 +79,7 @@ static enum xl_status open_resumed(struct job *job, const char *run,
 
 static enum xl_status save_meta(const struct job *job, struct xl_err *err)
 {
-    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
-    enum xl_status rc = path ? xl_json_save(path, job->meta, err)
-                             : xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_free(path);
-    return rc;
+    return xl_json_save_in(job->run_dir, "run_meta.json", job->meta, err);
 }
 
 static enum xl_status create_run(struct job *job, struct xl_err *err)

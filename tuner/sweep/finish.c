@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tuner/measure/bench_duel.h"
 #include "tuner/store/export.h"
@@ -273,11 +272,9 @@ static enum xl_status save_duel(const struct xl_finish *finish,
     }
     cJSON_AddNumberToObject(root, "prompt_tokens",
                             (double)finish->prompt_tokens);
-    char *path = xl_io_join(finish->run_dir, "duel.json");
-    enum xl_status rc = path ? xl_json_save(path, root, err)
-                             : xl_fail(err, XL_ENOMEM, "out of memory");
+    enum xl_status rc =
+        xl_json_save_in(finish->run_dir, "duel.json", root, err);
     cJSON_Delete(root);
-    xl_free(path);
     return rc;
 }
 

@@ -278,10 +278,9 @@ enum xl_status xl_finish_judged(const struct xl_finish *finish,
         cJSON_AddItemToObject(item, "quality",
                               cJSON_Duplicate(items[i].judgement, true));
     }
-    char *path = xl_io_join(finish->run_dir, "judged.json");
-    enum xl_status rc = path && list ? xl_json_save(path, root, err)
-                                     : xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_free(path);
+    enum xl_status rc =
+        list ? xl_json_save_in(finish->run_dir, "judged.json", root, err)
+             : xl_fail(err, XL_ENOMEM, "out of memory");
     cJSON_Delete(root);
     return rc;
 }
