@@ -74,11 +74,6 @@ void xl_drift_clear(struct xl_drift *drift)
     drift->rows = 0;
 }
 
-size_t xl_drift_rows(const struct xl_drift *drift)
-{
-    return drift->rows;
-}
-
 static bool is_finite_row(const float *row, size_t vocab)
 {
     for (size_t i = 0; i < vocab; i++)

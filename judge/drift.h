@@ -48,8 +48,6 @@ struct xl_drift_options {
     double level;               /* of one-sided bounds; 0 = 0.05 */
 };
 
-size_t xl_drift_rows(const struct xl_drift *drift);
-
 /* Sets nonfinite .. kl_drift of score.def from the first rows. Rows missing
  * make them unknown. */
 enum xl_status xl_drift_scores(const struct xl_drift *drift,

@@ -35,10 +35,8 @@ static const struct xl_gate_row gates[XL_GATE_COUNT] = {
 #include "judge/tier.def"
 };
 
-static const struct {
-    const char *name, *summary;
-} tiers[XL_TIER_COUNT] = {
-#define XL_TIER(id, label, text) [XL_TIER_##id] = { label, text },
+static const char *const tiers[XL_TIER_COUNT] = {
+#define XL_TIER(id, label, text) [XL_TIER_##id] = label,
 #include "judge/tier.def"
 };
 
@@ -49,12 +47,7 @@ const struct xl_gate_row *xl_gate_row(enum xl_gate_id id)
 
 const char *xl_tier_name(enum xl_tier tier)
 {
-    return tiers[tier].name;
-}
-
-const char *xl_tier_summary(enum xl_tier tier)
-{
-    return tiers[tier].summary;
+    return tiers[tier];
 }
 
 const char *xl_verdict_name(enum xl_verdict verdict)
@@ -70,7 +63,7 @@ const char *xl_verdict_name(enum xl_verdict verdict)
 enum xl_tier xl_tier_find(const char *name)
 {
     for (size_t i = 0; i < XL_TIER_COUNT; i++)
-        if (strcmp(tiers[i].name, name) == 0)
+        if (strcmp(tiers[i], name) == 0)
             return (enum xl_tier)i;
     return XL_TIER_COUNT;
 }
@@ -193,7 +186,7 @@ void xl_gate_rule(enum xl_tier tier, const struct xl_score *scores,
     }
     if (ruling->verdict == XL_VERDICT_PASS)
         snprintf(ruling->reason, XL_REASON_ROOM,
-                 "all %zu gates of tier '%s' hold", applied, tiers[tier].name);
+                 "all %zu gates of tier '%s' hold", applied, tiers[tier]);
 }
 
 void xl_ruling_hold(struct xl_ruling *ruling, size_t n)
@@ -210,7 +203,7 @@ cJSON *xl_ruling_json(const struct xl_ruling *ruling,
                       const struct xl_score *scores)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "tier", tiers[ruling->tier].name);
+    cJSON_AddStringToObject(root, "tier", tiers[ruling->tier]);
     cJSON_AddStringToObject(root, "verdict", xl_verdict_name(ruling->verdict));
     xl_json_add_string(root, "reason", ruling->reason);
     cJSON *list = cJSON_AddArrayToObject(root, "gates");

@@ -68,7 +68,6 @@ struct xl_ruling {
 
 const struct xl_gate_row *xl_gate_row(enum xl_gate_id id);
 const char *xl_tier_name(enum xl_tier tier);
-const char *xl_tier_summary(enum xl_tier tier);
 const char *xl_verdict_name(enum xl_verdict verdict);
 
 /* By name; XL_TIER_COUNT when there is none. */

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/base/json.h"
 
@@ -26,14 +25,6 @@ static const struct xl_score_row rows[XL_SCORE_COUNT] = {
 const struct xl_score_row *xl_score_row(enum xl_score_id id)
 {
     return &rows[id];
-}
-
-enum xl_score_id xl_score_find(const char *name)
-{
-    for (size_t i = 0; i < XL_SCORE_COUNT; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            return (enum xl_score_id)i;
-    return XL_SCORE_COUNT;
 }
 
 struct xl_score xl_score_unknown(const char *why)

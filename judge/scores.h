@@ -54,9 +54,6 @@ struct xl_score {
 
 const struct xl_score_row *xl_score_row(enum xl_score_id id);
 
-/* By name; XL_SCORE_COUNT when there is none. */
-enum xl_score_id xl_score_find(const char *name);
-
 /* All unknown, "not measured". */
 void xl_scores_clear(struct xl_score scores[XL_SCORE_COUNT]);
 

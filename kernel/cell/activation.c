@@ -54,11 +54,6 @@ enum xl_activation xl_activation_find(const char *name)
     return (enum xl_activation)i;
 }
 
-const char *xl_activation_name(enum xl_activation activation)
-{
-    return activations[activation].name;
-}
-
 void xl_activate(enum xl_activation activation, float *x, size_t n)
 {
     activation_fn *f = activations[activation].f;

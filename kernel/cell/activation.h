@@ -16,7 +16,6 @@ enum xl_activation {
 
 /* XL_ACTIVATION_COUNT when there is none of that name. */
 enum xl_activation xl_activation_find(const char *name);
-const char *xl_activation_name(enum xl_activation activation);
 
 /* x = f(x). */
 void xl_activate(enum xl_activation activation, float *x, size_t n);

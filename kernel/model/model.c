@@ -228,19 +228,9 @@ const struct xl_config *xl_model_config(const struct xl_model *model)
     return &model->config;
 }
 
-const struct xl_weights *xl_model_weights(const struct xl_model *model)
-{
-    return &model->weights;
-}
-
 const struct xl_safetensors *xl_model_files(const struct xl_model *model)
 {
     return model->files;
-}
-
-const struct xl_packfile *xl_model_packed(const struct xl_model *model)
-{
-    return model->packed;
 }
 
 const char *xl_model_dir(const struct xl_model *model)

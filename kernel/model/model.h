@@ -29,12 +29,7 @@ enum xl_status xl_model_set_cache(struct xl_model *model,
                                   struct xl_err *err);
 
 const struct xl_config *xl_model_config(const struct xl_model *model);
-const struct xl_weights *xl_model_weights(const struct xl_model *model);
 const struct xl_safetensors *xl_model_files(const struct xl_model *model);
-
-/* The matrices of a packed checkpoint, or NULL. */
-const struct xl_packfile *xl_model_packed(const struct xl_model *model);
-
 const char *xl_model_dir(const struct xl_model *model);
 
 /* Content hash, computed at the first call and kept. */

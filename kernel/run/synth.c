@@ -53,16 +53,6 @@ enum {
     N_PRESETS = sizeof presets / sizeof presets[0]
 };
 
-size_t xl_synth_preset_count(void)
-{
-    return N_PRESETS;
-}
-
-const char *xl_synth_preset_name(size_t i)
-{
-    return presets[i].name;
-}
-
 enum xl_status xl_synth_config(struct xl_config *config, const char *preset,
                                struct xl_err *err)
 {

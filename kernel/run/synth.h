@@ -43,8 +43,4 @@ enum xl_status xl_synth_write(const struct xl_synth_options *options,
 enum xl_status xl_synth_config(struct xl_config *config, const char *preset,
                                struct xl_err *err);
 
-/* Names of the presets, smallest first: 0 <= i < count. */
-size_t xl_synth_preset_count(void);
-const char *xl_synth_preset_name(size_t i);
-
 #endif

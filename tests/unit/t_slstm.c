@@ -382,7 +382,6 @@ static void activations_match(struct xl_test *t)
 {
     for (int f = 0; f < XL_ACTIVATION_COUNT; f++) {
         enum xl_activation id = (enum xl_activation)f;
-        XL_CHECK_EQ(t, xl_activation_find(xl_activation_name(id)), f);
         for (int i = -200; i <= 200; i++) {
             float x = (float)i / 10, gated = x, up = 3;
             double want = activation_of(id, (double)x);

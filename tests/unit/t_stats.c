@@ -139,23 +139,6 @@ static void interval_covers_as_promised(struct xl_test *t)
     }
 }
 
-/* Pairs share the drift of their round, which the ratio must not see. */
-static void ratio_forgets_drift(struct xl_test *t)
-{
-    double a[16], b[16], ratio[16], drift = 100;
-    for (size_t i = 0; i < 16; i++) {
-        drift *= i % 3 ? 1.4 : 0.6;
-        a[i] = 1.1 * drift;
-        b[i] = drift;
-    }
-    struct xl_estimate e = xl_estimate_ratio(a, b, ratio, 16, 0.95);
-    XL_CHECK_NEAR(t, e.median, 1.1, 1e-12);
-    XL_CHECK_NEAR(t, e.lo, 1.1, 1e-12);
-    XL_CHECK_NEAR(t, e.hi, 1.1, 1e-12);
-    struct xl_estimate back = xl_estimate_ratio(b, a, ratio, 16, 0.95);
-    XL_CHECK_NEAR(t, back.median * e.median, 1, 1e-12);
-}
-
 const struct xl_test_case xl_suite_stats[] = {
     { "rank is the narrowest", rank_is_the_narrowest },
     { "ranks of the table", ranks_of_the_table },
@@ -163,6 +146,5 @@ const struct xl_test_case xl_suite_stats[] = {
       few_samples_say_what_they_are_worth },
     { "median halves", median_halves },
     { "interval covers as promised", interval_covers_as_promised },
-    { "ratio forgets drift", ratio_forgets_drift },
     { 0 },
 };

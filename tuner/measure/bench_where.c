@@ -18,11 +18,6 @@ static const char *const part_names[XL_PART_COUNT] = {
 #undef XL_PART
 };
 
-const char *xl_part_name(enum xl_part part)
-{
-    return part_names[part];
-}
-
 /* -- operations ----------------------------------------------------------- */
 
 static void count_flops(double flops[XL_PART_COUNT],

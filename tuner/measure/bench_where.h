@@ -34,6 +34,4 @@ enum xl_status xl_where_measure(struct xl_where *where,
 cJSON *xl_where_json(const struct xl_where *where);
 void xl_where_markdown(const struct xl_where *where, struct xl_buf *out);
 
-const char *xl_part_name(enum xl_part part);
-
 #endif

@@ -35,22 +35,15 @@ enum {
     2000000.0 /* least length of an arithmetic run: short, so                  \
                  that some fall between neighbours' turns */
 
-static const struct {
-    const char *name, *unit;
-} rows[XL_LIMIT_COUNT] = {
-#define XL_LIMIT(id, name, unit, what) [XL_LIMIT_##id] = { name, unit },
+static const char *const names[XL_LIMIT_COUNT] = {
+#define XL_LIMIT(id, name, unit, what) [XL_LIMIT_##id] = name,
 #include "tuner/measure/limit.def"
 #undef XL_LIMIT
 };
 
 const char *xl_limit_name(enum xl_limit id)
 {
-    return rows[id].name;
-}
-
-const char *xl_limit_unit(enum xl_limit id)
-{
-    return rows[id].unit;
+    return names[id];
 }
 
 size_t xl_limits_buffer(uint64_t l3_bytes, uint64_t free_bytes)
@@ -254,11 +247,11 @@ cJSON *xl_limit_log_json(const struct xl_limit_log *log)
     struct xl_limits best = xl_limit_log_best(log);
     cJSON *o = cJSON_CreateObject();
     for (size_t i = 0; i < XL_LIMIT_COUNT; i++)
-        xl_json_add_real(o, rows[i].name, best.value[i]);
+        xl_json_add_real(o, names[i], best.value[i]);
     cJSON_AddNumberToObject(o, "workers", (double)log->request.workers);
     cJSON *samples = cJSON_AddObjectToObject(o, "samples");
     for (size_t i = 0; i < XL_LIMIT_COUNT; i++) {
-        cJSON *list = cJSON_AddArrayToObject(samples, rows[i].name);
+        cJSON *list = cJSON_AddArrayToObject(samples, names[i]);
         for (size_t j = 0; j < log->n; j++)
             if (isfinite(log->samples[j].value[i]))
                 cJSON_AddItemToArray(

@@ -42,9 +42,8 @@ enum xl_status xl_limits_measure(struct xl_limits *limits,
                                  const struct xl_limits_request *request,
                                  struct xl_err *err);
 
-/* "read_gb_s", "GB/s"; static storage. */
+/* "read_gb_s"; static storage. */
 const char *xl_limit_name(enum xl_limit id);
-const char *xl_limit_unit(enum xl_limit id);
 
 /* Bytes of the buffer that READ is measured over: four times the last-level
  * cache, within 256 MiB to 1 GiB and an eighth of the memory that is free.

@@ -52,11 +52,3 @@ struct xl_estimate xl_estimate_median(double *x, size_t n, double level)
     e.coverage = n > 1 ? coverage(n, k) : 0.0;
     return e;
 }
-
-struct xl_estimate xl_estimate_ratio(const double *a, const double *b,
-                                     double *ratio, size_t n, double level)
-{
-    for (size_t i = 0; i < n; i++)
-        ratio[i] = a[i] / b[i];
-    return xl_estimate_median(ratio, n, level);
-}

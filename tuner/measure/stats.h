@@ -22,9 +22,4 @@ double xl_median(double *x, size_t n);
  * whose binomial coverage reaches `level` (0.95); x is sorted in place. */
 struct xl_estimate xl_estimate_median(double *x, size_t n, double level);
 
-/* Paired comparison: median of ratio a[i] / b[i] with its sign-test interval.
- * ratio holds n doubles of scratch. */
-struct xl_estimate xl_estimate_ratio(const double *a, const double *b,
-                                     double *ratio, size_t n, double level);
-
 #endif

@@ -174,11 +174,6 @@ static const struct {
 #undef XL_BOUND
 };
 
-const char *xl_bound_flag(enum xl_bound bound)
-{
-    return bound_rows[bound].flag;
-}
-
 /* 16, halved until there are a few values. Workers and heads go by one. */
 static int64_t step_of(enum xl_param id, int64_t lo, int64_t hi)
 {

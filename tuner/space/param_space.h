@@ -87,9 +87,6 @@ const struct xl_space *xl_param_space_space(const struct xl_param_space *ps);
 /* The tunable of a dimension. */
 enum xl_param xl_param_space_param(const struct xl_param_space *ps, size_t dim);
 
-/* The flag stem of a bound ("chunks"). */
-const char *xl_bound_flag(enum xl_bound bound);
-
 /* The values of a point: base, the point's own on top, made canonical. */
 void xl_param_space_params(const struct xl_param_space *ps,
                            const uint32_t *point, struct xl_params *params);

@@ -40,12 +40,6 @@ static const char *const names[] = {
 #undef XL_STRATEGY
 };
 
-static const char *const summaries[] = {
-#define XL_STRATEGY(id, name, summary) summary,
-#include "tuner/strategy/strategy.def"
-#undef XL_STRATEGY
-};
-
 enum {
     KINDS = sizeof kinds / sizeof *kinds
 };
@@ -68,14 +62,6 @@ const struct xl_strategy_kind *xl_strategy_find(const char *name)
 const char *xl_strategy_kind_name(const struct xl_strategy_kind *kind)
 {
     return kind->name;
-}
-
-const char *xl_strategy_kind_summary(const struct xl_strategy_kind *kind)
-{
-    for (size_t i = 0; i < KINDS; i++)
-        if (kinds[i] == kind)
-            return summaries[i];
-    return "";
 }
 
 bool xl_strategy_kind_has_budget(const struct xl_strategy_kind *kind)

@@ -86,7 +86,6 @@ const struct xl_strategy_kind *xl_strategy_kind_at(size_t i);
 const struct xl_strategy_kind *xl_strategy_find(const char *name);
 
 const char *xl_strategy_kind_name(const struct xl_strategy_kind *kind);
-const char *xl_strategy_kind_summary(const struct xl_strategy_kind *kind);
 
 /* Has it a budget of its own, population x generations? */
 bool xl_strategy_kind_has_budget(const struct xl_strategy_kind *kind);

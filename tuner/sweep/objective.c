@@ -54,15 +54,6 @@ const char *xl_metric_name(enum xl_metric metric)
     return names[metric];
 }
 
-const char *xl_objective_names(void)
-{
-    return ""
-#define XL_METRIC(id, name, unit, is_less, phases, help) " " name
-#include "tuner/sweep/objective.def"
-#undef XL_METRIC
-        ;
-}
-
 void xl_reading_clear(struct xl_reading *reading)
 {
     for (size_t i = 0; i < XL_METRIC_COUNT; i++)

@@ -88,7 +88,4 @@ void xl_objective_values(const struct xl_objective *objective,
 /* How many times better a is than b, both values from above: 1.03 is 3 %. */
 double xl_objective_ratio(double a, double b);
 
-/* "decode and prefill" and the like: all names there are, for help. */
-const char *xl_objective_names(void);
-
 #endif

@@ -13,7 +13,6 @@
  *         xl_heat_begin(&heat, &race);
  *         while (xl_heat_call(&heat) == XL_RACE_MORE)
  *             xl_heat_add(&heat, &lap, err);
- *         ... xl_heat_value(&heat, ...) ...
  *         xl_race_close(&race, &heat, is_ok);
  *         xl_heat_release(&heat);
  *
