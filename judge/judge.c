@@ -30,7 +30,6 @@ enum {
     STEP_SHARE = 8
 };
 
-#define ROOM_BYTES  ((size_t)256 << 20)
 #define PIECE_BYTES ((size_t)128 << 20) /* logits of one piece */
 
 struct xl_judge {
@@ -125,7 +124,7 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
         .tokens = judge->ids.data,
         .n = judge->ids.n,
         .text_hash = judge->text_hash,
-        .room_bytes = o->room_bytes ? o->room_bytes : ROOM_BYTES,
+        .room_bytes = o->room_bytes,
         .piece = judge->most_piece,
         .folder = o->folder,
     };

@@ -95,7 +95,8 @@ struct xl_judge_options {
     size_t block;       /* tokens a block of the intervals; 0 = auto */
     size_t steps;       /* tokens through the decode path before each look;
                            0 = an eighth of them, at most 128 */
-    size_t room_bytes;  /* most for the reference's logits; 0 = 256 MiB */
+    size_t room_bytes;  /* most for the reference's logits; 0 = an eighth
+                           of what is free */
     size_t screen;      /* tokens before the first look, which may only
                            refuse; 0 = no such look */
     size_t full;        /* tokens before the first look that may pass; looks

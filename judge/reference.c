@@ -9,6 +9,12 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/guard/memory.h"
+
+enum {
+    SHARE = 8 /* of the memory that is free, one of this many */
+};
+#define LEAST_ROOM ((uint64_t)256 << 20)
 
 size_t xl_reference_marks(size_t n, size_t marks[XL_REFERENCE_MARKS])
 {
@@ -30,10 +36,23 @@ void xl_reference_free(struct xl_reference *r)
     for (size_t i = 0; i < XL_REFERENCE_MARKS; i++)
         xl_state_release(&r->at_mark[i]);
     xl_state_release(&r->state);
+    xl_quick_release(&r->quick);
     xl_plan_free(r->plan);
     xl_free(r->kept);
     xl_free(r->window);
     xl_free(r);
+}
+
+/* Computing rows again for every candidate costs far more than keeping them,
+ * but a machine must have room for those of several judges and twins. */
+static uint64_t room_of(const struct xl_reference_spec *spec)
+{
+    struct xl_memory memory;
+    if (spec->room_bytes)
+        return spec->room_bytes;
+    xl_memory_read(&memory);
+    uint64_t share = memory.has_available ? memory.available_bytes / SHARE : 0;
+    return share > LEAST_ROOM ? share : LEAST_ROOM;
 }
 
 static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
@@ -41,7 +60,7 @@ static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
     const struct xl_reference_spec *spec = &r->spec;
     size_t floats;
     if (xl_mul_size(spec->n, r->vocab, &floats) &&
-        floats <= spec->room_bytes / sizeof(float))
+        floats <= room_of(spec) / sizeof(float))
         r->kept = xl_alloc_floats(spec->n, r->vocab);
     if (r->kept)
         return XL_OK;
@@ -70,6 +89,7 @@ enum xl_status xl_reference_make(struct xl_reference **out,
     for (size_t i = 0; i < r->n_marks; i++)
         XL_TRY_DONE(rc, xl_state_init(&r->at_mark[i], config, err));
     XL_TRY_DONE(rc, take_room(r, err));
+    xl_quick_make(&r->quick, spec);
     if (r->kept && spec->folder)
         xl_reference_load(r);
     *out = r;
@@ -110,15 +130,40 @@ static enum xl_status check_rows(const struct xl_reference *r,
     return XL_OK;
 }
 
+static bool is_checked(const struct xl_reference *r, size_t n)
+{
+    return r->done % XL_REFERENCE_CHECK == 0 || r->done + n == r->spec.n;
+}
+
+enum xl_status xl_reference_pass(struct xl_reference *r, size_t n, float *rows,
+                                 struct xl_err *err)
+{
+    const int32_t *tokens = r->spec.tokens + r->done;
+    struct xl_pass pass = { .tokens = tokens, .n = n, .logits = rows };
+    if (r->quick.plan) {
+        xl_state_copy(&r->quick.before, &r->state);
+        xl_plan_forward(r->quick.plan, &r->state, &pass);
+        if (!is_checked(r, n) || xl_quick_agrees(r, tokens, n, rows))
+            return XL_OK;
+        if (r->done > 0)
+            return xl_fail(err, XL_EMISMATCH,
+                           "the reference is not to be trusted: after token "
+                           "%zu of %zu the wide engine and plain loops differ; "
+                           "run 'xltune selftest', then test the memory",
+                           r->done, r->spec.n);
+        xl_quick_release(&r->quick);
+        xl_state_clear(&r->state);
+    }
+    xl_plan_forward(r->plan, &r->state, &pass);
+    return XL_OK;
+}
+
 static enum xl_status run_pass(struct xl_reference *r, float *rows,
                                struct xl_err *err)
 {
     size_t left = r->spec.n - r->done;
     size_t n = left < XL_REFERENCE_PASS ? left : XL_REFERENCE_PASS;
-    xl_plan_forward(r->plan, &r->state,
-                    &(struct xl_pass){ .tokens = r->spec.tokens + r->done,
-                                       .n = n,
-                                       .logits = rows });
+    XL_TRY(xl_reference_pass(r, n, rows, err));
     XL_TRY(check_rows(r, rows, n, err));
     r->done += n;
     note_mark(r);

@@ -2,6 +2,12 @@
  *
  * The reference's logits and states on one text.
  *
+ * A naive reference has its products from the wide engine where it can: the
+ * same sums in the same order, many at a time, so the same bits some twenty
+ * times sooner. That is not taken on trust: at the beginning, at every
+ * XL_REFERENCE_CHECK tokens and at the end plain loops compute a few rows
+ * again, and their bits must be equal.
+ *
  * Rows are computed when they are first asked for, in order and in passes of
  * one fixed length, so a row never depends on who asked. They are kept when
  * the whole text fits the room, else they run again for every candidate.
@@ -26,6 +32,7 @@
 
 enum {
     XL_REFERENCE_PASS = 64, /* tokens; the longest text at once is free */
+    XL_REFERENCE_CHECK = 1024,
     XL_REFERENCE_MARKS = 4
 };
 
@@ -37,7 +44,7 @@ struct xl_reference_spec {
     const int32_t *tokens; /* [n], borrowed */
     size_t n;
     const char *text_hash;
-    size_t room_bytes;  /* most for the rows kept */
+    size_t room_bytes;  /* most for the rows kept; 0 = a part of what is free */
     size_t piece;       /* most rows asked for at once */
     const char *folder; /* of kept rows, or NULL */
 };
@@ -54,8 +61,8 @@ void xl_reference_free(struct xl_reference *reference);
 void xl_reference_rewind(struct xl_reference *reference);
 
 /* Logits [n][vocab] of tokens at .. at + n, where the last call ended; valid
- * until the next call. NULL with XL_EMISMATCH when one is not finite: such a
- * reference can judge nobody. */
+ * until the next call. XL_EMISMATCH when one is not finite, or when quick
+ * products and plain ones have parted: such a reference can judge nobody. */
 enum xl_status xl_reference_rows(struct xl_reference *reference, size_t at,
                                  size_t n, const float **rows,
                                  struct xl_err *err);

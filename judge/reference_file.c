@@ -108,9 +108,8 @@ static const unsigned char *take_state(struct xl_state *to,
 static bool repeats(struct xl_reference *r, const unsigned char *rows)
 {
     size_t n = r->spec.n < XL_REFERENCE_PASS ? r->spec.n : XL_REFERENCE_PASS;
-    xl_plan_forward(r->plan, &r->state,
-                    &(struct xl_pass){
-                        .tokens = r->spec.tokens, .n = n, .logits = r->kept });
+    if (xl_reference_pass(r, n, r->kept, NULL) != XL_OK)
+        return false;
     xl_state_clear(&r->state);
     return memcmp(rows, r->kept, n * r->vocab * sizeof(float)) == 0;
 }
@@ -215,6 +214,8 @@ void xl_reference_save(const struct xl_reference *r)
                         .floats = r->state.floats,
                         .marks = r->n_marks };
     size_t body = body_bytes(r, r->done);
+    if (body > (size_t)MOST_BYTES)
+        return;
     char *path = r->name[0] ? path_of(r) : NULL;
     unsigned char *bytes = xl_alloc(sizeof h + body);
     if (path && bytes && xl_io_make_dirs(r->spec.folder, NULL) == XL_OK) {

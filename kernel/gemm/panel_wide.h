@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Packed fp32 weights times fp32 rows, sums in double: the wide engine on
- * panels. Included by the files of a variant, after panel_fp32.h, whose packed
- * x it reads, and gemm_wide_kernel.h.
+ * Packed weights times fp32 rows, sums in double: the wide engine on panels.
+ * Included by the files of a variant, after panel_fp32.h, whose packed x it
+ * reads, and gemm_wide_kernel.h.
  *
  * A product of two floats is exact in double and each output is one sum over k
- * in order, so few rows and many give the same bits, fused or not.
+ * in order, so few rows and many give the same bits, fused or not, and those
+ * are the naive engine's. The judge's reference rests on that.
  *
  * Many rows: x is widened by slices of WIDE_K inputs, a panel's slice of
  * weights stays in L1 while all rows pass by it, and sums wait in scratch
- * between slices. Half the lanes of fp32 bound it to half of its rate.
+ * between slices. Half the lanes of fp32 bound it to half of its rate. Other
+ * kinds of weights than fp32 take this way for any number of rows.
  *
  * fp32 sums of 2 to 32 terms that are then added in double were measured: on
  * the reference model whose queries are nearly orthogonal to all keys, 2 terms
@@ -151,6 +153,7 @@ static inline void run_wide_few(const struct xl_gemm_job *job, double *scratch)
 /* Slices of x and of a panel, widened, and what the panels' rows sum to. */
 struct wide_room {
     float *own_x;
+    float *lines; /* [input][lane], of weights that are not fp32 */
     double *x;    /* [row block][input][row] */
     double *w;    /* [input][lane] */
     double *sums; /* [panel][row][lane] */
@@ -183,8 +186,8 @@ static inline void wide_slice(const struct many *b,
                               const struct wide_room *room, size_t panel,
                               double *sums)
 {
-    const float *w =
-        many_lines(b->job->packed, panel, b->k / XL_PACK_GROUP, b->lines, NULL);
+    const float *w = many_lines(b->job->packed, panel, b->k / XL_PACK_GROUP,
+                                b->lines, room->lines);
     wide_copy(room->w, w, b->n_k * XL_PACK_LANES);
     size_t rows, n;
     for (size_t at = 0; at < b->rows; at += rows) {
@@ -237,6 +240,7 @@ static inline void run_wide_many(const struct xl_gemm_job *job, double *scratch)
     room.w = room.x + M_BLOCK * WIDE_K;
     room.sums = room.w + WIDE_K * XL_PACK_LANES;
     room.own_x = (float *)(room.sums + WIDE_PANELS * M_BLOCK * XL_PACK_LANES);
+    room.lines = room.own_x + M_BLOCK * WIDE_K;
     struct many b = { .job = job, .own_x = room.own_x };
     size_t end = xl_pack_panels(job->n_end);
     for (b.i = 0; b.i < job->m; b.i += M_BLOCK) {
@@ -257,7 +261,7 @@ static inline size_t wide_scratch(size_t k)
     size_t many = (M_BLOCK * WIDE_K + WIDE_K * XL_PACK_LANES +
                    WIDE_PANELS * M_BLOCK * XL_PACK_LANES) *
                       sizeof(double) +
-                  M_BLOCK * WIDE_K * sizeof(float);
+                  (M_BLOCK + XL_PACK_LANES) * WIDE_K * sizeof(float);
     return (few > many ? few : many) / sizeof(float);
 }
 
@@ -268,7 +272,7 @@ static inline void run_wide_panels(const struct xl_gemm_job *job)
         run_wide(job);
     else if (job->m == 0 || job->n_begin == job->n_end)
         return;
-    else if (job->m <= FEW_MOST)
+    else if (job->m <= FEW_MOST && job->packed->kind == XL_PACK_FP32)
         run_wide_few(job, scratch);
     else
         run_wide_many(job, scratch);

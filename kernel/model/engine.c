@@ -78,9 +78,11 @@ static void choose_best(struct xl_engines *engines, enum xl_pack_kind kind)
 const struct xl_gemm *xl_engines_wide(const struct xl_engines *engines)
 {
     const struct xl_gemm *wide = xl_gemm_get(XL_GEMM_WIDE);
-    return reads(wide, XL_PACK_FP32, engines->is_packed)
+    const struct xl_gemm *naive = xl_gemm_get(XL_GEMM_NAIVE);
+    return engines->many != naive &&
+                   reads(wide, XL_PACK_FP32, engines->is_packed)
                ? wide
-               : xl_gemm_get(XL_GEMM_NAIVE);
+               : naive;
 }
 
 /* " fp32 bf16 int8": the kinds that it reads in either form. */
@@ -107,7 +109,10 @@ enum xl_status xl_engines_choose(struct xl_engines *engines, int64_t choice,
         return xl_fail(err, XL_EUSAGE, "this configuration cannot run here: %s",
                        why);
     engines->many = engines->few = gemm;
-    engines->is_packed = !reads(gemm, kind, false);
+    /* The naive engine is the truth because it reads what is stored. */
+    engines->is_packed =
+        !reads(gemm, kind, false) ||
+        (gemm != xl_gemm_get(XL_GEMM_NAIVE) && reads(gemm, kind, true));
     if (reads(gemm, kind, engines->is_packed))
         return XL_OK;
     struct xl_buf kinds;

@@ -258,7 +258,8 @@ enum xl_status xl_plan_check(const struct xl_config *config,
 
 /* A query nearly orthogonal to all keys leaves a state readout that is all
  * cancellation, and the head norm blows its rounding up. With weights in full
- * precision, queries and keys are therefore summed in double. */
+ * precision, queries and keys are therefore summed in double. The naive and
+ * the wide engine sum everything so: their models have the same bits. */
 static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
 {
     const struct xl_params *p = &plan->params;
@@ -267,7 +268,10 @@ static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
     bool stored = plan->config->is_packed;
     XL_TRY(choose(&plan->engines, gemm, kind, stored, err));
     XL_TRY(choose(&plan->head_engines, gemm, head_kind_of(p), stored, err));
-    plan->small.few = plan->small.many = xl_gemm_get(XL_GEMM_VECTOR);
+    bool is_double = plan->engines.many == xl_gemm_get(XL_GEMM_NAIVE) ||
+                     plan->engines.many == xl_gemm_get(XL_GEMM_WIDE);
+    plan->small.few = plan->small.many =
+        xl_gemm_get(is_double ? XL_GEMM_NAIVE : XL_GEMM_VECTOR);
     if (kind == XL_PACK_FP32)
         plan->gemm_keys = xl_engines_wide(&plan->engines);
     return XL_OK;
