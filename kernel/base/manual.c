@@ -90,6 +90,14 @@ static void literal(struct xl_buf *out, const char *text)
     xl_buf_text(out, "\n.fi\n");
 }
 
+/* Words that break between lines only where a blank is. */
+static void ragged(struct xl_buf *out, const char *text)
+{
+    xl_buf_text(out, ".nh\n.ad l\n");
+    plain(out, text);
+    xl_buf_text(out, "\n.ad\n.hy\n");
+}
+
 static void title(struct xl_buf *out, const struct xl_program *program,
                   const struct xl_cmd *cmd, const char *summary)
 {
@@ -129,7 +137,7 @@ static void command_page(struct xl_buf *out, const struct xl_program *program,
     title(out, program, cmd, cmd->summary);
     heading(out, "Synopsis");
     xl_buf_printf(out, ".B %s %s\n", program->name, cmd->name);
-    literal(out, cmd->usage);
+    ragged(out, cmd->usage);
     if (cmd->details) {
         heading(out, "Description");
         plain(out, cmd->details);

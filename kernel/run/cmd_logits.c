@@ -157,7 +157,7 @@ const struct xl_cmd xl_cmd_logits = {
     .name = "logits",
     .summary = "raw logits and states, for other programs to check",
     .usage = "--tokens-file FILE --out O.npy [OPTIONS]",
-    .example = "xltune logits --tokens-file ids.txt --out logits.npy "
+    .example = "xltune logits --tokens-file ids.txt --out y.npy "
                "--state-out s.safetensors",
     .rows = rows,
     .n_rows = OPT_COUNT,

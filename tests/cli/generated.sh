@@ -37,6 +37,11 @@ check "more pages than commands" test \
     "$(find pages -name '*.1' | wc -l)" -eq "$(($(echo "$commands" | wc -l) + 1))"
 groff -man -ww -z -Tutf8 pages/*.1 2>warnings
 check "groff: $(head -n 1 warnings)" test ! -s warnings
+for page in pages/*.1; do
+    groff -man -Tascii -P-bcou "$page" | awk -v p="$page" \
+        'length > 80 { print p ": " $0 }'
+done >wide
+check "a line is too wide: $(head -n 1 wide)" test ! -s wide
 for code in 0 1 2 3 4 5 6 7 8 75 130 143; do
     check "no exit code $code" grep -qx ".B $code" pages/xltune.1
 done

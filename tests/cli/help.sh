@@ -123,7 +123,7 @@ for name in $commands; do
     code 0
     check "it prints nothing" test -s out -o "$name" = synth -o "$name" = logits
 done
-check "logits.npy is there" test -s logits.npy
+check "y.npy is not there" test -s y.npy
 
 # -- wrong words --------------------------------------------------------------
 
