@@ -14,6 +14,7 @@
 #include "tests/harness/test.h"
 #include "tuner/measure/bench_duel.h"
 #include "tuner/measure/bench_report.h"
+#include "tuner/measure/bench_where.h"
 #include "tuner/measure/host.h"
 #include "tuner/measure/probe.h"
 
@@ -415,6 +416,36 @@ static void markdown_is_a_table(struct xl_test *t)
     xl_buf_release(&out);
 }
 
+/* -- where the time goes -------------------------------------------------- */
+
+static void check_part(struct xl_test *t, const struct xl_where *where,
+                       const char *name, bool is_there)
+{
+    struct xl_buf out;
+    xl_buf_init(&out, 0);
+    xl_where_markdown(where, &out);
+    XL_CHECK(t, (strstr(out.data, name) != NULL) == is_there);
+    xl_buf_clear(&out);
+    cJSON *root = xl_where_json(where);
+    xl_json_print(root, false, &out);
+    XL_CHECK(t, (strstr(out.data, name) != NULL) == is_there);
+    cJSON_Delete(root);
+    xl_buf_release(&out);
+}
+
+/* The cell counts operations here even when the clock has not moved. */
+static void parts_that_are_not_there_are_left_out(struct xl_test *t)
+{
+    struct xl_where where = { .repeats = 3, .new_tokens = 8 };
+    where.phases[XL_SPEED_DECODE].total_ns = 100;
+    where.phases[XL_SPEED_DECODE].ns[XL_PART_OUT] = 100;
+    where.phases[XL_SPEED_DECODE].flops[XL_PART_CELL] = 10;
+    check_part(t, &where, "ffn activation", false);
+    check_part(t, &where, "cell", true);
+    where.phases[XL_SPEED_DECODE].ns[XL_PART_FFN_ACT] = 1;
+    check_part(t, &where, "ffn activation", true);
+}
+
 const struct xl_test_case xl_suite_bench_report[] = {
     { "duels see what is there", duels_see_what_is_there },
     { "few rounds prove nothing", few_rounds_prove_nothing },
@@ -427,5 +458,7 @@ const struct xl_test_case xl_suite_bench_report[] = {
     { "csv reads back", csv_reads_back },
     { "sql runs", sql_runs },
     { "markdown is a table", markdown_is_a_table },
+    { "parts that are not there are left out",
+      parts_that_are_not_there_are_left_out },
     { 0 },
 };

@@ -149,6 +149,13 @@ done:
 
 /* -- reports -------------------------------------------------------------- */
 
+/* A stage that is done inside another one takes no time of its own. */
+static bool is_there(const struct xl_where *where, size_t phase, size_t part)
+{
+    return where->phases[phase].ns[part] > 0 ||
+           where->phases[phase].flops[part] > 0;
+}
+
 cJSON *xl_where_json(const struct xl_where *where)
 {
     cJSON *root = cJSON_CreateObject();
@@ -167,6 +174,8 @@ cJSON *xl_where_json(const struct xl_where *where)
         for (size_t j = 0; j < XL_PART_COUNT; j++) {
             double ns = where->phases[i].ns[j];
             double flops = where->phases[i].flops[j];
+            if (!is_there(where, i, j))
+                continue;
             cJSON *part = cJSON_CreateObject();
             cJSON_AddItemToArray(parts, part);
             cJSON_AddStringToObject(part, "part", part_names[j]);
@@ -195,6 +204,8 @@ void xl_where_markdown(const struct xl_where *where, struct xl_buf *out)
         for (size_t j = 0; j < XL_PART_COUNT; j++) {
             double ns = where->phases[i].ns[j];
             double flops = where->phases[i].flops[j];
+            if (!is_there(where, i, j))
+                continue;
             xl_buf_printf(out, "| %s | %.2f | %.1f %% |", part_names[j],
                           ns / 1e3, 100 * ns / total);
             if (flops > 0 && ns > 0)
