@@ -19,6 +19,7 @@
 
 enum {
     OPT_RUN,
+    OPT_LOG_DIR,
     OPT_TEXT,
     OPT_CANDIDATE,
     OPT_REFERENCE,
@@ -48,9 +49,15 @@ static const char *const tiers[] = {
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_RUN] = { .name = "run",
                   .kind = XL_OPT_TEXT,
-                  .arg = "DIR",
-                  .help = "run folder whose outputs and configurations are "
-                          "judged" },
+                  .arg = "RUN",
+                  .help = "the run whose outputs and configurations are "
+                          "judged: its folder, its name under --log-dir, or "
+                          "'latest'" },
+    [OPT_LOG_DIR] = { .name = "log-dir",
+                      .kind = XL_OPT_TEXT,
+                      .arg = "DIR",
+                      .help = "where runs are kept",
+                      .fallback = "runs" },
     [OPT_TEXT] = { .name = "text",
                    .kind = XL_OPT_TEXT,
                    .arg = "FILE",
@@ -152,6 +159,16 @@ static enum xl_status be_strict(const struct xl_cmd_ctx *ctx,
 
 /* -- a run ----------------------------------------------------------------- */
 
+enum xl_status xl_judge_find_run(const struct xl_cmd_ctx *ctx,
+                                 const char *log_dir, const char *run,
+                                 char **dir, struct xl_err *err)
+{
+    if (!xl_io_is_dir(run))
+        return ctx->services->find_run(log_dir, run, dir, err);
+    *dir = xl_strdup(run);
+    return *dir ? XL_OK : xl_fail(err, XL_ENOMEM, "out of memory");
+}
+
 static void show_progress(void *ctx, size_t done, size_t total)
 {
     (void)ctx;
@@ -170,27 +187,31 @@ static const struct xl_ruling *worst_of(const struct xl_judged_run *judged)
 static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const struct xl_opts *o = &ctx->opts;
-    const char *run_dir = xl_opt_text(o, XL_GROUP_OWN, OPT_RUN);
+    char *run_dir = NULL;
     bool talks = !ctx->quiet && isatty(STDERR_FILENO);
     struct xl_judge_run_options options = {
         .max_tokens = (size_t)xl_opt_int(o, XL_GROUP_OWN, OPT_TOKENS),
         .progress = talks ? show_progress : NULL,
     };
-    struct xl_judged_run judged;
+    struct xl_judged_run judged = { 0 };
     enum xl_judge_format format;
     XL_TRY(xl_judge_read_format(ctx, OPT_OUTPUT, &format, err));
     XL_TRY(read_tier(o, &options.tier, &options.has_tier, err));
+    XL_TRY(xl_judge_find_run(ctx, xl_opt_text(o, XL_GROUP_OWN, OPT_LOG_DIR),
+                             xl_opt_text(o, XL_GROUP_OWN, OPT_RUN), &run_dir,
+                             err));
     enum xl_status rc = xl_judge_run(
         &judged, run_dir, xl_opt_text(o, XL_GROUP_MODEL, XL_MODEL_DIR),
         &options, err);
     if (talks)
         fprintf(stderr, "\r%40s\r", "");
     if (rc != XL_OK)
-        return rc;
+        goto done;
     XL_TRY_DONE(rc, xl_ratings_save(run_dir, judged.ratings, judged.n, err));
     XL_TRY_DONE(rc, xl_judge_print_run(format, &judged, run_dir, err));
     rc = be_strict(ctx, worst_of(&judged), err);
 done:
+    xl_free(run_dir);
     xl_judged_run_release(&judged);
     return rc;
 }
@@ -331,6 +352,7 @@ static enum xl_status judge_rubric(struct xl_cmd_ctx *ctx, struct xl_err *err)
         ctx,
         &(struct xl_judge_rubric){
             .run = xl_opt_text(o, XL_GROUP_OWN, OPT_RUN),
+            .log_dir = xl_opt_text(o, XL_GROUP_OWN, OPT_LOG_DIR),
             .api = xl_opt_text(o, XL_GROUP_OWN, OPT_API),
             .model = xl_opt_text(o, XL_GROUP_OWN, OPT_JUDGE_MODEL),
             .prompts = xl_opt_text(o, XL_GROUP_OWN, OPT_PROMPTS),
@@ -380,7 +402,7 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     bool has_text = xl_opt_given(&ctx->opts, XL_GROUP_OWN, OPT_TEXT);
     if (has_run == has_text)
         return xl_fail(err, XL_EUSAGE,
-                       "give one of --run DIR, --text FILE, selftest");
+                       "give one of --run RUN, --text FILE, selftest");
     return has_run ? judge_run(ctx, err) : judge_text(ctx, err);
 }
 
@@ -389,10 +411,8 @@ const struct xl_cmd xl_cmd_judge = {
     .summary = "scores a run's outputs and configurations, or one "
                "configuration on a text",
     .verbs = verbs,
-    .usage = "(selftest | calibrate | text | rubric --run DIR | --run DIR | "
-             "--text FILE "
-             "[--candidate NAME=VALUE,..]) "
-             "[OPTIONS]",
+    .usage = "(selftest | calibrate | text | rubric --run RUN | --run RUN | "
+             "--text FILE [--candidate NAME=VALUE,..]) [OPTIONS]",
     .example = "xltune judge --run runs/parallel_20240507_120000",
     .details = "Every configuration is compared with the naive fp32 path on "
                "the same tokens: its logits, its distribution, its loss, with "

@@ -28,6 +28,12 @@ struct xl_judge_sides {
     const char *paths[2]; /* of the checkpoints */
 };
 
+/* The folder of a run, as a heap string. A folder is taken as it is: an export
+ * without a store, which is no run to the other commands, can be judged. */
+enum xl_status xl_judge_find_run(const struct xl_cmd_ctx *ctx,
+                                 const char *log_dir, const char *run,
+                                 char **dir, struct xl_err *err);
+
 /* Of the option in that row; --json comes first. */
 enum xl_status xl_judge_read_format(const struct xl_cmd_ctx *ctx, size_t row,
                                     enum xl_judge_format *format,
@@ -54,6 +60,7 @@ enum xl_status xl_judge_cmd_text(struct xl_cmd_ctx *ctx, size_t tokens,
 /* What 'judge rubric' was told. */
 struct xl_judge_rubric {
     const char *run, *api, *model; /* NULL = not given */
+    const char *log_dir;           /* where runs are looked for */
     const char *prompts;           /* or NULL */
     size_t passages, prompt_chars, cont_chars, retries;
     double timeout_s;

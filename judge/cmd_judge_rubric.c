@@ -231,7 +231,8 @@ static struct xl_asker make_asker(const struct xl_judge_rubric *told,
                               .log = log };
 }
 
-enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
+/* told: with the folder of the run. */
+static enum xl_status judge_folder(struct xl_cmd_ctx *ctx,
                                    const struct xl_judge_rubric *told,
                                    struct xl_err *err)
 {
@@ -247,7 +248,6 @@ enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
         .stop = xl_stop_signal(),
     };
     enum xl_status rc;
-    XL_TRY(check(told, err));
     xl_stop_catch(stop_signals, sizeof stop_signals / sizeof *stop_signals);
     warn_abroad(ctx, told->api);
     XL_TRY_DONE(rc, xl_http_open(&http, &options, err));
@@ -260,5 +260,19 @@ done:
     xl_reply_log_close(log);
     xl_rubric_texts_release(&texts);
     xl_http_close(http);
+    return rc;
+}
+
+enum xl_status xl_judge_cmd_rubric(struct xl_cmd_ctx *ctx,
+                                   const struct xl_judge_rubric *told,
+                                   struct xl_err *err)
+{
+    struct xl_judge_rubric here = *told;
+    char *dir;
+    XL_TRY(check(told, err));
+    XL_TRY(xl_judge_find_run(ctx, told->log_dir, told->run, &dir, err));
+    here.run = dir;
+    enum xl_status rc = judge_folder(ctx, &here, err);
+    xl_free(dir);
     return rc;
 }

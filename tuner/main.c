@@ -9,6 +9,7 @@
 #include "kernel/run/session.h"
 #include "tuner/measure/host.h"
 #include "tuner/profile/resolve.h"
+#include "tuner/store/rundir.h"
 
 #define XL_COMMAND(name) extern const struct xl_cmd xl_cmd_##name;
 #include "tuner/command.def"
@@ -29,6 +30,7 @@ static void warn(void *ctx, const char *text)
 int main(int argc, char **argv)
 {
     const struct xl_services services = { .resolve = xl_profile_resolve,
+                                          .find_run = xl_rundir_find,
                                           .warn = warn };
     const struct xl_program program = {
         .name = "xltune",

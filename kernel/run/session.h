@@ -33,8 +33,13 @@ typedef enum xl_status xl_resolve_fn(const struct xl_opts *opts,
                                      size_t context, struct xl_params *params,
                                      struct xl_err *err);
 
+/* The folder that a run's name or "latest" means, as a heap string. */
+typedef enum xl_status xl_find_run_fn(const char *log_dir, const char *run,
+                                      char **path, struct xl_err *err);
+
 struct xl_services {
     xl_resolve_fn *resolve;
+    xl_find_run_fn *find_run;
     void (*warn)(void *ctx, const char *text); /* ctx is unused; or NULL */
 };
 

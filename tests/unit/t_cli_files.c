@@ -412,7 +412,8 @@ static bool make_run(struct world *w)
     if (!XL_CHECK(w->t, has_suffix(w->run, "_files")))
         return false;
     XL_CHECK(w->t, strncmp(w->run, "runs/parallel_", 14) == 0);
-    run_json(w, XL_WORDS("judge", "--run", w->run, "--json"), &json);
+    run_json(w, XL_WORDS("judge", "--run", "latest", "--json"), &json);
+    XL_CHECK_TEXT(w->t, text_of(json, "run"), w->run);
     XL_CHECK_EQ(w->t, cJSON_GetArraySize(get(json, "ratings")), w->trials);
     cJSON_Delete(json);
     bool ok =

@@ -475,7 +475,7 @@ static void wrong_words_are_refused(struct xl_test *t)
         { XL_WORDS("judge", "rubric"), 2, "--run" },
         { XL_WORDS("judge", "rubric", "--run", "run"), 2, "--judge-model" },
         { XL_WORDS("judge", "rubric", "--run", "gone", "--judge-model", "m"), 1,
-          "'gone' is no run folder" },
+          "no run 'gone'" },
         { XL_WORDS("judge", "rubric", "--run", "run", "--judge-model", "m",
                    "--api", "https://127.0.0.1"),
           2, "must begin with http://" },
