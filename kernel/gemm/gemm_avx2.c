@@ -12,6 +12,7 @@ enum {
     FEW_ROWS = 4,
     FEW_PANELS = 2,
     FEW_BESIDE = 1,
+    FEW_APART = 0,
     MANY_STEP = 2,
     MANY_PANELS = 1,
     WIDE_ROWS = 2,

@@ -12,6 +12,7 @@ enum {
     FEW_ROWS = 8,
     FEW_PANELS = 4,
     FEW_BESIDE = 2,
+    FEW_APART = 0,
     MANY_STEP = 4,
     MANY_PANELS = 2,
     WIDE_ROWS = 12,

@@ -18,8 +18,9 @@
 enum {
     FEW_MOST = 16,
     FEW_ROWS = 8,
-    FEW_PANELS = 4,
+    FEW_PANELS = 1,
     FEW_BESIDE = 2,
+    FEW_APART = 1,
     FEW_UNIT = 2,
     MANY_UNIT = 2,
     MANY_STEP = 4,
