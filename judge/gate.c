@@ -100,6 +100,9 @@ enum xl_tier xl_tier_of(const struct xl_params *params)
     xl_param_format(XL_PARAM_HEAD_DTYPE, v[XL_PARAM_HEAD_DTYPE], text);
     if (strcmp(text, "same") != 0)
         tier = looser(tier, tier_of_format(text));
+    xl_param_format(XL_PARAM_CELL, v[XL_PARAM_CELL], text);
+    if (strcmp(text, "bf16") == 0) /* auto follows the weights */
+        tier = looser(tier, XL_TIER_BF16);
     xl_param_format(XL_PARAM_STATE_DTYPE, v[XL_PARAM_STATE_DTYPE], text);
     return strcmp(text, "fp32") == 0 ? tier : looser(tier, XL_TIER_Q8);
 }

@@ -13,10 +13,12 @@
 #include "kernel/cell/cell.def"
 #undef XL_CELL
 
-/* xl_cell_tiled is the variant for any processor; these stand in for it where
- * they can. */
+/* xl_cell_tiled and xl_cell_bf16 are the variants for any processor; these
+ * stand in for them where they can. */
 extern const struct xl_cell xl_cell_tiled_avx2;
 extern const struct xl_cell xl_cell_tiled_avx512;
+extern const struct xl_cell xl_cell_bf16_avx512;
+extern const struct xl_cell xl_cell_bf16_amx;
 
 /* log(sigmoid(x)) without overflow or cancellation. */
 static inline double xl_log_sigmoid(double x)

@@ -17,6 +17,7 @@
 #ifndef XL_MLSTM_H
 #define XL_MLSTM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -88,6 +89,9 @@ struct xl_cell {
 };
 
 const struct xl_cell *xl_cell_get(enum xl_cell_id id);
+
+/* The fastest cell that rounds no more than weights of that kind do. */
+enum xl_cell_id xl_cell_choose(bool is_fp32);
 
 /* The recurrent form wholly in double, the oracle of the tests: state and h
  * in double, inputs as the caller rounded them. */

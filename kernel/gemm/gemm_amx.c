@@ -21,22 +21,16 @@
  * another core is to stay in the second-level cache.
  *
  * The next two panels are prefetched line by line while tiles multiply. The
- * tile loop is written in assembly: gcc 12's intrinsics do not say which
- * memory they read, and lose the stores before them. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* syscall */
-#endif
+ * tile loop is written in assembly (kernel/tensor/amx.h says why). */
 #include "kernel/gemm/gemm.h"
 
 #include <assert.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "kernel/base/cpu.h"
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/gemm/panel_bf16.h"
 #include "kernel/gemm/panel_store.h"
+#include "kernel/tensor/amx.h"
 
 enum {
     LEAST_ROWS = 16,
@@ -48,31 +42,6 @@ enum {
     M_BLOCK = 512,
     X_BYTES = M_BLOCK * K_BLOCK_OWN * 2
 };
-
-struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-};
-
-/* Eight tiles of 16 rows of 64 bytes, for this thread. */
-static void configure(void)
-{
-    struct tile_config config;
-    memset(&config, 0, sizeof config);
-    config.palette = 1;
-    for (size_t i = 0; i < 8; i++) {
-        config.row_bytes[i] = XL_PACK_LINE;
-        config.rows[i] = TILE_ROWS;
-    }
-    __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
-}
-
-/* The kernel need not save tiles that are at rest. */
-static void rest(void)
-{
-    __asm__ volatile("tilerelease" : : : "memory");
-}
 
 /* n steps of a block of 2 x 2 tiles: two strips of n tiles of x, two panels'
  * n tiles; lines to prefetch, `step` bytes a step. */
@@ -340,7 +309,7 @@ static void run_tiles(const struct xl_gemm_job *job)
     s.own_x = (unsigned char *)scratch;
     s.room = s.own_x + X_BYTES;
     assert(job->packed->in == job->k);
-    configure();
+    xl_amx_begin();
     for (s.i = 0; s.i < job->m; s.i += M_BLOCK) {
         s.rows = job->m - s.i < M_BLOCK ? job->m - s.i : (size_t)M_BLOCK;
         for (s.k = 0; s.k < job->k; s.k += k_tiles * TILE_INPUTS) {
@@ -349,36 +318,16 @@ static void run_tiles(const struct xl_gemm_job *job)
             run_slice(&s);
         }
     }
-    rest();
+    xl_amx_end();
     panel_add_bias(job);
 }
 
 /* -- the engine ----------------------------------------------------------- */
 
-static void touch_tiles(const void *with)
-{
-    (void)with;
-    configure();
-    rest();
-}
-
-/* Linux gives tiles to a process that asks: ARCH_REQ_XCOMP_PERM for the state
- * component 18. Asking again is harmless; threads made later have it too. */
 static const char *why_not(void)
 {
-    enum {
-        REQUEST = 0x1023,
-        TILE_DATA = 18
-    };
-    if (xl_cpu_lacks(XL_HAS_AMX_TILE | XL_HAS_AMX_BF16))
-        return xl_cpu_lacks(XL_HAS_AMX_TILE | XL_HAS_AMX_BF16);
-    if (xl_gemm_avx512bf16.why_not())
-        return xl_gemm_avx512bf16.why_not();
-    if (syscall(SYS_arch_prctl, REQUEST, TILE_DATA) != 0)
-        return "the operating system refuses matrix tiles";
-    if (!xl_cpu_survives(touch_tiles, NULL))
-        return "matrix tiles are announced but do not run";
-    return NULL;
+    const char *why = xl_gemm_avx512bf16.why_not();
+    return why ? why : xl_amx_why_not();
 }
 
 static size_t scratch_floats(size_t k)

@@ -54,6 +54,14 @@ static enum xl_pack_kind head_kind_of(const struct xl_params *p)
     return head ? (enum xl_pack_kind)(head - 1) : weight_kind_of(p);
 }
 
+/* Choices of cell: auto, then the rows of cell.def. */
+static enum xl_cell_id cell_of(const struct xl_params *p)
+{
+    int64_t cell = p->value[XL_PARAM_CELL];
+    return cell ? (enum xl_cell_id)(cell - 1)
+                : xl_cell_choose(weight_kind_of(p) == XL_PACK_FP32);
+}
+
 /* Slices begin where groups of weights do. */
 static size_t k_block_of(const struct xl_params *p)
 {
@@ -165,8 +173,8 @@ const char *xl_plan_inert(const struct xl_config *config,
         if (read_by_backend[i].id == id && !(knobs & read_by_backend[i].knob))
             return "the backend does not read it";
     if ((id == XL_PARAM_TILE_AV || id == XL_PARAM_TILE_ATB) &&
-        params->value[XL_PARAM_CELL] == XL_CELL_NAIVE)
-        return "the naive cell has no tiles";
+        cell_of(params) != XL_CELL_TILED)
+        return "only the tiled cell reads it";
     if (id == XL_PARAM_DECODE_WORKERS && workers_of(params) == 1)
         return "there is one worker";
     if ((id == XL_PARAM_PIN || id == XL_PARAM_SPIN) && workers_of(params) == 1)
@@ -186,6 +194,7 @@ static void fill_in(const struct xl_config *config, struct xl_params *p)
     p->value[XL_PARAM_HEADS_PER_BAND] = (int64_t)ceil_div(config->heads, bands);
     p->value[XL_PARAM_STREAMS] = (int64_t)streams_of(p);
     p->value[XL_PARAM_DECODE_WORKERS] = (int64_t)decode_workers_of(p);
+    p->value[XL_PARAM_CELL] = 1 + (int64_t)cell_of(p);
     p->value[XL_PARAM_K_BLOCK] = (int64_t)k_block_of(p);
     p->value[XL_PARAM_DECODE_AHEAD] = (int64_t)decode_ahead_of(p);
 }
@@ -228,8 +237,7 @@ static enum xl_status check_engines(const struct xl_params *p, bool is_stored,
 {
     struct xl_engines engines;
     int64_t gemm = p->value[XL_PARAM_GEMM];
-    const char *why =
-        xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL])->why_not();
+    const char *why = xl_cell_get(cell_of(p))->why_not();
     if (why)
         return xl_fail(err, XL_EUSAGE, "this configuration cannot run here: %s",
                        why);
@@ -288,7 +296,7 @@ static void choose_schedule(struct xl_plan *plan)
     plan->decode_ahead = decode_ahead_of(p);
     plan->backend = backend_of(p);
     plan->spec = (struct xl_chunk_spec){
-        .cell = xl_cell_get((enum xl_cell_id)p->value[XL_PARAM_CELL]),
+        .cell = xl_cell_get(cell_of(p)),
         .shape = { .heads = config->heads,
                    .dk = config->dk,
                    .dv = config->dv,

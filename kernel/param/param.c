@@ -26,6 +26,7 @@ static const char *const gemms[] = {
     NULL,
 };
 static const char *const cells[] = {
+    "auto",
 #define XL_CELL(id, name, summary) #name,
 #include "kernel/cell/cell.def"
 #undef XL_CELL

@@ -11,6 +11,7 @@
 #include "kernel/run/check_int.h"
 
 #define CELL_BOUND 2e-5
+#define BF16_BOUND 2e-2
 
 enum {
     HEADS = 3,
@@ -141,7 +142,8 @@ static double distance(struct problem *p,
 }
 
 static void check_cell(struct xl_check_list *list, struct problem *p,
-                       const struct xl_cell *cell, struct xl_pool *pool)
+                       const struct xl_cell *cell, double bound,
+                       struct xl_pool *pool)
 {
     static const enum xl_chunk_id ways[] = { XL_CHUNK_NATIVE, XL_CHUNK_SERIAL };
     static const char *const names[] = { "steps", "chunks" };
@@ -151,7 +153,7 @@ static void check_cell(struct xl_check_list *list, struct problem *p,
         if (check && !(check->why_not = cell->why_not()))
             xl_check_settle(check,
                             distance(p, xl_chunk_get(ways[w]), cell, pool),
-                            CELL_BOUND);
+                            ways[w] == XL_CHUNK_NATIVE ? CELL_BOUND : bound);
     }
 }
 
@@ -160,7 +162,8 @@ static void check_all(struct xl_check_list *list, struct problem *p,
 {
     const struct xl_cell *tiled = xl_cell_get(XL_CELL_TILED);
     for (size_t c = 0; c < XL_CELL_COUNT; c++)
-        check_cell(list, p, xl_cell_get((enum xl_cell_id)c), pool);
+        check_cell(list, p, xl_cell_get((enum xl_cell_id)c),
+                   c == XL_CELL_BF16 ? BF16_BOUND : CELL_BOUND, pool);
     for (size_t b = 0; b < XL_CHUNK_COUNT; b++) {
         const struct xl_chunk_backend *backend =
             xl_chunk_get((enum xl_chunk_id)b);

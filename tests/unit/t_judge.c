@@ -548,28 +548,28 @@ static void tiers_go_from_strict_to_loose(struct xl_test *t)
     XL_CHECK_EQ(t, xl_tier_find("fast"), XL_TIER_COUNT);
 }
 
+static enum xl_tier tier_with(struct xl_test *t, struct xl_params *params,
+                              enum xl_param id, const char *value)
+{
+    struct xl_err err = { 0 };
+    XL_CHECK_STATUS(
+        t, xl_params_set(params, id, value, XL_LAYER_FLAG, "test", &err), XL_OK,
+        &err);
+    return xl_tier_of(params);
+}
+
 static void formats_choose_the_tier(struct xl_test *t)
 {
-    struct xl_params params;
-    struct xl_err err = { 0 };
-    xl_params_init(&params);
-    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_KERNEL);
-    XL_CHECK_STATUS(t,
-                    xl_params_set(&params, XL_PARAM_WEIGHT_DTYPE, "bf16",
-                                  XL_LAYER_FLAG, "test", &err),
-                    XL_OK, &err);
-    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_BF16);
+    struct xl_params p;
+    xl_params_init(&p);
+    XL_CHECK_EQ(t, xl_tier_of(&p), XL_TIER_KERNEL);
+    XL_CHECK_EQ(t, tier_with(t, &p, XL_PARAM_CELL, "bf16"), XL_TIER_BF16);
+    XL_CHECK_EQ(t, tier_with(t, &p, XL_PARAM_CELL, "tiled"), XL_TIER_KERNEL);
+    XL_CHECK_EQ(t, tier_with(t, &p, XL_PARAM_WEIGHT_DTYPE, "bf16"),
+                XL_TIER_BF16);
     /* The coarsest of all formats decides. */
-    XL_CHECK_STATUS(t,
-                    xl_params_set(&params, XL_PARAM_STATE_DTYPE, "bf16",
-                                  XL_LAYER_FLAG, "test", &err),
-                    XL_OK, &err);
-    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_Q8);
-    XL_CHECK_STATUS(t,
-                    xl_params_set(&params, XL_PARAM_HEAD_DTYPE, "int4",
-                                  XL_LAYER_FLAG, "test", &err),
-                    XL_OK, &err);
-    XL_CHECK_EQ(t, xl_tier_of(&params), XL_TIER_Q4);
+    XL_CHECK_EQ(t, tier_with(t, &p, XL_PARAM_STATE_DTYPE, "bf16"), XL_TIER_Q8);
+    XL_CHECK_EQ(t, tier_with(t, &p, XL_PARAM_HEAD_DTYPE, "int4"), XL_TIER_Q4);
 }
 
 const struct xl_test_case xl_suite_judge[] = {
