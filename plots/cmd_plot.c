@@ -175,5 +175,6 @@ const struct xl_cmd xl_cmd_plot = {
                "drawn side by side into a folder of their own.",
     .rows = rows,
     .n_rows = sizeof rows / sizeof rows[0],
+    .takes_words = true,
     .run = run,
 };

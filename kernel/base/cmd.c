@@ -174,6 +174,17 @@ static bool asks_help(int argc, char **argv)
     return false;
 }
 
+/* A word that a command does not read is more likely a slip than nothing. */
+static enum xl_status check_words(const struct xl_cmd *cmd,
+                                  const struct xl_opts *opts,
+                                  struct xl_err *err)
+{
+    if (opts->n_args == 0 || cmd->verbs || cmd->takes_words)
+        return XL_OK;
+    return xl_fail(err, XL_EUSAGE, "unexpected '%s': '%s' takes flags only",
+                   opts->args[0], cmd->name);
+}
+
 static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
                    int argc, char **argv)
 {
@@ -189,6 +200,8 @@ static int run_cmd(const struct xl_program *program, const struct xl_cmd *cmd,
 
     enum xl_status rc = xl_opts_parse(&ctx.opts, groups, n, argc,
                                       (const char *const *)argv, &err);
+    if (rc == XL_OK && (rc = check_words(cmd, &ctx.opts, &err)) != XL_OK)
+        xl_opts_release(&ctx.opts);
     if (rc != XL_OK)
         return report(program, cmd, &err);
     xl_buf_init(&line, 1 << 20);

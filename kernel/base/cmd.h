@@ -70,6 +70,7 @@ struct xl_cmd {
     const struct xl_opt *rows;
     size_t n_rows;
     bool takes_model; /* also the model and tunable groups */
+    bool takes_words; /* words that are no flags, and it has no verbs */
     bool hidden;
     enum xl_status (*run)(struct xl_cmd_ctx *ctx, struct xl_err *err);
 };

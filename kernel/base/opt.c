@@ -165,8 +165,9 @@ static enum xl_status store_number(const struct xl_opt *row,
     double x = row->kind == XL_OPT_INT ? (double)value->i : value->real;
     value->real = x;
     if ((row->lo != 0 || row->hi != 0) && (x < row->lo || x > row->hi))
-        return xl_fail(err, XL_EUSAGE, "'--%s %s' is out of bounds: %g to %g",
-                       row->name, text, row->lo, row->hi);
+        return xl_fail(err, XL_EUSAGE,
+                       "'--%s %s' is out of bounds: %.10g to %.10g", row->name,
+                       text, row->lo, row->hi);
     return XL_OK;
 }
 

@@ -40,6 +40,7 @@ const struct xl_cmd xl_cmd_completion = {
     .example = "xltune completion bash",
     .details = "For this shell alone: source <(xltune completion bash). "
                "Installing the program puts the scripts where shells look.",
+    .takes_words = true,
     .run = completion,
 };
 
@@ -153,5 +154,6 @@ const struct xl_cmd xl_cmd_manual = {
                "line.",
     .rows = rows,
     .n_rows = OPT_COUNT,
+    .takes_words = true,
     .run = manual,
 };

@@ -197,5 +197,6 @@ const struct xl_cmd xl_cmd_pack = {
     .rows = rows,
     .n_rows = OPT_COUNT,
     .takes_model = true,
+    .takes_words = true,
     .run = run,
 };

@@ -149,6 +149,7 @@ const struct xl_cmd xl_cmd_tokenize = {
     .details = "Prints the ids separated by spaces. No beginning-of-text token "
                "is added.",
     .takes_model = true,
+    .takes_words = true,
     .run = run_tokenize,
 };
 
@@ -160,5 +161,6 @@ const struct xl_cmd xl_cmd_detokenize = {
     .details = "Reads decimal ids separated by white space. Special tokens "
                "give their text.",
     .takes_model = true,
+    .takes_words = true,
     .run = run_detokenize,
 };

@@ -567,6 +567,7 @@ const struct xl_cmd xl_cmd_bench = {
     .rows = rows,
     .n_rows = XL_BENCH_OPTS,
     .takes_model = true,
+    .takes_words = true,
     .run = run,
 };
 #undef XL_MICRO
