@@ -59,6 +59,37 @@ static void set_factors(struct xl_fake *fake, double factors[2], bool *is_dirty)
         factors[i] = now * (1.0 + fake->noise * xl_rng_normal(&fake->rng));
 }
 
+/* The end of a stay is drawn when it begins. */
+static void flip(struct xl_fake *fake)
+{
+    double stay = -log(1.0 - xl_rng_unit(&fake->modes)) * fake->dwell_s;
+    fake->is_slow = !fake->is_slow;
+    fake->flip_ns += (uint64_t)(stay * 1e9) + 1;
+    fake->flips++;
+}
+
+/* Time for work that takes so long in the fast mode; moves the clock. A mode
+ * may change in the middle of it. */
+static uint64_t spend(struct xl_fake *fake, double fast_ns, double share)
+{
+    uint64_t start_ns = fake->now_ns;
+    while (fake->slow > 0 && fake->flip_ns <= fake->now_ns)
+        flip(fake);
+    while (fake->slow > 0) {
+        double speed = fake->is_slow ? pow(fake->slow, share) : 1.0;
+        double left_ns = (double)(fake->flip_ns - fake->now_ns);
+        if (fast_ns <= left_ns * speed) {
+            fast_ns /= speed;
+            break;
+        }
+        fast_ns -= left_ns * speed;
+        fake->now_ns = fake->flip_ns;
+        flip(fake);
+    }
+    fake->now_ns += (uint64_t)fast_ns;
+    return fake->now_ns - start_ns;
+}
+
 static enum xl_run_go send_sample(struct xl_fake *fake,
                                   const struct xl_run_request *r, size_t rep,
                                   int side)
@@ -74,16 +105,18 @@ static enum xl_run_go send_sample(struct xl_fake *fake,
         factors[0] = factors[1] = noise_of_place(fake, r, rep, side);
     else
         set_factors(fake, factors, &is_dirty);
+    double share = fake->follows ? fake->follows(fake, params) : 1.0;
+    uint64_t prefill_ns =
+        spend(fake, PROMPT * 1e9 / (speed * factors[0]), share);
     struct xl_run_sample s = {
         .rep = rep,
         .side = side,
         .prompt_tokens = PROMPT,
         .decode_steps = STEPS,
-        .prefill_ns = (uint64_t)(PROMPT * 1e9 / (speed * factors[0])),
-        .decode_ns = (uint64_t)(STEPS * 1e9 / (decode * factors[1])),
+        .prefill_ns = prefill_ns,
+        .decode_ns = spend(fake, STEPS * 1e9 / (decode * factors[1]), share),
         .dirt = is_dirty,
     };
-    fake->now_ns += s.prefill_ns + s.decode_ns;
     fake->samples++;
     return r->on_sample(r->ctx, &s);
 }
@@ -264,6 +297,7 @@ bool xl_sweep_start_open(struct xl_sweep_bench *b, struct xl_sweep_start *s,
                                    .most = plan->most };
     *s = (struct xl_sweep_start){ .store = NULL };
     xl_rng_seed(&b->fake.rng, b->fake.seed);
+    xl_rng_seed(&b->fake.modes, b->fake.seed + 77);
     xl_race_init(&s->race, &rules);
     enum xl_status rc = open_store(b, s, plan, &err);
     if (rc == XL_OK)

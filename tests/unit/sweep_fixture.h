@@ -18,12 +18,19 @@ struct xl_fake {
     double (*decode)(const struct xl_fake *fake,
                      const struct xl_params *params);
     uint64_t seed;
-    double noise;          /* relative, of each sample */
-    bool by_place;         /* noise depends on configuration and repetition
-                              alone, not on what was measured before */
-    double ramp;           /* what speeds gain in an hour of the clock */
-    double wander;         /* step of a random walk, relative, each sample */
-    double disturbed;      /* share of samples that a neighbour slows down */
+    double noise;     /* relative, of each sample */
+    bool by_place;    /* noise depends on configuration and repetition
+                         alone, not on what was measured before */
+    double ramp;      /* what speeds gain in an hour of the clock */
+    double wander;    /* step of a random walk, relative, each sample */
+    double disturbed; /* share of samples that a neighbour slows down */
+    double slow; /* speed of the machine's slow mode, relative; 0 = it has one
+                    mode only */
+    double dwell_s; /* that it stays in a mode, on average */
+    /* What share of the slow mode a configuration feels (1 = all of it, as
+     * without this function). */
+    double (*follows)(const struct xl_fake *fake,
+                      const struct xl_params *params);
     size_t samples;        /* taken so far */
     size_t rounds;         /* of duels among them */
     size_t stop_after;     /* stopped at that many samples; 0 = never */
@@ -45,6 +52,10 @@ struct xl_fake {
     struct xl_rng rng;
     double walk;
     uint64_t now_ns;
+    struct xl_rng modes;
+    uint64_t flip_ns; /* when the mode changes next */
+    bool is_slow;
+    size_t flips;
 };
 
 struct xl_sweep_bench {

@@ -148,7 +148,7 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
     }
     a->rc = store_sample(a, s);
     if (a->has_anchor)
-        xl_race_anchor(a->sweep->race, &a->anchor, a->anchor_dirt != 0);
+        xl_heat_anchor(&a->heat, &a->anchor, a->anchor_dirt != 0);
     a->has_anchor = false;
     xl_lap_of_run(&lap, s);
     if (a->rc == XL_OK)
@@ -173,7 +173,7 @@ static enum xl_status replay_row(void *ctx, const struct xl_store_sample *row,
     struct xl_lap lap;
     bool is_disturbed;
     if (find_anchor(row, &anchor, &is_disturbed))
-        xl_race_anchor(heat->race, &anchor, is_disturbed);
+        xl_heat_anchor(heat, &anchor, is_disturbed);
     xl_lap_of_row(&lap, row);
     return xl_heat_add(heat, &lap, err);
 }
@@ -226,10 +226,17 @@ static void print_result_detail(const struct attempt *a,
                                 const struct xl_sweep_news *news,
                                 struct xl_buf *out)
 {
+    struct xl_gains gains;
     cJSON *o = cJSON_CreateObject();
     xl_json_add_real(o, "value_as_measured", news->figures.value);
     xl_json_add_real(o, "value_against_anchor", news->value);
     xl_json_add_real(o, "standard_error", fabs(news->value) * news->share);
+    cJSON *list = cJSON_AddArrayToObject(o, XL_GAINS);
+    xl_heat_gains(&a->heat, &gains);
+    for (size_t k = 0; k < XL_RACE_SHARES && list; k++)
+        cJSON_AddItemToArray(list, isfinite(gains.by[k])
+                                       ? cJSON_CreateNumber(gains.by[k])
+                                       : cJSON_CreateNull());
     cJSON_AddNumberToObject(o, "taken", (double)a->heat.raw.n);
     cJSON_AddNumberToObject(
         o, "disturbed", (double)(a->heat.raw.n - xl_laps_quiet(&a->heat.raw)));
@@ -352,6 +359,8 @@ static enum xl_status run_reps(struct attempt *a,
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
     XL_TRY(xl_query_samples(sweep->store, a->claim.trial, replay_row, &a->heat,
                             a->err));
+    request.anchor_every =
+        xl_race_anchor_every(sweep->race, request.anchor_every);
     if (had && xl_heat_call(&a->heat) != XL_RACE_MORE)
         return XL_OK; /* killed between its last sample and its result */
     XL_TRY(sweep->runner.measure(sweep->runner.ctx, &request, end, a->err));
@@ -372,6 +381,8 @@ static bool would_lead(const struct attempt *a,
     struct xl_sweep_news now = *news;
     if (xl_heat_call(&a->heat) == XL_RACE_DROP)
         return false;
+    if (xl_heat_leads(&a->heat))
+        return true;
     return sum_up(&a->heat, &now, NULL) != XL_OK || !(now.value <= news->best);
 }
 

@@ -31,6 +31,9 @@ enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
  * text left open whether it does damage. */
 #define XL_UNPROVED "unproved"
 
+/* In the detail of a result: the gain by each share (race.h), an array. */
+#define XL_GAINS "gain_by_share"
+
 /* Puts a configuration before the judge of a stage. One that fails has the
  * outcome WRONG; one that is left open, except by the screen, UNPROVED; both
  * with a verdict in the store. Else *end stays as it is. */

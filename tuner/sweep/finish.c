@@ -43,6 +43,21 @@ struct contenders {
     size_t n, room, failed, dropped;
 };
 
+/* The gains that the race left in the detail of a result; without them those
+ * of its value. */
+static void find_gains(const struct xl_store_result *result,
+                       struct xl_gains *gains)
+{
+    double value = result->value < 0 ? -1.0 / result->value : result->value;
+    cJSON *detail = result->detail ? cJSON_Parse(result->detail) : NULL;
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(detail, XL_GAINS);
+    for (int k = 0; k < XL_RACE_SHARES; k++) {
+        const cJSON *x = cJSON_GetArrayItem(list, k);
+        gains->by[k] = cJSON_IsNumber(x) ? x->valuedouble : value;
+    }
+    cJSON_Delete(detail);
+}
+
 static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
                                     struct xl_err *err)
 {
@@ -76,17 +91,45 @@ static enum xl_status add_contender(void *ctx, const struct xl_store_trial *row,
         .is_dropped = is_dropped,
     };
     c->dropped += is_dropped;
+    if (!refused)
+        find_gains(&row->result, &item->gains);
     XL_TRY(xl_sweep_params(row->cfg, &item->params, err));
     c->n++;
     return XL_OK;
 }
 
+struct xl_gains xl_finish_bests(const struct xl_contender *items, size_t n,
+                                bool is_judged)
+{
+    struct xl_gains best = { .by = { 0 } };
+    for (size_t i = 0; i < n; i++) {
+        bool is_in = !items[i].refused && !items[i].is_dropped;
+        if (is_in && (items[i].passed || !is_judged))
+            xl_gains_raise(&best, &items[i].gains);
+    }
+    return best;
+}
+
 static int better_first(const void *a, const void *b)
 {
     const struct xl_contender *x = a, *y = b;
+    if (x->behind != y->behind)
+        return x->behind > y->behind ? 1 : -1;
     if (x->value != y->value)
         return x->value < y->value ? 1 : -1;
     return (x->trial > y->trial) - (x->trial < y->trial);
+}
+
+/* Best first. */
+static void rank(struct contenders *c)
+{
+    const struct xl_gains best = xl_finish_bests(c->items, c->n, false);
+    for (size_t i = 0; i < c->n; i++)
+        c->items[i].behind = c->items[i].refused
+                                 ? HUGE_VAL
+                                 : xl_gains_behind(&c->items[i].gains, &best);
+    if (c->n > 0)
+        qsort(c->items, c->n, sizeof *c->items, better_first);
 }
 
 static void release(struct contenders *c)
@@ -142,19 +185,20 @@ static enum xl_status judge_contenders(const struct xl_finish *finish,
                                        struct xl_verdicts *v,
                                        struct xl_err *err)
 {
-    const struct xl_contender *best = NULL;
-    double least = 1.0 - xl_finish_reach(finish->sweep->race);
+    struct xl_gains best = xl_finish_bests(c->items, c->n, true);
+    double reach = xl_finish_reach(finish->sweep->race);
     for (size_t i = 0; i < c->n; i++) {
         struct xl_contender *item = &c->items[i];
+        bool has_best = best.by[0] > 0;
         bool could_win =
             !item->is_dropped &&
-            (!best || !(xl_objective_ratio(item->value, best->value) < least));
+            (!has_best || xl_gains_behind(&item->gains, &best) <= reach);
         /* Without one that passed there is nothing to hold a duel with. */
-        enum xl_phase phase = best ? XL_PHASE_JUDGE : XL_PHASE_HOLDOUT;
+        enum xl_phase phase = has_best ? XL_PHASE_JUDGE : XL_PHASE_HOLDOUT;
         if (could_win)
             XL_TRY(judge_one(finish, item, phase, v, err));
-        if (!best && item->passed && !item->is_dropped)
-            best = item;
+        if (item->passed && !item->is_dropped)
+            xl_gains_raise(&best, &item->gains);
     }
     return judge_one(finish, find(c, finish->base), XL_PHASE_HOLDOUT, v, err);
 }
@@ -487,8 +531,7 @@ enum xl_status xl_finish_run(const struct xl_finish *finish,
     if (rc == XL_OK)
         rc = xl_query_trials(store, 0, add_contender, &c, err);
     if (rc == XL_OK) {
-        if (c.n > 0)
-            qsort(c.items, c.n, sizeof *c.items, better_first);
+        rank(&c);
         for (size_t i = 0; i < c.n; i++)
             v->n_refused += c.items[i].refused;
         v->n_ok = c.n - v->n_refused;

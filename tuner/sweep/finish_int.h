@@ -10,6 +10,8 @@
 struct xl_contender {
     int64_t trial;
     double value;
+    struct xl_gains gains; /* by each share of the anchor's way */
+    double behind;         /* the best of all, where it comes nearest */
     size_t n_samples;
     struct xl_params params;
     bool refused;     /* in the search */
@@ -22,10 +24,16 @@ struct xl_contender {
                          NULL = could not be judged */
 };
 
-/* How far behind the best value one may lie that yet may be better. */
+/* How far behind the best, as a logarithm, one may lie that yet may be
+ * better. */
 double xl_finish_reach(const struct xl_race *race);
 
-/* The one that is to meet the defaults in the duel, of items[n], best value
+/* The best by each share, of those of items[n] that may win; with is_judged of
+ * those that passed the whole judge. */
+struct xl_gains xl_finish_bests(const struct xl_contender *items, size_t n,
+                                bool is_judged);
+
+/* The one that is to meet the defaults in the duel, of items[n], least behind
  * first; NULL when none passed. Counts n_tied and n_played. */
 enum xl_status xl_finish_nominate(const struct xl_finish *finish,
                                   struct xl_contender *items, size_t n,

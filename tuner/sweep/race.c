@@ -18,6 +18,23 @@
  * Many of them fight noise, few follow drift: of 2, 4, 8, 16 and 32 that number
  * is taken whose middle has so far come nearest to the reading that followed.
  *
+ * Jumps. A host may have two speeds and change between them at any moment. So
+ * only those of the last readings count that agree with the newest (GATE times
+ * the spread): those of the same mode, also from an earlier stay in it. Laps
+ * between two readings that do not agree are torn and count as disturbed. Where
+ * the machine has jumped among the last readings, the anchor runs before every
+ * lap, nobody is dropped on laps that no reading has followed, and nobody
+ * becomes the best by them.
+ *
+ * Shares. A jump does not move all configurations alike: in one run of six
+ * tunables, what moved the defaults by a third moved those with int8 weights by
+ * 0.5 of that, bf16 0.7, fp32 up to 1.4. The race assumes no more than that a
+ * configuration follows the anchor by some share from none to half as much
+ * again, and is held at four of them. Who was measured in another mode than the
+ * best is then beaten only when it is by all of them; within a mode the share
+ * makes no difference. Against what is unknown of it the doubt is added, 0.3 of
+ * the way between the modes.
+ *
  * The middle is Hodges and Lehmann's: against normal noise worth 95 % of the
  * mean where the median is worth 64 %, and a quarter of wild laps do not
  * move it far.
@@ -34,15 +51,23 @@
 #define EFFECT    0.01
 #define ONE_SIDED 1.645
 #define OF_MIDDLE 1.02 /* its error, times spread / sqrt(n) */
+#define ROOT2     1.4142135623730951
 
 enum {
     LEAST_DROP = 2,  /* laps before a drop */
     LEAST_NOISE = 3, /* laps of a trial that says what noise is like */
     EXTRA_SHARE = 4, /* repeats of disturbed laps: one in so many */
     OVERTIME = 2,
+    CALM = 256,    /* anchors without a jump: it is over */
     MOST_DIRTY = 3 /* anchors in a row that are left out */
 };
-#define FORGET 0.98 /* of what windows missed, each anchor */
+#define FORGET 0.98       /* of what windows missed, each anchor */
+#define GATE   4.0        /* spreads that two readings of one mode lie apart */
+#define DOUBT  0.3        /* standard deviation of the share */
+#define TORN   (1u << 30) /* dirt of a lap that the machine jumped at */
+
+static const double shares[XL_RACE_SHARES] = { 0.0, 0.5, [XL_RACE_WHOLE] = 1.0,
+                                               1.5 };
 
 double xl_middle(const double *x, size_t n)
 {
@@ -55,13 +80,47 @@ double xl_middle(const double *x, size_t n)
     return xl_median(means, m);
 }
 
+/* -- gains ---------------------------------------------------------------- */
+
+static void clear_gains(struct xl_gains *gains)
+{
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        gains->by[k] = (double)NAN;
+}
+
+void xl_gains_raise(struct xl_gains *best, const struct xl_gains *gains)
+{
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        best->by[k] = fmax(best->by[k], gains->by[k]);
+}
+
+double xl_gains_behind(const struct xl_gains *gains,
+                       const struct xl_gains *best)
+{
+    double behind = HUGE_VAL;
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        behind = fmin(behind, log(best->by[k] / gains->by[k]));
+    return isfinite(behind) ? behind : 0.0;
+}
+
+double xl_gains_state(const struct xl_gains *gains)
+{
+    double state = log(gains->by[XL_RACE_WHOLE] / gains->by[0]);
+    return isfinite(state) ? state : 0.0;
+}
+
+double xl_race_doubt(double state, double other)
+{
+    return DOUBT * fabs(state - other);
+}
+
 /* -- the race ------------------------------------------------------------- */
 
 void xl_race_init(struct xl_race *race, const struct xl_race_rules *rules)
 {
-    *race = (struct xl_race){ .rules = *rules,
-                              .spread = (double)NAN,
-                              .best = (double)NAN };
+    *race = (struct xl_race){ .rules = *rules, .spread = (double)NAN };
+    clear_gains(&race->best);
+    clear_gains(&race->pending);
     xl_reading_clear(&race->level);
     /* One number cannot stand for a front. */
     if (xl_objective_count(rules->objective) > 1)
@@ -73,16 +132,30 @@ static size_t kept(size_t n, size_t room)
     return n < room ? n : room;
 }
 
-/* The newest n readings of a metric, at most XL_RACE_ANCHORS. */
+/* Are two anchors, by their gains, of one mode of the machine? */
+static bool agree(const struct xl_race *race, double a, double b)
+{
+    double apart = fabs(log(a / b));
+    return !(apart > GATE * race->spread);
+}
+
+bool xl_race_is_jumpy(const struct xl_race *race)
+{
+    return race->n_steady < race->n_anchors && race->n_steady < CALM;
+}
+
+/* Of the newest n readings of a metric, at most XL_RACE_ANCHORS, those that
+ * agree with the newest. */
 static double middle_of_last(const struct xl_race *race, size_t metric,
                              size_t n)
 {
     double x[XL_RACE_ANCHORS];
+    double newest = race->gains[(race->n_anchors - 1) % XL_RACE_ANCHORS];
     size_t m = 0;
     for (size_t i = 1; i <= n && i <= race->n_anchors; i++) {
-        double r =
-            race->anchors[metric][(race->n_anchors - i) % XL_RACE_ANCHORS];
-        if (isfinite(r))
+        size_t at = (race->n_anchors - i) % XL_RACE_ANCHORS;
+        double r = race->anchors[metric][at];
+        if (isfinite(r) && agree(race, race->gains[at], newest))
             x[m++] = r;
     }
     return xl_middle(x, m);
@@ -99,13 +172,29 @@ static void score_windows(struct xl_race *race, size_t metric, double reading)
     }
 }
 
-void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading,
+/* The laps behind the pending best were followed by another anchor. */
+static void settle_pending(struct xl_race *race, bool has_jumped)
+{
+    if (!has_jumped)
+        xl_gains_raise(&race->best, &race->pending);
+    clear_gains(&race->pending);
+}
+
+bool xl_race_anchor(struct xl_race *race, const struct xl_reading *reading,
                     bool is_disturbed)
 {
     race->n_dirty = is_disturbed ? race->n_dirty + 1 : 0;
     if (is_disturbed && race->n_dirty <= MOST_DIRTY)
-        return;
-    size_t at = race->n_anchors++ % XL_RACE_ANCHORS;
+        return false;
+    size_t at = race->n_anchors % XL_RACE_ANCHORS;
+    double before =
+        race->gains[(race->n_anchors + XL_RACE_ANCHORS - 1) % XL_RACE_ANCHORS];
+    race->gains[at] = xl_reading_gain(race->rules.objective, reading);
+    bool has_jumped =
+        race->n_anchors > 0 && !agree(race, race->gains[at], before);
+    race->n_anchors++;
+    race->n_steady = has_jumped ? 0 : race->n_steady + 1;
+    settle_pending(race, has_jumped);
     for (size_t m = 0; m < XL_METRIC_COUNT; m++) {
         if (race->n_anchors > 1)
             score_windows(race, m, reading->value[m]);
@@ -113,6 +202,7 @@ void xl_race_anchor(struct xl_race *race, const struct xl_reading *reading,
         for (size_t w = 0; w < XL_RACE_WINDOWS; w++)
             race->middles[m][w] = middle_of_last(race, m, (size_t)2 << w);
     }
+    return has_jumped;
 }
 
 /* The window that has so far foretold this metric best. */
@@ -201,17 +291,38 @@ static void set_middle(const struct xl_race *race, const struct xl_laps *laps,
     }
 }
 
+/* Of laps that followed one another: half of their ratio is the noise of each,
+ * whatever mode the machine was in. */
+static void learn_rounds(struct xl_race *race, const struct xl_laps *a,
+                         const struct xl_laps *b)
+{
+    const struct xl_objective *objective = race->rules.objective;
+    for (size_t i = 0; i < a->n && i < b->n; i++) {
+        double ratio = xl_reading_gain(objective, &a->items[i].reading) /
+                       xl_reading_gain(objective, &b->items[i].reading);
+        if (!xl_laps_use(a, i))
+            continue;
+        note_noise(race, pow(ratio, 0.5 * ROOT2));
+        note_noise(race, pow(ratio, -0.5 * ROOT2));
+    }
+}
+
 void xl_race_grade(struct xl_race *race, const struct xl_laps *sides, size_t n)
 {
     if (n == 0)
         return;
     set_middle(race, &sides[0], &race->level);
-    for (size_t i = 0; i < n; i++)
-        learn_noise(race, &sides[i]);
+    for (size_t i = 0; i + 1 < n; i += 2)
+        learn_rounds(race, &sides[i], &sides[i + 1]);
     measure_spread(race);
     for (size_t i = 0; i < sides[0].n; i++)
         xl_race_anchor(race, &sides[0].items[i].reading,
                        sides[0].items[i].dirt != 0);
+}
+
+size_t xl_race_anchor_every(const struct xl_race *race, size_t every)
+{
+    return every && xl_race_is_jumpy(race) ? 1 : every;
 }
 
 /* -- one configuration ---------------------------------------------------- */
@@ -231,17 +342,39 @@ void xl_heat_begin(struct xl_heat *heat, struct xl_race *race)
 void xl_heat_release(struct xl_heat *heat)
 {
     xl_laps_release(&heat->raw);
-    xl_laps_release(&heat->held);
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        xl_laps_release(&heat->held[k]);
+}
+
+void xl_heat_anchor(struct xl_heat *heat, const struct xl_reading *reading,
+                    bool is_disturbed)
+{
+    size_t before = heat->race->n_anchors, n = heat->raw.n;
+    bool has_jumped = xl_race_anchor(heat->race, reading, is_disturbed);
+    if (heat->race->n_anchors == before)
+        return;
+    for (size_t i = heat->n_sure; i < n && has_jumped; i++)
+        for (size_t k = 0; k < XL_RACE_SHARES; k++)
+            heat->held[k].items[i].dirt |= TORN;
+    heat->n_sure = n;
 }
 
 enum xl_status xl_heat_add(struct xl_heat *heat, const struct xl_lap *lap,
                            struct xl_err *err)
 {
-    struct xl_lap held = *lap;
-    for (size_t m = 0; m < XL_METRIC_COUNT; m++)
-        held.reading.value[m] *= correction(heat->race, m);
-    XL_TRY(xl_laps_add(&heat->raw, lap, err));
-    return xl_laps_add(&heat->held, &held, err);
+    for (size_t k = 0; k < XL_RACE_SHARES; k++) {
+        struct xl_lap held = *lap;
+        for (size_t m = 0; m < XL_METRIC_COUNT; m++)
+            held.reading.value[m] *= pow(correction(heat->race, m), shares[k]);
+        XL_TRY(xl_laps_add(&heat->held[k], &held, err));
+    }
+    return xl_laps_add(&heat->raw, lap, err);
+}
+
+/* The laps that the search is told of. */
+static const struct xl_laps *whole(const struct xl_heat *heat)
+{
+    return &heat->held[XL_RACE_WHOLE];
 }
 
 static size_t used(const struct xl_laps *laps)
@@ -250,43 +383,100 @@ static size_t used(const struct xl_laps *laps)
     return 2 * quiet < laps->n ? laps->n : quiet;
 }
 
+/* What noise leaves open of a middle, as a share of it; NaN = unknown. */
+static double error_of(const struct xl_heat *heat)
+{
+    return OF_MIDDLE * heat->race->spread / sqrt((double)used(whole(heat)));
+}
+
+static double usual_state(const struct xl_race *race)
+{
+    double x[XL_RACE_STATES];
+    size_t n = kept(race->n_states, XL_RACE_STATES);
+    for (size_t i = 0; i < n; i++)
+        x[i] = race->states[i];
+    return n ? xl_median(x, n) : 0.0;
+}
+
+void xl_heat_gains(const struct xl_heat *heat, struct xl_gains *gains)
+{
+    const struct xl_objective *objective = heat->race->rules.objective;
+    struct xl_reading reading;
+    for (size_t k = 0; k < XL_RACE_SHARES; k++) {
+        set_middle(heat->race, &heat->held[k], &reading);
+        gains->by[k] = xl_reading_gain(objective, &reading);
+    }
+}
+
 double xl_heat_reading(const struct xl_heat *heat, struct xl_reading *reading)
 {
-    double n = (double)used(&heat->held);
-    set_middle(heat->race, &heat->held, reading);
-    double share = OF_MIDDLE * heat->race->spread / sqrt(n);
+    struct xl_gains gains;
+    double error = error_of(heat);
+    set_middle(heat->race, whole(heat), reading);
+    xl_heat_gains(heat, &gains);
+    double usual =
+        heat->race->n_states ? usual_state(heat->race) : xl_gains_state(&gains);
+    double share = hypot(error, xl_race_doubt(xl_gains_state(&gains), usual));
     return isfinite(share) ? share : 0.0;
 }
 
-/* Do the laps rule out that it is as good as the best? */
-static bool is_beaten(const struct xl_heat *heat)
+/* Do the laps, moved by one share, rule out that it is as good as the best? */
+static bool is_beaten_by(const struct xl_heat *heat, size_t share)
 {
     const struct xl_race *race = heat->race;
     double x[XL_RACE_MIDDLE], largest = -HUGE_VAL;
-    size_t n = collect(race, &heat->held, XL_METRIC_COUNT, x), below = 0;
+    size_t n = collect(race, &heat->held[share], XL_METRIC_COUNT, x), below = 0;
     size_t all = kept(race->n_noise, XL_RACE_NOISE);
-    if (n < LEAST_DROP || !(race->best > 0))
-        return false;
-    /* Where most laps are quiet, disturbed ones prove nothing. */
-    if (xl_laps_quiet(&heat->held) < LEAST_DROP &&
-        2 * race->disturbed < race->taken)
+    if (n < LEAST_DROP || !(race->best.by[share] > 0))
         return false;
     for (size_t i = 0; i < n; i++)
         largest = fmax(largest, x[i]);
-    double bound = largest / (race->best * (1.0 - EFFECT));
+    double bound = largest / (race->best.by[share] * (1.0 - EFFECT));
     for (size_t i = 0; i < all; i++)
         below += race->noise[i] <= bound;
-    double share = (double)(below + 1) / (double)(all + 1);
-    return pow(share, (double)n) <= ALPHA / (double)(n * (n - 1));
+    double odds = (double)(below + 1) / (double)(all + 1);
+    return pow(odds, (double)n) <= ALPHA / (double)(n * (n - 1));
 }
 
+static bool is_beaten(const struct xl_heat *heat)
+{
+    const struct xl_race *race = heat->race;
+    /* Where most laps are quiet, disturbed ones prove nothing. */
+    if (xl_laps_quiet(whole(heat)) < LEAST_DROP &&
+        2 * race->disturbed < race->taken)
+        return false;
+    if (xl_race_is_jumpy(race) && heat->n_sure < LEAST_DROP)
+        return false;
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        if (!is_beaten_by(heat, k))
+            return false;
+    return true;
+}
+
+/* By the share that the search is told, or by any while the machine jumps:
+ * always by any would be half as many laps again, for drift that is small. */
 static bool may_be_best(const struct xl_heat *heat)
 {
     const struct xl_race *race = heat->race;
-    struct xl_reading reading;
-    double share = xl_heat_reading(heat, &reading);
-    double gain = xl_reading_gain(race->rules.objective, &reading);
-    return gain * (1.0 + ONE_SIDED * share) > race->best;
+    struct xl_gains gains;
+    double error = error_of(heat);
+    double raise = 1.0 + ONE_SIDED * (isfinite(error) ? error : 0.0);
+    xl_heat_gains(heat, &gains);
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        if ((k == XL_RACE_WHOLE || xl_race_is_jumpy(race)) &&
+            gains.by[k] * raise > race->best.by[k])
+            return true;
+    return false;
+}
+
+bool xl_heat_leads(const struct xl_heat *heat)
+{
+    struct xl_gains gains;
+    xl_heat_gains(heat, &gains);
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        if (!(gains.by[k] <= heat->race->best.by[k]))
+            return true;
+    return false;
 }
 
 /* Laps that count towards what is wanted: the disturbed ones too once their
@@ -294,7 +484,7 @@ static bool may_be_best(const struct xl_heat *heat)
 static size_t counted(const struct xl_heat *heat)
 {
     const struct xl_race *race = heat->race;
-    size_t quiet = xl_laps_quiet(&heat->held), dirty = heat->held.n - quiet;
+    size_t quiet = xl_laps_quiet(whole(heat)), dirty = heat->raw.n - quiet;
     size_t allowed = race->rules.repeats + race->taken / EXTRA_SHARE;
     size_t left = allowed > race->disturbed ? allowed - race->disturbed : 0;
     return quiet + (dirty > left ? dirty - left : 0);
@@ -303,7 +493,7 @@ static size_t counted(const struct xl_heat *heat)
 enum xl_race_call xl_heat_call(const struct xl_heat *heat)
 {
     const struct xl_race_rules *rules = &heat->race->rules;
-    size_t n = counted(heat), taken = heat->held.n;
+    size_t n = counted(heat), taken = heat->raw.n;
     bool is_race = rules->most > 0;
     if (is_race && is_beaten(heat))
         return XL_RACE_DROP;
@@ -317,13 +507,18 @@ enum xl_race_call xl_heat_call(const struct xl_heat *heat)
 
 void xl_race_close(struct xl_race *race, const struct xl_heat *heat, bool is_ok)
 {
-    struct xl_reading reading;
-    race->taken += heat->held.n;
-    race->disturbed += heat->held.n - xl_laps_quiet(&heat->held);
-    learn_noise(race, &heat->held);
+    struct xl_gains gains;
+    race->taken += heat->raw.n;
+    race->disturbed += heat->raw.n - xl_laps_quiet(whole(heat));
+    learn_noise(race, whole(heat));
     measure_spread(race);
-    xl_heat_reading(heat, &reading);
-    double gain = xl_reading_gain(race->rules.objective, &reading);
-    if (is_ok && isfinite(gain) && !(gain <= race->best))
-        race->best = gain;
+    xl_heat_gains(heat, &gains);
+    if (heat->raw.n)
+        race->states[race->n_states++ % XL_RACE_STATES] =
+            xl_gains_state(&gains);
+    bool is_torn = 2 * xl_laps_quiet(whole(heat)) < heat->raw.n;
+    if (!is_ok || !isfinite(gains.by[0]) || (is_torn && xl_race_is_jumpy(race)))
+        return;
+    xl_gains_raise(xl_race_is_jumpy(race) ? &race->pending : &race->best,
+                   &gains);
 }
