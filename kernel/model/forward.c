@@ -92,6 +92,30 @@ void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
         gemm->pack_x(&job, share->first, share->first + share->rows, to);
 }
 
+bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w)
+{
+    const struct xl_gemm *gemm = packing_engine(share->stage, w);
+    return gemm && gemm->finishes && gemm->x_row_bytes;
+}
+
+/* m counts all rows that are left: the last ones alone are padded. */
+void xl_piece_pack(const struct xl_share *share, const struct xl_matrix *w,
+                   const struct xl_gemm_piece *piece, void *to)
+{
+    const struct xl_stage *s = share->stage;
+    const struct xl_gemm *gemm = packing_engine(s, w);
+    size_t row = share->first + piece->row;
+    struct xl_gemm_job job = { .m = s->rows - row,
+                               .k = w->in,
+                               .x = piece->sums,
+                               .ldx = XL_PACK_LANES,
+                               .k_begin = piece->column,
+                               .k_end = piece->column + piece->columns };
+    if (gemm)
+        gemm->pack_x(&job, 0, piece->rows,
+                     (char *)to + row * gemm->x_row_bytes(w->in));
+}
+
 /* Teams that workers are cut in: two, where there are many workers. Measured
  * on 16 cores of a Xeon: writing a line that 16 have read takes 110 ns, 8 have
  * read 70, 4 have read 25. But each team reads all weights: prefill of 400m by
@@ -160,6 +184,9 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .k_block = plan->k_block,
             .no_prefetch = plan->no_prefetch,
             .ahead = is_step ? plan->decode_ahead : 0,
+            .finish = p->finish,
+            .finish_ctx = p->finish_ctx,
+            .pair_n = p->pair_n,
         };
         if (is_step)
             xl_few_run(gemm, &job);

@@ -88,6 +88,9 @@ struct xl_product {
     const struct xl_gemm *gemm;
     const void *packed; /* x by xl_stage_pack, for engines that pack */
     size_t next_n;      /* columns of w from here on are next; 0 = none are */
+    xl_gemm_finish *finish; /* as in struct xl_gemm_job, where */
+    void *finish_ctx;       /* xl_share_finishes */
+    size_t pair_n;
 };
 
 /* One worker's share of the columns of several products, which are counted
@@ -117,6 +120,9 @@ void xl_share_run(struct xl_share *share, const struct xl_product *product);
  * and writing it again has to wait for as many caches to drop it. */
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps);
+
+/* May products of packed x by w be finished piece by piece? */
+bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w);
 
 /* These columns of a product, whosoever they are. */
 void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
@@ -157,6 +163,10 @@ void xl_stage_pack(const struct xl_stage *s, size_t worker,
 void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
                      const float *x, size_t ldx, struct xl_span columns,
                      void *to);
+
+/* The same for a finished piece, whose columns are inputs of w. */
+void xl_piece_pack(const struct xl_share *share, const struct xl_matrix *w,
+                   const struct xl_gemm_piece *piece, void *to);
 
 /* -- stages that both use ------------------------------------------------- */
 

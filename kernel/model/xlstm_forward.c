@@ -145,6 +145,34 @@ static void expand_columns(const struct xl_share *share, struct xl_span columns,
     xl_columns_pack(share, &b->down, m->g, m->ffn_row, columns, m->packed_ffn);
 }
 
+/* The same, where the engine has both parts of a piece in its first cache. */
+static void finish_expand(void *ctx, const struct xl_gemm_piece *piece)
+{
+    const struct xl_share *share = ctx;
+    const struct xl_stage *s = share->stage;
+    s->plan->row->swiglu(piece->sums, piece->paired,
+                         piece->rows * XL_PACK_LANES);
+    xl_piece_pack(share, &block_of(s)->down, piece,
+                  s->plan->scratch.packed_ffn);
+}
+
+static void expand_pieces(struct xl_share *share, struct xl_span columns)
+{
+    const struct xl_stage *s = share->stage;
+    const struct xl_prepared_block *b = block_of(s);
+    if (columns.begin < columns.end)
+        xl_columns_run(
+            share,
+            &(struct xl_product){ .w = &b->gate_up,
+                                  .x = s->plan->scratch.y,
+                                  .ldx = s->plan->config->width,
+                                  .packed = s->plan->scratch.packed_x,
+                                  .finish = finish_expand,
+                                  .finish_ctx = share,
+                                  .pair_n = b->gate_up.parts[1].at },
+            columns);
+}
+
 /* A worker makes the same columns of both parts, and finishes and packs a
  * block of them while it is in its cache: no other core reads them in fp32. */
 static void expand(const struct xl_stage *s, size_t worker)
@@ -159,6 +187,12 @@ static void expand(const struct xl_stage *s, size_t worker)
     size_t end = mine.end * XL_PACK_LANES;
     size_t step = xl_stage_is_step(s) ? ffn : (size_t)BLOCK;
     end = end < ffn ? end : ffn;
+    if (xl_share_finishes(&share, &block_of(s)->gate_up) &&
+        xl_share_finishes(&share, &block_of(s)->down)) {
+        expand_pieces(&share,
+                      (struct xl_span){ mine.begin * XL_PACK_LANES, end });
+        return;
+    }
     for (size_t at = mine.begin * XL_PACK_LANES; at < end; at += step) {
         size_t left = end - at, n = left < step ? left : step;
         expand_columns(&share, (struct xl_span){ at, at + n }, left <= step);

@@ -17,6 +17,7 @@
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/gemm/pack_int.h"
+#include "tests/cross/gemm_emulated.h"
 #include "tests/cross/gemm_fixture.h"
 #include "tests/harness/test.h"
 
@@ -38,6 +39,9 @@ static const struct {
     { &xl_gemm_amx, 8.5e-3 },       { &xl_gemm_vnni, 8.5e-3 },
     { &xl_gemm_vnni_avx2, 8.5e-3 }, { &xl_gemm_vnni_maddubs, 8.5e-3 },
     { &xl_gemm_wide_avx2, 0 },      { &xl_gemm_wide_avx512, 0 },
+#ifdef XL_X86_VARIANTS
+    { &xl_gemm_emulated, 8.5e-3 },
+#endif
 };
 static const size_t n_engines = sizeof engines / sizeof engines[0];
 

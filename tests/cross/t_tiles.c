@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine of matrix tiles where its loops differ from those of other
+ * engines: chunks of panels whose sums wait, pieces that are given to the
+ * caller, panels in pairs. On emulated tiles, and on real ones where they are.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "kernel/base/alloc.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/rng.h"
+#include "kernel/gemm/gemm_int.h"
+#include "tests/cross/gemm_emulated.h"
+#include "tests/cross/gemm_fixture.h"
+#include "tests/harness/test.h"
+
+/* Of |x_i| |w_j|: x rounded to bf16, 2^-9 at most, averaged. */
+#define TOLERANCE 4e-3
+
+enum {
+    M = 548,  /* more than a block of rows, and a part of a block of tiles */
+    N = 600,  /* more than a chunk of pairs */
+    K = 1350, /* 512 rows of it do not stay in a cache */
+    HALF = 304
+};
+
+struct operands {
+    float *x, *w, *y, *want, *scratch;
+    void *data, *packed_x;
+    struct xl_packed packed;
+};
+
+static const struct xl_gemm *const engines[] = {
+#ifdef XL_X86_VARIANTS
+    &xl_gemm_emulated,
+#endif
+    &xl_gemm_amx,
+};
+
+static const struct xl_gemm *engine_at(size_t i)
+{
+    return i < sizeof engines / sizeof *engines && !engines[i]->why_not()
+               ? engines[i]
+               : NULL;
+}
+
+static bool make(struct operands *o, const struct xl_gemm *gemm)
+{
+    struct xl_rng rng;
+    struct xl_pack_sizes sizes;
+    xl_rng_seed(&rng, 5);
+    *o = (struct operands){ 0 };
+    if (!xl_pack_sizes(&sizes, XL_PACK_BF16, N, K))
+        return false;
+    o->x = xl_alloc_floats(M, K);
+    o->w = xl_alloc_floats(N, K);
+    o->y = xl_alloc_floats(M, N);
+    o->want = xl_alloc_floats(M, N);
+    o->scratch = xl_alloc_floats(1, gemm->scratch_floats(K));
+    o->data = xl_alloc(sizes.data_bytes);
+    o->packed_x = xl_alloc(gemm->x_bytes(M, K));
+    if (!o->x || !o->w || !o->y || !o->want || !o->scratch || !o->data ||
+        !o->packed_x)
+        return false;
+    for (size_t i = 0; i < (size_t)M * K; i++)
+        o->x[i] = (float)xl_rng_normal(&rng);
+    for (size_t i = 0; i < (size_t)N * K; i++)
+        o->w[i] = (float)xl_rng_normal(&rng);
+    return true;
+}
+
+static void release(struct operands *o)
+{
+    void *const blocks[] = { o->x,       o->w,    o->y,       o->want,
+                             o->scratch, o->data, o->packed_x };
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        xl_free(blocks[i]);
+}
+
+/* The product of the first m rows and k inputs, x packed. */
+static struct xl_gemm_job
+make_job(struct operands *o, const struct xl_gemm *gemm, size_t m, size_t k)
+{
+    struct xl_pack_job pack = { .kind = XL_PACK_BF16,
+                                .out = N,
+                                .in = k,
+                                .rows = o->w,
+                                .dtype = XL_FP32,
+                                .data = o->data };
+    struct xl_gemm_job job = { .m = m,
+                               .k = k,
+                               .n_end = N,
+                               .x = o->x,
+                               .ldx = k,
+                               .packed = &o->packed,
+                               .y = o->y,
+                               .ldy = N,
+                               .scratch = o->scratch };
+    xl_pack_run(&pack, 0, xl_pack_panels(N), NULL);
+    o->packed = xl_pack_view(&pack);
+    memset(o->packed_x, 0xff, gemm->x_bytes(m, k));
+    gemm->pack_x(&job, 0, m, o->packed_x);
+    job.packed_x = o->packed_x;
+    return job;
+}
+
+static bool same(const struct operands *o, size_t m)
+{
+    return memcmp(o->y, o->want, m * N * sizeof *o->y) == 0;
+}
+
+/* Largest error of y in some rows and columns beside sums in double. */
+static double error_of(const struct operands *o, const struct xl_gemm_job *job)
+{
+    double worst = 0;
+    for (size_t i = 0; i < job->m; i += 7)
+        for (size_t j = i % 13; j < N; j += 13) {
+            const float *x = job->x + i * job->ldx;
+            double want = 0, weights = 0;
+            for (size_t c = 0; c < job->k; c++) {
+                double w = (double)xl_packed_at(job->packed, j, c);
+                want += (double)x[c] * w;
+                weights += w * w;
+            }
+            double error = fabs((double)o->y[i * N + j] - want) /
+                           (xl_fix_norm(x, job->k) * sqrt(weights));
+            worst = error <= worst ? worst : error;
+        }
+    return worst;
+}
+
+/* Chunks and slices, however long, give one sum over k in order. */
+static void chunks_keep_bits(struct xl_test *t)
+{
+    static const size_t ks[] = { 1350, 1024, 96 }, blocks[] = { 512, 96, 704 };
+    struct operands o = { 0 };
+    const struct xl_gemm *gemm;
+    for (size_t e = 0; (gemm = engine_at(e)); e++) {
+        bool ok = make(&o, gemm);
+        XL_CHECK(t, ok);
+        for (size_t i = 0; ok && i < sizeof ks / sizeof *ks; i++) {
+            struct xl_gemm_job job = make_job(&o, gemm, M, ks[i]);
+            xl_fix_run_parts(gemm, &job, N);
+            XL_CHECK(t, error_of(&o, &job) <= TOLERANCE);
+            memcpy(o.want, o.y, (size_t)M * N * sizeof *o.y);
+            for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
+                job.k_block = blocks[b];
+                xl_fix_run_parts(gemm, &job, b == 1 ? 101 : N);
+                XL_CHECK(t, same(&o, M));
+            }
+            job.packed_x = NULL;
+            xl_fix_run_parts(gemm, &job, N);
+            XL_CHECK(t, same(&o, M));
+        }
+        release(&o);
+    }
+}
+
+/* Takes pieces and counts how often a place of y is written. */
+struct taker {
+    struct operands *o;
+    size_t pair_n, wrong;
+};
+
+static void take(void *ctx, const struct xl_gemm_piece *piece)
+{
+    struct taker *taker = ctx;
+    const float *sums[] = { piece->sums, piece->paired };
+    taker->wrong += (piece->paired != NULL) != (taker->pair_n != 0);
+    for (size_t p = 0; p < 2 && sums[p]; p++)
+        for (size_t r = 0; r < piece->rows; r++)
+            for (size_t c = 0; c < piece->columns; c++) {
+                float *y = taker->o->y + (piece->row + r) * N + piece->column +
+                           p * taker->pair_n + c;
+                taker->wrong += *y != -77.0f;
+                *y = sums[p][r * XL_PACK_LANES + c];
+            }
+}
+
+static void pieces_are_y(struct xl_test *t)
+{
+    static const size_t ms[] = { 16, 33, 548 };
+    struct operands o = { 0 };
+    const struct xl_gemm *gemm;
+    for (size_t e = 0; (gemm = engine_at(e)); e++) {
+        bool ok = make(&o, gemm);
+        XL_CHECK(t, ok && gemm->finishes);
+        for (size_t i = 0; ok && i < 6; i++) {
+            size_t m = ms[i % 3], pair_n = i < 3 ? 0 : HALF;
+            struct xl_gemm_job job = make_job(&o, gemm, m, 524 + 100 * i);
+            struct taker taker = { .o = &o, .pair_n = pair_n };
+            xl_fix_run_parts(gemm, &job, N);
+            memcpy(o.want, o.y, m * N * sizeof *o.y);
+            job.finish = take;
+            job.finish_ctx = &taker;
+            job.pair_n = pair_n;
+            job.n_end = pair_n ? N - HALF : N;
+            for (size_t at = job.n_end; pair_n && at < HALF; at++)
+                for (size_t r = 0; r < m; r++) /* of no pair */
+                    o.want[r * N + at] = -77.0f;
+            xl_fix_run_parts(gemm, &job, i % 2 ? 48 : job.n_end);
+            XL_CHECK(t, same(&o, m));
+            XL_CHECK_EQ(t, taker.wrong, 0);
+        }
+        release(&o);
+    }
+}
+
+/* Planted: columns of a neighbour are seen. */
+static void faults_are_seen(struct xl_test *t)
+{
+    struct operands o = { 0 };
+    const struct xl_gemm *gemm = engine_at(0);
+    if (!gemm)
+        return;
+    if (XL_CHECK(t, make(&o, gemm))) {
+        struct xl_gemm_job job = make_job(&o, gemm, 40, 96);
+        xl_fix_run_parts(gemm, &job, N);
+        XL_CHECK(t, error_of(&o, &job) <= TOLERANCE);
+        for (size_t i = 0; i < 40; i++)
+            memmove(o.y + i * N, o.y + i * N + 1, (N - 1) * sizeof *o.y);
+        XL_CHECK(t, error_of(&o, &job) > TOLERANCE);
+    }
+    release(&o);
+}
+
+const struct xl_test_case xl_suite_tiles[] = {
+    { "chunks keep bits", chunks_keep_bits },
+    { "pieces are y", pieces_are_y },
+    { "tile faults are seen", faults_are_seen },
+    { 0 },
+};
