@@ -46,6 +46,8 @@ static const char *const tiers[] = {
     NULL
 };
 
+static const char *const formats[] = { "table", "csv", "jsonl", "json", NULL };
+
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_RUN] = { .name = "run",
                   .kind = XL_OPT_TEXT,
@@ -77,12 +79,9 @@ static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_TIER] = { .name = "tier",
                    .kind = XL_OPT_TEXT,
                    .arg = "NAME",
-                   .help = "gates to pass:"
-#define XL_TIER(id, name, summary) " " name
-#define XL_GATE(...)
-#include "judge/tier.def"
-                           "; left out, what the number formats promise",
-                   .offers = tiers },
+                   .help = "gates to pass; left out, what the number formats "
+                           "promise",
+                   .words = tiers },
     [OPT_TOKENS] = { .name = "tokens",
                      .kind = XL_OPT_INT,
                      .arg = "N",
@@ -99,8 +98,9 @@ static const struct xl_opt rows[OPT_COUNT] = {
                    .fallback = "1" },
     [OPT_OUTPUT] = { .name = "o",
                      .kind = XL_OPT_TEXT,
-                     .arg = "table|csv|jsonl|json",
+                     .arg = "FORMAT",
                      .help = "format of what is printed",
+                     .words = formats,
                      .fallback = "table",
                      .alias = "output" },
     [OPT_STRICT] = { .name = "strict",
@@ -119,22 +119,20 @@ static const struct xl_opt rows[OPT_COUNT] = {
 #undef XL_RUBRIC_OPT
 };
 
-static enum xl_status read_tier(const struct xl_opts *opts, enum xl_tier *tier,
-                                bool *given, struct xl_err *err)
+/* False when it was not given. */
+static bool read_tier(const struct xl_opts *opts, enum xl_tier *tier)
 {
-    const char *names[XL_TIER_COUNT], *name;
-    char hint[80];
-    *given = xl_opt_given(opts, XL_GROUP_OWN, OPT_TIER);
-    if (!*given)
-        return XL_OK;
-    name = xl_opt_text(opts, XL_GROUP_OWN, OPT_TIER);
-    *tier = xl_tier_find(name);
-    if (*tier != XL_TIER_COUNT)
-        return XL_OK;
-    for (size_t i = 0; i < XL_TIER_COUNT; i++)
-        names[i] = xl_tier_name((enum xl_tier)i);
-    return xl_fail(err, XL_EUSAGE, "unknown tier '%s'%s", name,
-                   xl_cmd_hint(name, names, XL_TIER_COUNT, hint, sizeof hint));
+    bool given = xl_opt_given(opts, XL_GROUP_OWN, OPT_TIER);
+    if (given)
+        *tier = (enum xl_tier)xl_opt_word(opts, XL_GROUP_OWN, OPT_TIER);
+    return given;
+}
+
+static enum xl_judge_format read_format(const struct xl_cmd_ctx *ctx)
+{
+    return ctx->json ? XL_JUDGE_JSON
+                     : (enum xl_judge_format)xl_opt_word(
+                           &ctx->opts, XL_GROUP_OWN, OPT_OUTPUT);
 }
 
 /* The exit code of --strict: the worst verdict decides. */
@@ -194,9 +192,8 @@ static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
         .progress = talks ? show_progress : NULL,
     };
     struct xl_judged_run judged = { 0 };
-    enum xl_judge_format format;
-    XL_TRY(xl_judge_read_format(ctx, OPT_OUTPUT, &format, err));
-    XL_TRY(read_tier(o, &options.tier, &options.has_tier, err));
+    enum xl_judge_format format = read_format(ctx);
+    options.has_tier = read_tier(o, &options.tier);
     XL_TRY(xl_judge_find_run(ctx, xl_opt_text(o, XL_GROUP_OWN, OPT_LOG_DIR),
                              xl_opt_text(o, XL_GROUP_OWN, OPT_RUN), &run_dir,
                              err));
@@ -298,13 +295,11 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_judge *judge = NULL;
     struct xl_plan *plan = NULL;
     struct xl_model *opened[2] = { NULL, NULL }, *theirs, *ours;
-    enum xl_judge_format format;
+    enum xl_judge_format format = read_format(ctx);
     enum xl_tier tier = XL_TIER_KERNEL;
-    bool has_tier = false;
+    bool has_tier = read_tier(o, &tier);
     enum xl_status rc;
 
-    XL_TRY(xl_judge_read_format(ctx, OPT_OUTPUT, &format, err));
-    XL_TRY(read_tier(o, &tier, &has_tier, err));
     XL_TRY_DONE(rc, xl_session_open(&session, ctx, err));
     XL_TRY_DONE(rc, read_text(ctx, &session, &text, err));
     XL_TRY_DONE(rc, ctx->services->resolve(o, xl_model_config(session.model),

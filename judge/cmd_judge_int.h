@@ -14,7 +14,7 @@
 #include "judge/judge_run.h"
 #include "kernel/base/cmd.h"
 
-/* In the order of their names: table, csv, jsonl, json. */
+/* In the order of the words of -o: table, csv, jsonl, json. */
 enum xl_judge_format {
     XL_JUDGE_TABLE,
     XL_JUDGE_CSV,
@@ -34,10 +34,6 @@ enum xl_status xl_judge_find_run(const struct xl_cmd_ctx *ctx,
                                  const char *log_dir, const char *run,
                                  char **dir, struct xl_err *err);
 
-/* Of the option in that row; --json comes first. */
-enum xl_status xl_judge_read_format(const struct xl_cmd_ctx *ctx, size_t row,
-                                    enum xl_judge_format *format,
-                                    struct xl_err *err);
 enum xl_status xl_judge_print_run(enum xl_judge_format format,
                                   const struct xl_judged_run *judged,
                                   const char *run_dir, struct xl_err *err);

@@ -5,7 +5,6 @@
 #include "judge/cmd_judge_int.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "judge/ratings.h"
 #include "judge/rows.h"
@@ -15,28 +14,6 @@
 enum {
     CELL = 80
 };
-
-static const char *const names[] = { "table", "csv", "jsonl", "json", NULL };
-
-enum {
-    FORMATS = sizeof names / sizeof *names - 1
-};
-
-enum xl_status xl_judge_read_format(const struct xl_cmd_ctx *ctx, size_t row,
-                                    enum xl_judge_format *format,
-                                    struct xl_err *err)
-{
-    const char *name = xl_opt_text(&ctx->opts, XL_GROUP_OWN, row);
-    char hint[80];
-    size_t i = 0;
-    while (i < FORMATS && strcmp(names[i], name) != 0)
-        i++;
-    if (i == FORMATS)
-        return xl_fail(err, XL_EUSAGE, "'%s' is no format of -o%s", name,
-                       xl_cmd_hint(name, names, FORMATS, hint, sizeof hint));
-    *format = ctx->json ? XL_JUDGE_JSON : (enum xl_judge_format)i;
-    return XL_OK;
-}
 
 /* "0.0166 [0.0013, 0.0319]", or "-". */
 static const char *cell(const struct xl_score *s, char out[CELL])

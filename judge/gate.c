@@ -60,14 +60,6 @@ const char *xl_verdict_name(enum xl_verdict verdict)
     return names[verdict];
 }
 
-enum xl_tier xl_tier_find(const char *name)
-{
-    for (size_t i = 0; i < XL_TIER_COUNT; i++)
-        if (strcmp(tiers[i], name) == 0)
-            return (enum xl_tier)i;
-    return XL_TIER_COUNT;
-}
-
 /* What a number format of weights promises. One that nobody has named here
  * is held to 8 bits. */
 static enum xl_tier tier_of_format(const char *name)

@@ -70,9 +70,6 @@ const struct xl_gate_row *xl_gate_row(enum xl_gate_id id);
 const char *xl_tier_name(enum xl_tier tier);
 const char *xl_verdict_name(enum xl_verdict verdict);
 
-/* By name; XL_TIER_COUNT when there is none. */
-enum xl_tier xl_tier_find(const char *name);
-
 /* The strictest tier that a configuration's number formats promise. */
 enum xl_tier xl_tier_of(const struct xl_params *params);
 

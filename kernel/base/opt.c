@@ -110,9 +110,15 @@ static bool is_name(const char *name, const char *wanted)
     return *name == '\0' && *wanted == '\0';
 }
 
+/* What stands before a name as people type it. */
+static const char *dashes(const char *name)
+{
+    return name[1] ? "--" : "-";
+}
+
 void xl_opt_flag(struct xl_buf *out, const char *name)
 {
-    xl_buf_text(out, name[1] ? "--" : "-");
+    xl_buf_text(out, dashes(name));
     for (; *name; name++)
         xl_buf_char(out, *name == '_' ? '-' : *name);
 }
@@ -160,14 +166,15 @@ static enum xl_status store_number(const struct xl_opt *row,
     bool ok = row->kind == XL_OPT_INT ? xl_parse_int(text, &value->i)
                                       : xl_parse_real(text, &value->real);
     if (!ok)
-        return xl_fail(err, XL_EUSAGE, "'--%s %s' is not %s", row->name, text,
+        return xl_fail(err, XL_EUSAGE, "'%s%s %s' is not %s", dashes(row->name),
+                       row->name, text,
                        row->kind == XL_OPT_INT ? "an integer" : "a number");
     double x = row->kind == XL_OPT_INT ? (double)value->i : value->real;
     value->real = x;
     if ((row->lo != 0 || row->hi != 0) && (x < row->lo || x > row->hi))
         return xl_fail(err, XL_EUSAGE,
-                       "'--%s %s' is out of bounds: %.10g to %.10g", row->name,
-                       text, row->lo, row->hi);
+                       "'%s%s %s' is out of bounds: %.10g to %.10g",
+                       dashes(row->name), row->name, text, row->lo, row->hi);
     return XL_OK;
 }
 
@@ -195,10 +202,10 @@ static enum xl_status check_word(const struct xl_opt *row, const char *text,
         xl_buf_printf(&all, "%s%s", i ? ", " : "", row->words[i]);
     enum xl_status rc =
         near ? xl_fail(err, XL_EUSAGE,
-                       "'--%s %s' is unknown; nearest is '%s' of %s", row->name,
-                       text, near, all.data)
-             : xl_fail(err, XL_EUSAGE, "'--%s %s' is unknown; it takes %s",
-                       row->name, text, all.data);
+                       "'%s%s %s' is unknown; nearest is '%s' of %s",
+                       dashes(row->name), row->name, text, near, all.data)
+             : xl_fail(err, XL_EUSAGE, "'%s%s %s' is unknown; it takes %s",
+                       dashes(row->name), row->name, text, all.data);
     xl_buf_release(&all);
     return rc;
 }
@@ -244,14 +251,15 @@ static enum xl_status parse_flag(const struct parse *p, const char *word,
         return fail_unknown(p, name);
     if (hit.row->kind == XL_OPT_BOOL) {
         if (equals)
-            return xl_fail(p->err, XL_EUSAGE, "'--%s' takes no value", name);
+            return xl_fail(p->err, XL_EUSAGE, "'%s%s' takes no value",
+                           dashes(name), name);
         return store(p, &hit, NULL);
     }
     if (equals)
         return store(p, &hit, equals + 1);
     if (!*next)
-        return xl_fail(p->err, XL_EUSAGE, "'--%s' needs a value: %s", name,
-                       hit.row->arg);
+        return xl_fail(p->err, XL_EUSAGE, "'%s%s' needs a value: %s",
+                       dashes(name), name, hit.row->arg);
     const char *text = *next;
     *next = NULL;
     return store(p, &hit, text);

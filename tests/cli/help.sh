@@ -185,7 +185,9 @@ refused 2 dmo "'demo'"
 run judge --text prompt.txt --tier exakt
 refused 2 exakt "'exact'"
 run judge --text prompt.txt -o cvs
-refused 2 cvs "'csv'"
+refused 2 "'-o cvs'" "'csv'"
+run bench -o xml
+refused 2 "'-o xml'" ndjson
 
 # -- spellings ----------------------------------------------------------------
 

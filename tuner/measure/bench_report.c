@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/base/csv.h"
 #include "kernel/base/json.h"
@@ -16,26 +15,6 @@
 enum {
     KEY_ROOM = 64
 };
-
-static const char *const format_names[] = {
-#define XL_BENCH_FORMAT(id, name) name,
-#include "tuner/measure/bench_format.def"
-#undef XL_BENCH_FORMAT
-    NULL,
-};
-
-enum xl_bench_format xl_bench_format_find(const char *name)
-{
-    size_t i = 0;
-    while (format_names[i] && strcmp(format_names[i], name) != 0)
-        i++;
-    return (enum xl_bench_format)i;
-}
-
-const char *const *xl_bench_format_names(void)
-{
-    return format_names;
-}
 
 /* -- JSON ----------------------------------------------------------------- */
 

@@ -18,10 +18,6 @@ enum xl_bench_format {
     XL_BENCH_FORMAT_COUNT
 };
 
-/* By name, or COUNT. */
-enum xl_bench_format xl_bench_format_find(const char *name);
-const char *const *xl_bench_format_names(void); /* ended by NULL */
-
 /* One result with all samples. */
 cJSON *xl_bench_result_json(const struct xl_bench_result *result);
 

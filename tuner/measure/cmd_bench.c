@@ -73,12 +73,8 @@ static const struct xl_opt rows[XL_BENCH_OPTS] = {
     [XL_BENCH_OPT_OUTPUT] = { .name = "o",
                               .kind = XL_OPT_TEXT,
                               .arg = "FORMAT",
-                              .help = "format of the results:"
-#define XL_BENCH_FORMAT(id, name) " " name
-#include "tuner/measure/bench_format.def"
-#undef XL_BENCH_FORMAT
-                              ,
-                              .offers = formats,
+                              .help = "format of the results",
+                              .words = formats,
                               .fallback = "md",
                               .alias = "output" },
     [XL_BENCH_OPT_VS] = { .name = "vs",
@@ -152,21 +148,6 @@ static enum xl_status read_sizes(struct bench *b, size_t option, int64_t lo,
     return rc;
 }
 
-static enum xl_status read_format(struct bench *b, struct xl_err *err)
-{
-    const char *name =
-        xl_opt_text(&b->ctx->opts, XL_GROUP_OWN, XL_BENCH_OPT_OUTPUT);
-    char hint[80];
-    b->format = xl_bench_format_find(name);
-    if (b->format == XL_BENCH_FORMAT_COUNT)
-        return xl_fail(err, XL_EUSAGE, "'%s' is no format of -o%s", name,
-                       xl_cmd_hint(name, xl_bench_format_names(),
-                                   XL_BENCH_FORMAT_COUNT, hint, sizeof hint));
-    if (b->ctx->json)
-        b->format = XL_BENCH_JSON;
-    return XL_OK;
-}
-
 static enum xl_status make_prompt(struct bench *b, struct xl_err *err)
 {
     struct xl_rng rng;
@@ -186,7 +167,8 @@ static enum xl_status make_prompt(struct bench *b, struct xl_err *err)
 static enum xl_status prepare(struct bench *b, struct xl_err *err)
 {
     uint64_t start = xl_clock_ns();
-    XL_TRY(read_format(b, err));
+    size_t word = xl_opt_word(&b->ctx->opts, XL_GROUP_OWN, XL_BENCH_OPT_OUTPUT);
+    b->format = b->ctx->json ? XL_BENCH_JSON : (enum xl_bench_format)word;
     XL_TRY(read_sizes(b, XL_BENCH_OPT_PROMPT, 1, MOST_TOKENS, &b->n_prompts,
                       b->prompts, err));
     XL_TRY(read_sizes(b, XL_BENCH_OPT_NEW, 0, MOST_TOKENS, &b->n_news, b->news,
