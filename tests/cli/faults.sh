@@ -279,6 +279,11 @@ code 0
 good=$(echo runs/*_good)
 run runs verify "$good"
 code 0
+run profile freeze latest of-good
+code 0
+check "it is not of the latest run" grep -q "$(basename "$good")" \
+    configs/of-good.json
+rm -r configs
 
 # A run keeps its trials under another name of its folder.
 cp -r "$good" renamed

@@ -474,13 +474,15 @@ const struct xl_cmd xl_cmd_profile = {
     .summary = "list, show, freeze, check and remove profiles",
     .usage = "list | show NAME | freeze RUN NAME | check NAME | remove NAME",
     .example = "xltune profile freeze runs/parallel_20250101_120000 fast",
-    .details = "A NAME is that of a file in ./configs, of a profile of this "
-               "machine, of a\ngolden profile or of a run, or a path. freeze "
-               "writes ./configs/NAME.json,\nwhich --profile NAME then uses. "
-               "check says whether a profile is still\nbest on "
-               "this machine: it meets what it once beat in a duel (exit 7 "
-               "when it\nis not proved faster any more, 6 when it is slower), "
-               "or is foreign (exit 1),\nwith the first field that differs.",
+    .details =
+        "A NAME is that of a file in ./configs, of a profile of this "
+        "machine, of a\ngolden profile or of a run, 'latest' of these, or "
+        "a path. freeze "
+        "writes ./configs/NAME.json,\nwhich --profile NAME then uses. "
+        "check says whether a profile is still\nbest on "
+        "this machine: it meets what it once beat in a duel (exit 7 "
+        "when it\nis not proved faster any more, 6 when it is slower), "
+        "or is foreign (exit 1),\nwith the first field that differs.",
     .verbs = verbs,
     .rows = rows,
     .n_rows = OPT_COUNT,

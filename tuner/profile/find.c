@@ -140,11 +140,11 @@ void xl_names_release(struct xl_names *names)
 }
 
 /* "folder/name" + ending. */
-static char *path_of(const char *folder, const char *name, const char *ending)
+char *xl_profile_file(const char *folder, const char *name)
 {
     struct xl_buf file;
     xl_buf_init(&file, 1 << 16);
-    xl_buf_printf(&file, "%s%s", name, ending);
+    xl_buf_printf(&file, "%s.json", name);
     char *path = xl_buf_ok(&file) ? xl_io_join(folder, file.data) : NULL;
     xl_buf_release(&file);
     return path;
@@ -170,7 +170,7 @@ enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,
                        "XLTUNE_PROFILES or HOME");
     XL_TRY(xl_key_name(doc->key, name, err));
     XL_TRY(xl_io_make_dirs(paths->store, err));
-    char *path = path_of(paths->store, name, ".json");
+    char *path = xl_profile_file(paths->store, name);
     if (!path)
         return fail_memory(err);
     enum xl_status rc = xl_best_save(path, doc, err);
@@ -251,7 +251,7 @@ static enum xl_status look_in_store(struct xl_candidates *found,
     enum xl_status rc = XL_OK;
     for (size_t i = 0; i < names.n && rc == XL_OK; i++) {
         size_t before = found->n;
-        rc = look_at(found, path_of(store, names.items[i], ".json"), true, find,
+        rc = look_at(found, xl_profile_file(store, names.items[i]), true, find,
                      err);
         if (rc == XL_OK && found->n > before &&
             !found->items[before].is_readable && is_own(names.items[i], own))

@@ -74,6 +74,9 @@ void xl_candidates_release(struct xl_candidates *found);
 /* Can it be applied: readable, passed, and a grade above none? */
 bool xl_candidate_usable(const struct xl_candidate *candidate);
 
+/* "folder/name.json" as a heap string, or NULL. */
+char *xl_profile_file(const char *folder, const char *name);
+
 /* Names of the *.json files of a folder without the ending, sorted. A folder
  * that does not exist has none. Free with xl_names_release. */
 struct xl_names {

@@ -12,6 +12,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "tuner/store/rundir.h"
 
 static enum xl_status fail_memory(struct xl_err *err)
 {
@@ -43,16 +44,6 @@ static const char *folder_of(const struct xl_profile_paths *paths,
     }
 }
 
-static char *file_path(const char *folder, const char *name, const char *ending)
-{
-    struct xl_buf file;
-    xl_buf_init(&file, 1 << 16);
-    xl_buf_printf(&file, "%s%s", name, ending);
-    char *path = xl_buf_ok(&file) ? xl_io_join(folder, file.data) : NULL;
-    xl_buf_release(&file);
-    return path;
-}
-
 /* -- listing -------------------------------------------------------------- */
 
 void xl_shelf_item_release(struct xl_shelf_item *item)
@@ -82,8 +73,7 @@ static enum xl_status add_item(struct xl_shelf_items *list, enum xl_shelf shelf,
 {
     struct xl_shelf_item item;
     size_t bytes = list->n * sizeof item;
-    XL_TRY(
-        make_item(&item, shelf, name, file_path(folder, name, ".json"), err));
+    XL_TRY(make_item(&item, shelf, name, xl_profile_file(folder, name), err));
     struct xl_shelf_item *items =
         xl_realloc(list->items, bytes, bytes + sizeof item);
     if (!items) {
@@ -146,17 +136,25 @@ static enum xl_status locate_path(struct xl_shelf_item *item, const char *word,
                      err);
 }
 
-/* A run of that name; *found is false when there is none. */
-static enum xl_status locate_run(struct xl_shelf_item *item, bool *found,
-                                 const char *runs, const char *word,
-                                 struct xl_err *err)
+/* The run of that name, or the latest; the item stays empty when there is
+ * none. */
+static enum xl_status locate_run(struct xl_shelf_item *item, const char *runs,
+                                 const char *word, struct xl_err *err)
 {
-    char *path = runs ? file_path(runs, word, "/best.json") : NULL;
-    *found = path && xl_io_exists(path);
-    if (*found)
-        return make_item(item, XL_SHELF_RUN, word, path, err);
-    xl_free(path);
-    return XL_OK;
+    char *folder = NULL, *path = NULL;
+    if (runs && strcmp(word, "latest") == 0)
+        xl_rundir_find(runs, NULL, &folder, NULL);
+    else if (runs)
+        folder = xl_io_join(runs, word);
+    if (folder)
+        path = xl_io_join(folder, "best.json");
+    enum xl_status rc = XL_OK;
+    if (path && xl_io_exists(path))
+        rc = make_item(item, XL_SHELF_RUN, strrchr(folder, '/') + 1, path, err);
+    else
+        xl_free(path);
+    xl_free(folder);
+    return rc;
 }
 
 static enum xl_status fail_unknown(const struct xl_shelf_items *list,
@@ -205,7 +203,7 @@ enum xl_status xl_shelf_locate(struct xl_shelf_item *item,
                                const char *word, struct xl_err *err)
 {
     struct xl_shelf_items list = { 0 };
-    bool ambiguous, found;
+    bool ambiguous;
     enum xl_status rc;
     *item = (struct xl_shelf_item){ 0 };
     if (!word[0])
@@ -220,7 +218,7 @@ enum xl_status xl_shelf_locate(struct xl_shelf_item *item,
         rc = make_item(item, known->shelf, known->name, xl_strdup(known->path),
                        err);
     else
-        rc = locate_run(item, &found, paths->runs, word, err);
+        rc = locate_run(item, paths->runs, word, err);
     if (rc != XL_OK || item->path)
         goto done;
     rc = xl_io_exists(word) ? locate_path(item, word, err)
@@ -346,7 +344,7 @@ static enum xl_status make_frozen_path(const struct xl_freeze *freeze,
         XL_TRY(xl_key_model_hash(&best->key.model, hash + 1, err));
     snprintf(name, sizeof name, "%s%s", freeze->name,
              freeze->golden ? hash : "");
-    *path = file_path(folder, name, ".json");
+    *path = xl_profile_file(folder, name);
     return *path ? XL_OK : fail_memory(err);
 }
 

@@ -46,8 +46,8 @@ enum xl_status xl_shelf_list(struct xl_shelf_items *list,
 void xl_shelf_items_release(struct xl_shelf_items *list);
 
 /* The profile a word means: a file, a run folder, a name in ./configs, a name
- * (or unique beginning of one) in the store, a golden name, a run. XL_EUSAGE
- * names the nearest when there is none. */
+ * (or unique beginning of one) in the store, a golden name, a run or "latest".
+ * XL_EUSAGE names the nearest when there is none. */
 enum xl_status xl_shelf_locate(struct xl_shelf_item *item,
                                const struct xl_profile_paths *paths,
                                const char *word, struct xl_err *err);
