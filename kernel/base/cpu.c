@@ -26,6 +26,8 @@
 #include <cpuid.h>
 #endif
 
+#include "kernel/base/io.h"
+
 const char *xl_isa_name(enum xl_isa isa)
 {
     static const char *const names[] = {
@@ -141,16 +143,6 @@ static void read_isa(bool isa[XL_ISA_COUNT])
 }
 #endif
 
-static bool read_line(const char *path, char *out, size_t room)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool ok = fgets(out, (int)room, f) != NULL;
-    fclose(f);
-    return ok;
-}
-
 static void read_model(char *out, size_t room)
 {
     char line[256];
@@ -175,7 +167,7 @@ static size_t quota_cores(void)
 {
     char line[64];
     long long quota, period;
-    if (!read_line("/sys/fs/cgroup/cpu.max", line, sizeof line) ||
+    if (!xl_io_line("/sys/fs/cgroup/cpu.max", line, sizeof line) ||
         sscanf(line, "%lld %lld", &quota, &period) != 2 || period <= 0)
         return 0;
     return quota < period ? 1 : (size_t)(quota / period);
@@ -197,13 +189,13 @@ static void read_caches(struct xl_cpu *cpu)
         char path[96], level[16], type[32], size[32];
         const char *base = "/sys/devices/system/cpu/cpu0/cache/index";
         snprintf(path, sizeof path, "%s%d/level", base, i);
-        if (!read_line(path, level, sizeof level))
+        if (!xl_io_line(path, level, sizeof level))
             break;
         snprintf(path, sizeof path, "%s%d/type", base, i);
-        bool data = read_line(path, type, sizeof type) &&
+        bool data = xl_io_line(path, type, sizeof type) &&
                     strncmp(type, "Instruction", 11) != 0;
         snprintf(path, sizeof path, "%s%d/size", base, i);
-        if (!data || !read_line(path, size, sizeof size))
+        if (!data || !xl_io_line(path, size, sizeof size))
             continue;
         char *unit;
         uint64_t bytes = strtoull(size, &unit, 10);

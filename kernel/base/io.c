@@ -227,6 +227,16 @@ enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err)
     return XL_OK;
 }
 
+bool xl_io_line(const char *path, char *out, size_t room)
+{
+    FILE *file = fopen(path, "re");
+    bool ok = file && fgets(out, (int)room, file);
+    if (file)
+        fclose(file);
+    out[ok ? strcspn(out, "\n") : 0] = '\0';
+    return ok;
+}
+
 bool xl_io_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -51,6 +51,10 @@ void xl_io_tidy(const char *folder);
 /* Creates the folder and its parents; an existing folder is fine. */
 enum xl_status xl_io_make_dirs(const char *path, struct xl_err *err);
 
+/* The first line of a file of /proc or /sys, without its end, as far as out
+ * has room; false when there is none. */
+bool xl_io_line(const char *path, char *out, size_t room);
+
 bool xl_io_exists(const char *path);
 bool xl_io_is_dir(const char *path);
 

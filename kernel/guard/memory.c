@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/base/io.h"
+
 #define MIB 1048576.0
 
 const char xl_memory_csv_header[] = "ts,rss_mb,avail_mb,total_mb,cgroup_mb,psi";
@@ -32,21 +34,11 @@ static bool read_kb(const char *path, const char *key, uint64_t *bytes)
     return found;
 }
 
-static bool read_line(const char *path, char line[256])
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool ok = fgets(line, 256, f) != NULL;
-    fclose(f);
-    return ok;
-}
-
 static bool read_bytes(const char *path, uint64_t *bytes)
 {
     char line[256];
     unsigned long long n;
-    if (!read_line(path, line) || sscanf(line, "%llu", &n) != 1)
+    if (!xl_io_line(path, line, sizeof line) || sscanf(line, "%llu", &n) != 1)
         return false;
     *bytes = n;
     return true;
@@ -55,7 +47,7 @@ static bool read_bytes(const char *path, uint64_t *bytes)
 static bool read_pressure(double *percent)
 {
     char line[256];
-    return read_line("/proc/pressure/memory", line) &&
+    return xl_io_line("/proc/pressure/memory", line, sizeof line) &&
            sscanf(line, "some avg10=%lf", percent) == 1;
 }
 

@@ -81,6 +81,24 @@ static void json_finds_places(struct xl_test *t)
     XL_CHECK_EQ(t, p.line, 0);
 }
 
+static void first_lines_are_read(struct xl_test *t)
+{
+    char line[8];
+    struct xl_err err = { 0 };
+    char *path = xl_io_join(t->dir, "line");
+    XL_CHECK_STATUS(t, xl_io_replace(path, "one\ntwo\n", 8, &err), XL_OK, &err);
+    XL_CHECK(t, xl_io_line(path, line, sizeof line));
+    XL_CHECK_TEXT(t, line, "one");
+    XL_CHECK_STATUS(t, xl_io_replace(path, "123456789", 9, &err), XL_OK, &err);
+    XL_CHECK(t, xl_io_line(path, line, sizeof line));
+    XL_CHECK_TEXT(t, line, "1234567");
+    XL_CHECK_STATUS(t, xl_io_replace(path, "", 0, &err), XL_OK, &err);
+    XL_CHECK(t, !xl_io_line(path, line, sizeof line));
+    XL_CHECK_TEXT(t, line, "");
+    XL_CHECK(t, !xl_io_line("nowhere", line, sizeof line));
+    xl_free(path);
+}
+
 static void json_never_prints_nan(struct xl_test *t)
 {
     struct xl_buf out;
@@ -525,6 +543,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "buf_stops_at_its_maximum", buf_stops_at_its_maximum },
     { "json_refuses_bad_text", json_refuses_bad_text },
     { "json_finds_places", json_finds_places },
+    { "first_lines_are_read", first_lines_are_read },
     { "json_never_prints_nan", json_never_prints_nan },
     { "json_strings_may_be_missing", json_strings_may_be_missing },
     { "csv_round_trip", csv_round_trip },

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "kernel/base/cpu.h"
+#include "kernel/base/io.h"
 
 #ifndef XL_BUILD_TYPE
 #error "the build says which type it is"
@@ -20,23 +21,10 @@
 #define COMPILER "gcc " __VERSION__
 #endif
 
-/* First line of a file of /proc or /sys; false when there is none. */
-static bool read_line(const char *path, char *out, size_t room)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool ok = fgets(out, (int)room, f) != NULL;
-    fclose(f);
-    if (ok)
-        out[strcspn(out, "\n")] = '\0';
-    return ok;
-}
-
 static void add_line(cJSON *to, const char *key, const char *path)
 {
     char line[256];
-    if (read_line(path, line, sizeof line))
+    if (xl_io_line(path, line, sizeof line))
         cJSON_AddStringToObject(to, key, line);
     else
         cJSON_AddNullToObject(to, key);

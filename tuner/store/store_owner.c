@@ -15,6 +15,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "kernel/base/io.h"
+
 /* Start of process pid in clock ticks since boot, or 0. Its name, in
  * parentheses, may hold anything, so fields count from the last ')'. */
 static int64_t start_ticks(int64_t pid)
@@ -36,26 +38,14 @@ static int64_t start_ticks(int64_t pid)
     return ticks;
 }
 
-static void read_line(const char *path, char *out, size_t room)
-{
-    FILE *file = fopen(path, "re");
-    out[0] = '\0';
-    if (!file)
-        return;
-    if (!fgets(out, (int)room, file))
-        out[0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    fclose(file);
-}
-
 void xl_owner_self(struct xl_owner *self)
 {
     struct utsname name;
     *self = (struct xl_owner){ .pid = getpid() };
     if (uname(&name) == 0)
         snprintf(self->host, sizeof self->host, "%.120s", name.nodename);
-    read_line("/proc/sys/kernel/random/boot_id", self->boot_id,
-              sizeof self->boot_id);
+    xl_io_line("/proc/sys/kernel/random/boot_id", self->boot_id,
+               sizeof self->boot_id);
     ssize_t n =
         readlink("/proc/self/ns/pid", self->pid_ns, sizeof self->pid_ns - 1);
     self->pid_ns[n > 0 ? n : 0] = '\0';
