@@ -327,26 +327,6 @@ static void write_json(const char *class, const cJSON *root, struct xl_buf *out)
     xl_buf_release(&text);
 }
 
-/* As a shell takes it for one word. */
-static void quote_word(const char *word, struct xl_buf *out)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyz"
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:@%+,-";
-    if (*word && word[strspn(word, plain)] == '\0') {
-        xl_buf_text(out, word);
-        return;
-    }
-    xl_buf_char(out, '\'');
-    for (; *word; word++) {
-        if (*word == '\'')
-            xl_buf_text(out, "'\\''");
-        else
-            xl_buf_char(out, *word);
-    }
-    xl_buf_char(out, '\'');
-}
-
 /* The words of a command, as one string or an array of them. */
 static void add_command(const cJSON *line, struct xl_buf *out)
 {
@@ -356,7 +336,7 @@ static void add_command(const cJSON *line, struct xl_buf *out)
          word = word->next) {
         if (!cJSON_IsString(word))
             continue;
-        quote_word(word->valuestring, out);
+        xl_buf_shell_word(out, word->valuestring);
         xl_buf_text(out, word->next ? " " : "");
     }
 }
@@ -378,7 +358,7 @@ static void write_on_run(const char *title, const char *before,
     xl_buf_init(&text, 0);
     xl_buf_printf(&path, "%s%s", record->dir, file);
     xl_buf_text(&text, before);
-    quote_word(path.data, &text);
+    xl_buf_shell_word(&text, path.data);
     write_command(title, text.data, out);
     pass_failure(&path, out);
     pass_failure(&text, out);

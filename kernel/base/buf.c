@@ -96,6 +96,25 @@ void xl_buf_printf(struct xl_buf *buf, const char *fmt, ...)
     va_end(args);
 }
 
+void xl_buf_shell_word(struct xl_buf *buf, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyz"
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:@%+,-";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        xl_buf_text(buf, word);
+        return;
+    }
+    xl_buf_char(buf, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            xl_buf_text(buf, "'\\''");
+        else
+            xl_buf_char(buf, *word);
+    }
+    xl_buf_char(buf, '\'');
+}
+
 bool xl_buf_ok(const struct xl_buf *buf)
 {
     return !buf->failed;

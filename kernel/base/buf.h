@@ -39,6 +39,9 @@ void xl_buf_text(struct xl_buf *buf, const char *text);
 void xl_buf_char(struct xl_buf *buf, char c);
 void xl_buf_printf(struct xl_buf *buf, const char *fmt, ...) XL_PRINTF(2, 3);
 
+/* As a shell reads it back for one word: in quotes where that takes them. */
+void xl_buf_shell_word(struct xl_buf *buf, const char *word);
+
 bool xl_buf_ok(const struct xl_buf *buf);
 
 /* XL_ENOMEM naming what was being built, when the buffer failed. */

@@ -99,6 +99,22 @@ static void first_lines_are_read(struct xl_test *t)
     xl_free(path);
 }
 
+static void shell_words_are_quoted(struct xl_test *t)
+{
+    static const char *const words[][2] = {
+        { "runs/a_1", "runs/a_1" }, { "", "''" },         { "a b", "'a b'" },
+        { "it's", "'it'\\''s'" },   { "$(x)", "'$(x)'" }, { "~", "'~'" },
+    };
+    struct xl_buf out;
+    xl_buf_init(&out, 0);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        xl_buf_clear(&out);
+        xl_buf_shell_word(&out, words[i][0]);
+        XL_CHECK_TEXT(t, out.data, words[i][1]);
+    }
+    xl_buf_release(&out);
+}
+
 static void json_never_prints_nan(struct xl_test *t)
 {
     struct xl_buf out;
@@ -544,6 +560,7 @@ const struct xl_test_case xl_suite_base[] = {
     { "json_refuses_bad_text", json_refuses_bad_text },
     { "json_finds_places", json_finds_places },
     { "first_lines_are_read", first_lines_are_read },
+    { "shell_words_are_quoted", shell_words_are_quoted },
     { "json_never_prints_nan", json_never_prints_nan },
     { "json_strings_may_be_missing", json_strings_may_be_missing },
     { "csv_round_trip", csv_round_trip },

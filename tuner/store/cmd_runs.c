@@ -319,25 +319,6 @@ static enum xl_status verify_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     return rc;
 }
 
-/* A word as a shell reads it back. */
-static void add_word(struct xl_buf *out, const char *word)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "abcdefghijklmnopqrstuvwxyz0123456789-_.+=/";
-    if (word[strspn(word, plain)] == '\0') {
-        xl_buf_text(out, word);
-        return;
-    }
-    xl_buf_char(out, '\'');
-    for (; *word; word++) {
-        if (*word == '\'')
-            xl_buf_text(out, "'\\''");
-        else
-            xl_buf_char(out, *word);
-    }
-    xl_buf_char(out, '\'');
-}
-
 static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     struct open_run run;
@@ -350,7 +331,7 @@ static enum xl_status resume_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     xl_buf_init(&text, 1 << 16);
     xl_buf_text(&text, "xltune sweep --resume ");
     if (rc == XL_OK)
-        add_word(&text, run.path);
+        xl_buf_shell_word(&text, run.path);
     close_run(&run);
     if (rc == XL_OK && n_live && !ctx->quiet)
         fprintf(stderr, "a sweep is measuring in this run right now\n");
