@@ -89,6 +89,23 @@ static const char *log_dir_of(const struct xl_cmd_ctx *ctx)
     return xl_opt_text(&ctx->opts, XL_GROUP_OWN, OPT_LOG_DIR);
 }
 
+/* The report in the form asked for, when rc says that there is one. Takes
+ * both forms. */
+static enum xl_status print(const struct xl_cmd_ctx *ctx, enum xl_status rc,
+                            cJSON *root, struct xl_buf *text,
+                            struct xl_err *err)
+{
+    if (rc == XL_OK && ctx->json) {
+        rc = xl_print_json(root, err);
+        root = NULL;
+    } else if (rc == XL_OK) {
+        rc = xl_print_text(text, err);
+    }
+    cJSON_Delete(root);
+    xl_buf_release(text);
+    return rc;
+}
+
 /* -- list ----------------------------------------------------------------- */
 
 /* width: of the names. */
@@ -146,15 +163,7 @@ static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (rc == XL_OK && list.n == 0 && !ctx->json && !ctx->quiet)
         fprintf(stderr, "no run under '%s'\n", log_dir_of(ctx));
     xl_rundir_list_release(&list);
-    if (rc == XL_OK && ctx->json) {
-        xl_buf_release(&text);
-        return xl_print_json(root, err);
-    }
-    cJSON_Delete(root);
-    if (rc == XL_OK)
-        return xl_print_text(&text, err);
-    xl_buf_release(&text);
-    return rc;
+    return print(ctx, rc, root, &text, err);
 }
 
 /* -- one run -------------------------------------------------------------- */
@@ -205,15 +214,7 @@ static enum xl_status show_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     xl_buf_init(&text, 0);
     enum xl_status rc = xl_run_describe(run.store, run.path, &root, &text, err);
     close_run(&run);
-    if (rc == XL_OK && ctx->json) {
-        xl_buf_release(&text);
-        return xl_print_json(root, err);
-    }
-    cJSON_Delete(root);
-    if (rc == XL_OK)
-        return xl_print_text(&text, err);
-    xl_buf_release(&text);
-    return rc;
+    return print(ctx, rc, root, &text, err);
 }
 
 static enum xl_status diff_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
@@ -231,19 +232,11 @@ static enum xl_status diff_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     XL_TRY_DONE(rc, xl_run_diff(&(struct xl_run_side){ a.path, a.store },
                                 &(struct xl_run_side){ b.path, b.store }, &root,
                                 err));
-    if (ctx->json) {
-        rc = xl_print_json(root, err);
-        root = NULL;
-    } else {
-        xl_run_diff_text(root, &text);
-        rc = xl_print_text(&text, err);
-    }
+    xl_run_diff_text(root, &text);
 done:
-    cJSON_Delete(root);
-    xl_buf_release(&text);
     close_run(&a);
     close_run(&b);
-    return rc;
+    return print(ctx, rc, root, &text, err);
 }
 
 /* The three files of a run, beside its store. */
