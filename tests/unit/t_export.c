@@ -343,7 +343,7 @@ static void make_run(struct xl_test *t, const char *stamp, const char *tag,
         .log_dir = log_dir, .backend = "serial", .stamp = stamp, .tag = tag
     };
     XL_CHECK_STATUS(t, xl_rundir_create(&name, path, &err), XL_OK, &err);
-    char *store = xl_rundir_file(*path, XL_RUNDIR_STORE);
+    char *store = xl_io_join(*path, XL_RUNDIR_STORE);
     xl_io_replace(store, "x", 1, NULL);
     xl_free(store);
 }
@@ -379,7 +379,7 @@ static void folders(struct xl_test *t)
         XL_CHECK_TEXT(t, found, paths[2]);
         xl_free(found);
     }
-    char *db = xl_rundir_file(paths[1], "trials.db");
+    char *db = xl_io_join(paths[1], "trials.db");
     XL_CHECK_STATUS(t, xl_rundir_find("nowhere", db, &found, &err), XL_OK,
                     &err);
     XL_CHECK_TEXT(t, found, paths[1]);
@@ -423,9 +423,9 @@ static void removal(struct xl_test *t)
     struct xl_err err = { 0 };
     char *path = NULL;
     make_run(t, "20250301_000000", NULL, &path);
-    char *inner = xl_rundir_file(path, "outputs"), *link_path = NULL;
+    char *inner = xl_io_join(path, "outputs"), *link_path = NULL;
     mkdir(inner, 0755);
-    link_path = xl_rundir_file(inner, "link");
+    link_path = xl_io_join(inner, "link");
     mkdir(xl_fix_path(t, "precious"), 0755);
     xl_io_replace(xl_fix_path(t, "precious/file"), "x", 1, NULL);
     XL_CHECK_EQ(t, symlink(xl_fix_path(t, "precious"), link_path), 0);

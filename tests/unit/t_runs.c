@@ -45,7 +45,7 @@ static void make_run(struct xl_test *t, const char *stamp, char **path)
                                    .backend = "serial",
                                    .stamp = stamp };
     XL_CHECK_STATUS(t, xl_rundir_create(&name, path, &err), XL_OK, &err);
-    char *store = xl_rundir_file(*path, XL_RUNDIR_STORE);
+    char *store = xl_io_join(*path, XL_RUNDIR_STORE);
     xl_io_replace(store, "x", 1, NULL);
     xl_free(store);
 }
@@ -59,7 +59,7 @@ static void collection(struct xl_test *t)
     for (size_t i = 0; i < 3; i++) {
         char *path = NULL, *file;
         make_run(t, stamps[i], &path);
-        file = xl_rundir_file(path, "outputs.bin");
+        file = xl_io_join(path, "outputs.bin");
         xl_io_replace(file, megabyte, sizeof megabyte, &err);
         int64_t bytes = xl_rundir_bytes(path);
         XL_CHECK(t, bytes > 1000000 && bytes < 1100000);

@@ -150,7 +150,7 @@ static enum xl_status list_runs(struct xl_cmd_ctx *ctx, struct xl_err *err)
     xl_buf_init(&text, 0);
     for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
         struct xl_run_summary run;
-        char *path = xl_rundir_file(log_dir_of(ctx), list.names[i]);
+        char *path = xl_io_join(log_dir_of(ctx), list.names[i]);
         if (!path) {
             rc = xl_fail(err, XL_ENOMEM, "cannot list runs: out of memory");
             break;
@@ -190,7 +190,7 @@ static enum xl_status open_run(struct xl_cmd_ctx *ctx, size_t at,
                        "which run? 'runs list' names them; "
                        "'latest' is the newest");
     XL_TRY(xl_rundir_find(log_dir_of(ctx), name, &run->path, err));
-    char *file = xl_rundir_file(run->path, XL_RUNDIR_STORE);
+    char *file = xl_io_join(run->path, XL_RUNDIR_STORE);
     struct xl_store_opts opts = { .mode = XL_STORE_READ };
     enum xl_status rc =
         file ? xl_store_open(&run->store, file, &opts, err)

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
 #include "tuner/store/run_summary.h"
 #include "tuner/store/rundir.h"
 
@@ -44,7 +45,7 @@ static enum xl_status read_sizes(const struct xl_runs_gc *gc,
 {
     *total = 0;
     for (size_t i = 0; gc->by_size && i < list->n; i++) {
-        char *path = xl_rundir_file(gc->log_dir, list->names[i]);
+        char *path = xl_io_join(gc->log_dir, list->names[i]);
         if (!path)
             return no_memory(err);
         sizes[i] = xl_rundir_bytes(path);
@@ -81,7 +82,7 @@ enum xl_status xl_runs_gc(const struct xl_runs_gc *gc, cJSON *paths,
     enum xl_status rc =
         sizes ? read_sizes(gc, &list, sizes, &total, err) : no_memory(err);
     for (size_t i = 0; rc == XL_OK && i < list.n; i++) {
-        char *path = xl_rundir_file(gc->log_dir, list.names[i]);
+        char *path = xl_io_join(gc->log_dir, list.names[i]);
         if (!path) {
             rc = no_memory(err);
             break;

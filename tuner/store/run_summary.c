@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 #include "tuner/store/query.h"
@@ -103,7 +104,7 @@ void xl_run_summarize(struct xl_run_summary *run, const char *path)
     struct xl_store_opts opts = { .mode = XL_STORE_READ };
 
     begin_summary(run, path);
-    char *file = xl_rundir_file(path, XL_RUNDIR_STORE);
+    char *file = xl_io_join(path, XL_RUNDIR_STORE);
     enum xl_status rc = file ? xl_store_open(&store, file, &opts, &run->fault)
                              : xl_fail(&run->fault, XL_ENOMEM, "out of memory");
     if (rc == XL_OK)

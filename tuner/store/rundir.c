@@ -109,11 +109,6 @@ void xl_rundir_unlock(int *lock)
     *lock = -1;
 }
 
-char *xl_rundir_file(const char *path, const char *file)
-{
-    return xl_io_join(path, file);
-}
-
 /* -- create --------------------------------------------------------------- */
 
 static enum xl_status create_first_free(const char *base, char **path,

@@ -52,9 +52,6 @@ bool xl_rundir_time(const char *name, int64_t *seconds);
 enum xl_status xl_rundir_lock(const char *path, int *lock, struct xl_err *err);
 void xl_rundir_unlock(int *lock);
 
-/* "path/file" of a run folder, NULL without memory. */
-char *xl_rundir_file(const char *path, const char *file);
-
 /* Bytes of the files in a run folder, as far as they can be read; links are
  * not followed. */
 int64_t xl_rundir_bytes(const char *path);

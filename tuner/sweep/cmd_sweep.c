@@ -65,7 +65,7 @@ static enum xl_status open_resumed(struct job *job, const char *run,
     const char *log_dir =
         xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_LOG_DIR);
     XL_TRY(xl_rundir_find(log_dir, run, &job->run_dir, err));
-    char *path = xl_rundir_file(job->run_dir, "run_meta.json");
+    char *path = xl_io_join(job->run_dir, "run_meta.json");
     enum xl_status rc = path
                             ? xl_json_load(path, XL_JSON_LARGE, &job->meta, err)
                             : xl_fail(err, XL_ENOMEM, "out of memory");
@@ -119,7 +119,7 @@ static enum xl_status open_store(struct job *job, struct xl_err *err)
 {
     struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
     struct xl_buf space, sampler, name;
-    char *path = xl_rundir_file(job->run_dir, XL_RUNDIR_STORE);
+    char *path = xl_io_join(job->run_dir, XL_RUNDIR_STORE);
     cJSON *json = xl_param_space_json(job->setup.space);
     enum xl_status rc;
     xl_buf_init(&space, 0);
@@ -190,7 +190,7 @@ static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
 /* What a start of this run that was killed had not finished writing. */
 static enum xl_status tidy(const struct job *job, struct xl_err *err)
 {
-    char *outputs = xl_rundir_file(job->run_dir, "outputs");
+    char *outputs = xl_io_join(job->run_dir, "outputs");
     if (!outputs)
         return xl_fail(err, XL_ENOMEM, "out of memory");
     xl_io_tidy(job->run_dir);
@@ -452,7 +452,7 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
     if (rc == XL_OK)
         rc = tell_insight(&job, err);
     char *path = rc == XL_OK && ctx->json
-                     ? xl_rundir_file(job.run_dir, XL_INSIGHT_FILE)
+                     ? xl_io_join(job.run_dir, XL_INSIGHT_FILE)
                      : NULL;
     if (path && (rc = xl_io_read(path, &text, err)) == XL_OK)
         fputs(text.data, stdout);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tuner/store/rundir.h"
 #include "tuner/strategy/insight.h"
@@ -239,7 +240,7 @@ enum xl_status xl_insight_file(const struct xl_insight_source *source,
     struct job job = { .source = source };
     struct xl_err why = { 0 };
     cJSON *root = NULL;
-    char *path = xl_rundir_file(source->run_dir, XL_INSIGHT_FILE);
+    char *path = xl_io_join(source->run_dir, XL_INSIGHT_FILE);
     enum xl_status rc;
     XL_TRY_DONE(rc, path ? take_rows(&job, err)
                          : xl_fail(err, XL_ENOMEM, "no memory for insight"));

@@ -19,7 +19,7 @@ void xl_kin_release(struct xl_kin *kin)
 static bool read_key(const char *run, const char *file, struct xl_key *key)
 {
     cJSON *root = NULL;
-    char *path = xl_rundir_file(run, file);
+    char *path = xl_io_join(run, file);
     bool is_read =
         path && xl_json_load(path, XL_JSON_LARGE, &root, NULL) == XL_OK;
     const cJSON *object =

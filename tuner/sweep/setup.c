@@ -228,7 +228,7 @@ static enum xl_status warm_with(struct xl_setup *setup, const char *run,
     if (group == XL_STRATEGY_GROUPS - 1) /* one is the roofline's */
         return xl_fail(err, XL_EUSAGE, "a sweep can begin from at most %d runs",
                        (int)group);
-    char *path = xl_rundir_file(run, XL_RUNDIR_STORE);
+    char *path = xl_io_join(run, XL_RUNDIR_STORE);
     if (!path)
         return xl_fail(err, XL_ENOMEM, "no memory for a path");
     warm.path = path;
