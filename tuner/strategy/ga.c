@@ -46,14 +46,6 @@ static double value_of(const struct xl_search *search, uint32_t index)
     return search->records[index].outcome.values[0];
 }
 
-static size_t ga_budget(const struct xl_strategy_options *options)
-{
-    size_t product;
-    return xl_mul_size(options->population, options->generations, &product)
-               ? product
-               : SIZE_MAX;
-}
-
 static void free_ga(void *state)
 {
     struct ga *ga = state;
@@ -68,11 +60,7 @@ static enum xl_status make_ga(void **state, struct xl_search *search,
                               struct xl_err *err)
 {
     size_t population = search->options.population;
-    if (population < 2 || population > MOST_POPULATION)
-        return xl_fail(err, XL_EUSAGE,
-                       "a population of %zu is not possible; "
-                       "it has 2 to %d members",
-                       population, MOST_POPULATION);
+    XL_TRY(xl_search_check_population(search, MOST_POPULATION, err));
     struct ga *ga = xl_alloc_zero(1, sizeof *ga);
     *state = ga;
     if (!ga)
@@ -199,7 +187,7 @@ static enum xl_status ask_ga(void *state, struct xl_search *search,
 
 const struct xl_strategy_kind xl_strategy_ga = {
     .name = "ga",
-    .budget = ga_budget,
+    .budget = xl_search_generations,
     .make = make_ga,
     .free = free_ga,
     .ask = ask_ga,

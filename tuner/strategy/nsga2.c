@@ -33,14 +33,6 @@ struct nsga2 {
     uint64_t *near; /* [degree] scratch */
 };
 
-static size_t nsga2_budget(const struct xl_strategy_options *options)
-{
-    size_t product;
-    return xl_mul_size(options->population, options->generations, &product)
-               ? product
-               : SIZE_MAX;
-}
-
 static void free_nsga2(void *state)
 {
     struct nsga2 *g = state;
@@ -57,11 +49,7 @@ static enum xl_status make_nsga2(void **state, struct xl_search *search,
                                  struct xl_err *err)
 {
     size_t population = search->options.population;
-    if (population < 2 || population > MOST_POPULATION)
-        return xl_fail(err, XL_EUSAGE,
-                       "a population of %zu is not possible; "
-                       "it has 2 to %d members",
-                       population, MOST_POPULATION);
+    XL_TRY(xl_search_check_population(search, MOST_POPULATION, err));
     struct nsga2 *g = xl_alloc_zero(1, sizeof *g);
     *state = g;
     if (!g)
@@ -153,7 +141,7 @@ static enum xl_status ask_nsga2(void *state, struct xl_search *search,
 
 const struct xl_strategy_kind xl_strategy_nsga2 = {
     .name = "nsga2",
-    .budget = nsga2_budget,
+    .budget = xl_search_generations,
     .make = make_nsga2,
     .free = free_nsga2,
     .ask = ask_nsga2,

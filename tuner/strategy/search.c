@@ -163,6 +163,26 @@ size_t xl_search_best(const struct xl_search *search, size_t most, size_t end,
     return n;
 }
 
+size_t xl_search_generations(const struct xl_strategy_options *options)
+{
+    size_t product;
+    return xl_mul_size(options->population, options->generations, &product)
+               ? product
+               : SIZE_MAX;
+}
+
+enum xl_status xl_search_check_population(const struct xl_search *search,
+                                          size_t most, struct xl_err *err)
+{
+    size_t population = search->options.population;
+    if (population >= 2 && population <= most)
+        return XL_OK;
+    return xl_fail(err, XL_EUSAGE,
+                   "a population of %zu is not possible; "
+                   "it has 2 to %zu members",
+                   population, most);
+}
+
 void xl_search_release(struct xl_search *search)
 {
     xl_free(search->records);

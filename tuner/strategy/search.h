@@ -106,6 +106,13 @@ enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
 size_t xl_search_best(const struct xl_search *search, size_t most, size_t end,
                       uint32_t *out);
 
+/* The budget of a kind that goes by generations. */
+size_t xl_search_generations(const struct xl_strategy_options *options);
+
+/* XL_EUSAGE when the population has fewer than 2 or more than most members. */
+enum xl_status xl_search_check_population(const struct xl_search *search,
+                                          size_t most, struct xl_err *err);
+
 void xl_search_release(struct xl_search *search);
 
 #endif
