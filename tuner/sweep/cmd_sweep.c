@@ -352,21 +352,20 @@ static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
     return rc;
 }
 
-static enum xl_status run_job(struct job *job, struct xl_err *err)
+static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
+                                  struct xl_race *race)
 {
-    struct xl_params base = job->setup.base;
-    struct xl_verdicts verdicts;
-    enum xl_sweep_end end = XL_END_BUDGET;
-    struct xl_race_rules rules = race_rules(job);
-    struct xl_race race;
-    struct xl_sweep sweep = {
+    /* Memory is what all plans hold, so the anchor's may not be among them. */
+    bool has_anchor =
+        !xl_objective_reads(job->setup.objective, XL_METRIC_MEMORY);
+    return (struct xl_sweep){
         .store = job->store,
         .strategy = job->setup.strategy,
         .runner = xl_evaluator_runner(job->evaluator),
         .config = xl_model_config(job->setup.session.model),
         .objective = job->setup.objective,
-        .race = &race,
-        .anchor = &base,
+        .race = race,
+        .anchor = has_anchor ? base : NULL,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .pace = &job->pace,
         .stop = xl_stop_signal(),
@@ -375,11 +374,16 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .news = xl_sweep_progress_news,
         .news_ctx = &job->progress,
     };
-    xl_plan_canonical(sweep.config, &base);
-    struct xl_finish finish = {
-        .sweep = &sweep,
+}
+
+static struct xl_finish make_finish(struct job *job,
+                                    const struct xl_sweep *sweep,
+                                    const struct xl_params *base)
+{
+    return (struct xl_finish){
+        .sweep = sweep,
         .run_dir = job->run_dir,
-        .base = &base,
+        .base = base,
         .space = job->setup.space,
         .key = &job->key,
         .publish = true,
@@ -390,11 +394,28 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .talk = xl_sweep_progress_talk,
         .talk_ctx = &job->progress,
     };
-    xl_race_init(&race, &rules);
-    /* Memory is what all plans hold, so the anchor's may not be among them. */
-    if (xl_objective_reads(job->setup.objective, XL_METRIC_MEMORY))
-        sweep.anchor = NULL;
-    enum xl_status rc = grade_machine(job, &sweep, &base, err);
+}
+
+static enum xl_status report(struct job *job,
+                             const struct xl_verdicts *verdicts,
+                             enum xl_sweep_end end, struct xl_err *err)
+{
+    struct xl_sweep_report report = { .run_dir = job->run_dir,
+                                      .space = job->setup.space,
+                                      .store = job->store,
+                                      .verdicts = verdicts,
+                                      .end = end,
+                                      .grade = &job->grade };
+    XL_TRY(note_grades(job, &verdicts->grade, err));
+    XL_TRY(job->ctx->json ? xl_sweep_print_json(&report, err)
+                          : xl_sweep_print(&report, err));
+    XL_TRY(tell_insight(job, err));
+    return end_status(job, verdicts, err);
+}
+
+static enum xl_status search(struct job *job, struct xl_sweep *sweep,
+                             enum xl_sweep_end *end, struct xl_err *err)
+{
     job->progress = (struct xl_sweep_progress){
         .space = job->setup.space,
         .unit = xl_objective_unit(job->setup.objective),
@@ -402,29 +423,31 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
         .deadline_ns = job->pace.end_ns,
     };
     xl_sweep_progress_start(&job->progress);
-    if (rc == XL_OK)
-        rc = xl_sweep_search(&sweep, &end, err);
+    enum xl_status rc = xl_sweep_search(sweep, end, err);
     xl_sweep_progress_clear(&job->progress);
-    if (rc == XL_EINTERRUPTED || (rc == XL_OK && end == XL_END_STOPPED))
-        return stopped(job, err);
-    XL_TRY(rc);
-    rc = xl_finish_run(&finish, &verdicts, err);
+    return rc == XL_OK && *end == XL_END_STOPPED ? XL_EINTERRUPTED : rc;
+}
+
+static enum xl_status run_job(struct job *job, struct xl_err *err)
+{
+    struct xl_params base = job->setup.base;
+    struct xl_verdicts verdicts;
+    enum xl_sweep_end end = XL_END_BUDGET;
+    struct xl_race_rules rules = race_rules(job);
+    struct xl_race race;
+    struct xl_sweep sweep = make_sweep(job, &base, &race);
+    xl_plan_canonical(sweep.config, &base);
+    struct xl_finish finish = make_finish(job, &sweep, &base);
+    xl_race_init(&race, &rules);
+    enum xl_status rc = grade_machine(job, &sweep, &base, err);
+    if (rc == XL_OK)
+        rc = search(job, &sweep, &end, err);
+    if (rc == XL_OK)
+        rc = xl_finish_run(&finish, &verdicts, err);
     if (rc == XL_EINTERRUPTED)
         return stopped(job, err);
     XL_TRY(rc);
-    struct xl_sweep_report report = { .run_dir = job->run_dir,
-                                      .space = job->setup.space,
-                                      .store = job->store,
-                                      .verdicts = &verdicts,
-                                      .end = end,
-                                      .grade = &job->grade };
-    XL_TRY(note_grades(job, &verdicts.grade, err));
-    if (job->ctx->json)
-        XL_TRY(xl_sweep_print_json(&report, err));
-    else
-        XL_TRY(xl_sweep_print(&report, err));
-    XL_TRY(tell_insight(job, err));
-    return end_status(job, &verdicts, err);
+    return report(job, &verdicts, end, err);
 }
 
 static void close_job(struct job *job)
