@@ -180,16 +180,6 @@ static void several_are_told_apart(struct xl_test *t)
     xl_objective_free(o);
 }
 
-static void ratios_say_how_much_better(struct xl_test *t)
-{
-    XL_CHECK_NEAR(t, xl_objective_ratio(110, 100), 1.1, 1e-12);
-    XL_CHECK_NEAR(t, xl_objective_ratio(-100, -110), 1.1, 1e-12);
-    XL_CHECK(t, xl_objective_ratio(1, -1) > 1);
-    XL_CHECK(t, xl_objective_ratio(-1, 1) < 1);
-    XL_CHECK_NEAR(t, xl_objective_ratio(0, 0), 1, 1e-12);
-    XL_CHECK(t, isnan(xl_objective_ratio((double)NAN, 1)));
-}
-
 /* Texts made of the language's own words, and of any bytes. */
 static void random_texts_are_harmless(struct xl_test *t)
 {
@@ -279,7 +269,6 @@ const struct xl_test_case xl_suite_objective[] = {
     { "phases follow metrics", phases_follow_metrics },
     { "values have units", values_have_units },
     { "several are told apart", several_are_told_apart },
-    { "ratios say how much better", ratios_say_how_much_better },
     { "random texts are harmless", random_texts_are_harmless },
     { "readings go through the store", readings_go_through_the_store },
     { 0 },

@@ -113,16 +113,6 @@ double xl_objective_value(const struct xl_objective *o,
     return isfinite(mean) ? mean : (double)NAN;
 }
 
-double xl_objective_ratio(double a, double b)
-{
-    if (a > 0 && b > 0)
-        return a / b;
-    if (a < 0 && b < 0)
-        return b / a;
-    double most = fmax(fabs(a), fabs(b));
-    return most > 0 ? 1 + (a - b) / most : 1 + (a - b);
-}
-
 /* -- which way ------------------------------------------------------------ */
 
 /* Readings far apart, of small and of large models. */

@@ -85,7 +85,4 @@ void xl_objective_values(const struct xl_objective *objective,
                          const struct xl_reading *reading,
                          double values[XL_STRATEGY_VALUES]);
 
-/* How many times better a is than b, both values from above: 1.03 is 3 %. */
-double xl_objective_ratio(double a, double b);
-
 #endif
