@@ -9,6 +9,7 @@
 #include "judge/cmd_judge_int.h"
 #include "judge/http_client.h"
 #include "judge/rubric_run.h"
+#include "judge/veto.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/cmd_print.h"
@@ -73,6 +74,7 @@ static void print_ratings(const struct xl_rubric_judged *judged)
 }
 
 static void print_session(const struct xl_rubric_judged *judged,
+                          const struct xl_veto *veto,
                           const struct xl_asker *asker)
 {
     for (size_t i = 0; i < judged->n_controls; i++) {
@@ -84,8 +86,10 @@ static void print_session(const struct xl_rubric_judged *judged,
     printf("the judge '%s' is %s: %s\n", asker->model,
            judged->is_trusted ? "trusted" : "NOT trusted", judged->trust);
     if (judged->winner && judged->winner->opinion == XL_OPINION_VETO)
-        printf("the winner in best.json is vetoed: do not use it; --no-best "
-               "leaves it out\n");
+        printf("the winner is vetoed and no profile any more: it is in "
+               "best.vetoed.json, best.json %s%s\n",
+               veto->has_incumbent ? "holds what it had beaten" : "is gone",
+               veto->is_withdrawn ? ", this machine's profile likewise" : "");
     printf("%zu questions, %zu requests sent, %zu replies found from before\n",
            asker->questions, asker->sent, asker->found);
 }
@@ -148,13 +152,14 @@ static enum xl_status say_kept(enum xl_status rc, struct xl_err *err)
 static enum xl_status report(const struct xl_cmd_ctx *ctx,
                              const struct xl_judge_rubric *told,
                              const struct xl_rubric_judged *judged,
+                             const struct xl_veto *veto,
                              const struct xl_asker *asker, struct xl_err *err)
 {
     if (ctx->json) {
         XL_TRY(print_json(judged, told->run, err));
     } else {
         print_ratings(judged);
-        print_session(judged, asker);
+        print_session(judged, veto, asker);
     }
     if (!judged->is_trusted)
         return xl_fail(err, XL_EUNPROVED,
@@ -206,9 +211,15 @@ static enum xl_status hold_session(struct xl_cmd_ctx *ctx,
                          talks ? &progress : NULL, err);
     clear_line(talks);
     XL_TRY(rc);
+    struct xl_veto veto = { .by = told->model };
     rc = xl_rubric_save(&judged, told->run, err);
+    if (rc == XL_OK && judged.winner &&
+        judged.winner->opinion == XL_OPINION_VETO) {
+        veto.reason = judged.winner->reason;
+        rc = xl_veto_winner(told->run, &veto, err);
+    }
     if (rc == XL_OK)
-        rc = report(ctx, told, &judged, asker, err);
+        rc = report(ctx, told, &judged, &veto, asker, err);
     xl_rubric_judged_release(&judged);
     return rc;
 }

@@ -314,6 +314,7 @@ bool xl_sweep_start_open(struct xl_sweep_bench *b, struct xl_sweep_start *s,
         .race = &s->race,
         .anchor = plan->anchor_every ? &b->base : NULL,
         .anchor_every = plan->anchor_every,
+        .heard = s->heard = b->forgets ? NULL : cJSON_CreateObject(),
         .to_params = to_params,
         .params_ctx = b->space,
     };
@@ -324,6 +325,7 @@ void xl_sweep_start_close(struct xl_sweep_start *s)
 {
     xl_strategy_free(s->strategy);
     xl_store_close(s->store);
+    cJSON_Delete(s->heard);
 }
 
 bool xl_sweep_start_grade(struct xl_sweep_bench *b, struct xl_sweep_start *s,
@@ -361,7 +363,9 @@ void xl_sweep_start_finish(struct xl_sweep_bench *b, struct xl_sweep_start *s,
                            .space = b->space,
                            .key = &key,
                            .rounds = rounds,
-                           .prompt_tokens = PROMPT };
+                           .prompt_tokens = PROMPT,
+                           .publish = b->publishes,
+                           .is_modest = b->is_modest };
     xl_cpu_read(&cpu);
     xl_key_hardware(&key.hardware, &cpu);
     xl_key_model(&key.model, &b->config, XL_FP32);

@@ -65,6 +65,9 @@ struct xl_sweep_bench {
     struct xl_param_space *space;
     struct xl_objective *objective;
     struct xl_fake fake;
+    bool forgets; /* what the judge has passed */
+    bool is_modest;
+    bool publishes; /* to XLTUNE_PROFILES */
 };
 
 /* space: JSON of a space file, NULL = all tunables; objective: NULL =
@@ -80,6 +83,7 @@ struct xl_sweep_start {
     struct xl_race race;
     struct xl_sweep sweep;
     struct xl_machine_grade grade;
+    cJSON *heard;
 };
 
 struct xl_sweep_plan {

@@ -67,6 +67,8 @@ struct court {
     enum xl_stage stage;
     struct xl_rng rng;
     cJSON *said[DAMAGES][XL_STAGE_COUNT]; /* every judgement is made once */
+    struct xl_params asked[200]; /* what the whole judge was asked about */
+    size_t n_asked, n_again;
 };
 
 static void spoil_row(struct court *c, size_t at, float *row, float *before)
@@ -127,6 +129,17 @@ static void close_court(struct court *c)
     xl_model_close(c->model);
 }
 
+static void note_asked(struct court *c, const struct xl_params *params)
+{
+    for (size_t i = 0; i < c->n_asked; i++)
+        if (xl_params_equal(&c->asked[i], params)) {
+            c->n_again++;
+            return;
+        }
+    if (c->n_asked < sizeof c->asked / sizeof *c->asked)
+        c->asked[c->n_asked++] = *params;
+}
+
 static enum xl_status judge(void *ctx, const struct xl_params *params,
                             enum xl_stage stage, struct xl_run_end *end,
                             struct xl_err *err)
@@ -135,6 +148,8 @@ static enum xl_status judge(void *ctx, const struct xl_params *params,
     struct xl_judgement judgement;
     c->damage = damage_of(params);
     c->stage = stage;
+    if (stage == XL_STAGE_FULL)
+        note_asked(c, params);
     cJSON **said = &c->said[c->damage][stage];
     if (!*said) {
         struct xl_subject subject =
@@ -286,6 +301,34 @@ static void damage_never_wins_and_the_best_honest_one_does(struct xl_test *t)
     close_court(&c);
 }
 
+/* What has passed as a trial is not asked again at the end, and the holdout
+ * text is never left out. Damage that differs in one tunable from what passes
+ * is among these configurations. */
+static void nobody_is_judged_twice(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct court c;
+    size_t found[2] = { 0, 0 }, without = 0;
+    if (open_court(t, &c) && xl_sweep_bench_open(&b, t, mixed_space, NULL)) {
+        b.fake.speed = speed_of;
+        b.fake.judge = judge;
+        b.fake.judge_ctx = &c;
+        for (uint64_t seed = 1; seed <= 6; seed++) {
+            c.n_asked = c.n_again = 0;
+            b.forgets = seed % 3 == 0;
+            sweep_once(&b, seed, found);
+            if (b.forgets)
+                without += c.n_again;
+            else
+                XL_CHECK_EQ(t, c.n_again, 0);
+        }
+        XL_CHECK(t, without > 0); /* the count sees it */
+        XL_CHECK_EQ(t, found[0], 0);
+        xl_sweep_bench_close(&b);
+    }
+    close_court(&c);
+}
+
 /* -- too little text ------------------------------------------------------- */
 
 /* What a panel of so many tokens says of an honest configuration, at worst. */
@@ -344,6 +387,7 @@ static void a_text_too_short_is_said_before(struct xl_test *t)
 
 const struct xl_test_case xl_suite_judge_sweep[] = {
     { "each_stage_has_its_damage", each_stage_has_its_damage },
+    { "nobody_is_judged_twice", nobody_is_judged_twice },
     { "damage_never_wins_and_the_best_honest_one_does",
       damage_never_wins_and_the_best_honest_one_does },
     { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },

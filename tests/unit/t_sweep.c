@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -313,6 +314,43 @@ static void the_unproved_are_measured_and_lose(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+/* A winner that left the machine's profile out has not met it. */
+static void a_profile_is_not_replaced_unmet(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    static const bool modest[] = { true, true, false };
+    static const bool published[] = { true, false, true };
+    if (!xl_sweep_bench_open(&b, t, NULL, NULL))
+        return;
+    const char *old = getenv("XLTUNE_PROFILES");
+    char kept[512];
+    snprintf(kept, sizeof kept, "%s", old ? old : "");
+    setenv("XLTUNE_PROFILES", t->dir, 1);
+    b.publishes = true;
+    for (size_t i = 0; i < 3; i++) {
+        struct xl_sweep_start s;
+        struct xl_verdicts v = { 0 };
+        char file[16];
+        snprintf(file, sizeof file, "m%zu.db", i);
+        struct xl_sweep_plan plan = {
+            .file = file, .mode = "random", .budget = 4, .repeats = 3
+        };
+        b.is_modest = modest[i];
+        if (xl_sweep_start_open(&b, &s, &plan)) {
+            xl_sweep_start_search(&b, &s);
+            xl_sweep_start_finish(&b, &s, 0, &v);
+            XL_CHECK(t, v.proved || v.is_default);
+            XL_CHECK(t, v.is_published == published[i]);
+        }
+        xl_sweep_start_close(&s);
+    }
+    if (old)
+        setenv("XLTUNE_PROFILES", kept, 1);
+    else
+        unsetenv("XLTUNE_PROFILES");
+    xl_sweep_bench_close(&b);
+}
+
 const struct xl_test_case xl_suite_sweep[] = {
     { "measures_each_point_once", measures_each_point_once },
     { "resumes_to_the_same_end", resumes_to_the_same_end },
@@ -321,5 +359,6 @@ const struct xl_test_case xl_suite_sweep[] = {
     { "promotes_the_best_that_passes", promotes_the_best_that_passes },
     { "the_unproved_are_measured_and_lose",
       the_unproved_are_measured_and_lose },
+    { "a_profile_is_not_replaced_unmet", a_profile_is_not_replaced_unmet },
     { 0 },
 };

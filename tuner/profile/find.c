@@ -152,11 +152,26 @@ char *xl_profile_file(const char *folder, const char *name)
 
 /* -- publishing ----------------------------------------------------------- */
 
+enum xl_status xl_profile_place(const struct xl_profile_paths *paths,
+                                const struct xl_key *key, char **path,
+                                struct xl_err *err)
+{
+    char name[XL_KEY_NAME];
+    *path = NULL;
+    if (!paths->store)
+        return xl_fail(err, XL_EUSAGE,
+                       "there is no folder for profiles: set "
+                       "XLTUNE_PROFILES or HOME");
+    XL_TRY(xl_key_name(key, name, err));
+    *path = xl_profile_file(paths->store, name);
+    return *path ? XL_OK : fail_memory(err);
+}
+
 enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,
                                   const struct xl_best_doc *doc,
                                   struct xl_err *err)
 {
-    char name[XL_KEY_NAME];
+    char *path;
     const char *verdict = cJSON_GetStringValue(
         cJSON_GetObjectItemCaseSensitive(doc->quality, "verdict"));
     if (!verdict || strcmp(verdict, "pass") != 0)
@@ -164,16 +179,10 @@ enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,
                        "cannot publish the profile: its "
                        "quality verdict is '%s', not 'pass'",
                        verdict ? verdict : "missing");
-    if (!paths->store)
-        return xl_fail(err, XL_EUSAGE,
-                       "there is no folder for profiles: set "
-                       "XLTUNE_PROFILES or HOME");
-    XL_TRY(xl_key_name(doc->key, name, err));
-    XL_TRY(xl_io_make_dirs(paths->store, err));
-    char *path = xl_profile_file(paths->store, name);
-    if (!path)
-        return fail_memory(err);
-    enum xl_status rc = xl_best_save(path, doc, err);
+    XL_TRY(xl_profile_place(paths, doc->key, &path, err));
+    enum xl_status rc = xl_io_make_dirs(paths->store, err);
+    if (rc == XL_OK)
+        rc = xl_best_save(path, doc, err);
     xl_free(path);
     return rc;
 }

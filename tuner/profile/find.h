@@ -35,6 +35,12 @@ enum xl_status xl_profile_paths_init(struct xl_profile_paths *paths,
                                      void *env_ctx, struct xl_err *err);
 void xl_profile_paths_release(struct xl_profile_paths *paths);
 
+/* Where a profile of this key is or would be in the store; xl_free it.
+ * XL_EUSAGE without a store. */
+enum xl_status xl_profile_place(const struct xl_profile_paths *paths,
+                                const struct xl_key *key, char **path,
+                                struct xl_err *err);
+
 /* Writes doc into the store under the name of its key. XL_EUSAGE when its
  * verdict is not "pass". */
 enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,

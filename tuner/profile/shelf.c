@@ -323,6 +323,7 @@ static enum xl_status write_frozen(const struct xl_freeze *freeze,
     cJSON *provenance = cJSON_GetObjectItemCaseSensitive(root, "provenance");
     enum xl_status rc = XL_ENOMEM;
     cJSON_DeleteItemFromObjectCaseSensitive(provenance, "frozen_from");
+    cJSON_DeleteItemFromObjectCaseSensitive(provenance, "published");
     /* A shipped file names no path of the machine where it was made. */
     if (freeze->golden || cJSON_AddStringToObject(provenance, "frozen_from",
                                                   freeze->source->path))

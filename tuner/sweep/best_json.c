@@ -85,9 +85,29 @@ static cJSON *provenance_json(const struct xl_finish *finish,
     return from;
 }
 
-static enum xl_status write_and_publish(const struct xl_finish *finish,
-                                        const struct xl_best_doc *doc,
-                                        bool publish, struct xl_err *err)
+/* Where to publish it; NULL = nowhere. A winner that is not proved stays in its
+ * run, and one that left the machine's profile out does not replace it. */
+static enum xl_status choose_place(const struct xl_finish *finish,
+                                   const struct xl_verdicts *v, char **place,
+                                   struct xl_err *err)
+{
+    struct xl_profile_paths paths = { 0 };
+    *place = NULL;
+    if (!finish->publish || !(v->proved || v->is_default))
+        return XL_OK;
+    XL_TRY(xl_home_paths(&paths, err));
+    enum xl_status rc = xl_profile_place(&paths, finish->key, place, err);
+    xl_profile_paths_release(&paths);
+    if (rc == XL_OK && finish->is_modest && xl_io_exists(*place)) {
+        xl_free(*place);
+        *place = NULL;
+    }
+    return rc;
+}
+
+static enum xl_status write(const struct xl_finish *finish,
+                            const struct xl_best_doc *doc, bool publish,
+                            struct xl_err *err)
 {
     struct xl_profile_paths paths = { 0 };
     char *path = xl_io_join(finish->run_dir, "best.json");
@@ -105,8 +125,10 @@ static enum xl_status write_and_publish(const struct xl_finish *finish,
 
 enum xl_status xl_finish_best(const struct xl_finish *finish,
                               const struct xl_contender *winner,
-                              const struct xl_verdicts *v, struct xl_err *err)
+                              struct xl_verdicts *v, struct xl_err *err)
 {
+    char *place;
+    XL_TRY(choose_place(finish, v, &place, err));
     cJSON *metrics = metrics_json(&v->figures, finish->sweep->objective);
     cJSON *provenance = provenance_json(finish, winner, v);
     struct xl_best_doc doc = {
@@ -116,10 +138,12 @@ enum xl_status xl_finish_best(const struct xl_finish *finish,
         .quality = winner->judgement,
         .provenance = provenance,
     };
-    /* A winner that is not proved stays in its run. */
-    bool publish = finish->publish && (v->proved || v->is_default);
-    enum xl_status rc = write_and_publish(finish, &doc, publish, err);
+    if (place) /* for who withdraws it */
+        xl_json_add_string(provenance, "published", place);
+    v->is_published = place != NULL;
+    enum xl_status rc = write(finish, &doc, v->is_published, err);
     cJSON_Delete(metrics);
     cJSON_Delete(provenance);
+    xl_free(place);
     return rc;
 }

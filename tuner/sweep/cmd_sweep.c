@@ -42,6 +42,7 @@ struct job {
     struct xl_machine_grade grade; /* of the machine at the start */
     struct xl_pace pace;           /* starts with the program */
     struct xl_sweep_progress progress;
+    cJSON *heard; /* what the judge has passed */
 };
 
 /* -- opening the run ------------------------------------------------------ */
@@ -368,6 +369,7 @@ static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
         .anchor = has_anchor ? base : NULL,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .pace = &job->pace,
+        .heard = job->heard,
         .stop = xl_stop_signal(),
         .to_params = to_params,
         .params_ctx = job->setup.space,
@@ -387,6 +389,8 @@ static struct xl_finish make_finish(struct job *job,
         .space = job->setup.space,
         .key = &job->key,
         .publish = true,
+        .is_modest =
+            xl_opt_bool(job->setup.opts, XL_GROUP_MODEL, XL_MODEL_NO_BEST),
         .rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS),
         .grade = &job->grade,
         .grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE),
@@ -435,6 +439,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     enum xl_sweep_end end = XL_END_BUDGET;
     struct xl_race_rules rules = race_rules(job);
     struct xl_race race;
+    job->heard = cJSON_CreateObject();
     struct xl_sweep sweep = make_sweep(job, &base, &race);
     xl_plan_canonical(sweep.config, &base);
     struct xl_finish finish = make_finish(job, &sweep, &base);
@@ -459,6 +464,7 @@ static void close_job(struct job *job)
     xl_opts_release(&job->words);
     xl_free(job->word_list);
     cJSON_Delete(job->meta);
+    cJSON_Delete(job->heard);
     xl_free(job->run_dir);
 }
 

@@ -235,8 +235,15 @@ static void print_files(const struct xl_sweep_report *r, struct xl_buf *out)
     if (!v->winner)
         return;
     xl_buf_printf(out, "profile  %s/best.json\n", r->run_dir);
-    if (v->proved || v->is_default)
-        xl_buf_text(out, "         every later run on this machine uses it\n");
+    if (v->is_published)
+        xl_buf_text(out, "         later runs of this model on this machine "
+                         "use it; --no-best leaves it out\n");
+    else if (v->proved || v->is_default)
+        xl_buf_printf(out,
+                      "         later runs use the profile that this machine "
+                      "has, which --no-best left out here\n"
+                      "         xltune profile freeze %s NAME keeps this one\n",
+                      r->run_dir);
     xl_buf_printf(out,
                   "next     xltune judge --run %s\n"
                   "         xltune plot --run %s\n",

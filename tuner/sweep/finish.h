@@ -25,6 +25,7 @@ struct xl_verdicts {
     struct xl_params params;    /* of best.json */
     bool is_default;            /* the defaults were kept */
     bool proved;                /* the winner beat them beyond doubt */
+    bool is_published;          /* into this machine's profiles */
     bool is_cut;                /* judge or duel had too little time */
     size_t n_unheard;           /* that could have won, not judged in time */
     size_t n_unwritten;         /* outputs for which there was no time */
@@ -52,6 +53,7 @@ struct xl_finish {
     size_t grade_rounds;  /* to grade it by at the end; 0 = do not */
     size_t prompt_tokens; /* noted beside outputs */
     bool publish;         /* put the winner into this machine's profiles */
+    bool is_modest;       /* but not in place of one, which it has not met */
     void (*talk)(void *ctx, const char *line); /* progress, or NULL */
     void *talk_ctx;
 };

@@ -61,10 +61,9 @@ enum xl_status xl_finish_output(const struct xl_finish *finish,
                                 const struct xl_contender *contender,
                                 struct xl_err *err);
 
-/* Writes best.json, and publishes it when asked to. */
+/* Writes best.json, and publishes it when asked to: is_published. */
 enum xl_status xl_finish_best(const struct xl_finish *finish,
                               const struct xl_contender *winner,
-                              const struct xl_verdicts *verdicts,
-                              struct xl_err *err);
+                              struct xl_verdicts *verdicts, struct xl_err *err);
 
 #endif

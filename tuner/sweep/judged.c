@@ -135,6 +135,44 @@ static enum xl_status hear(struct hearing *h, const struct xl_params *params,
     return XL_OK;
 }
 
+/* What passed the whole judge as a trial has passed at the end too: it is the
+ * same process with the same text, tokens and gates, and the key holds every
+ * tunable. What failed or was left open is in the store and never gets here; a
+ * sweep that was resumed asks again. */
+static enum xl_status keep_pass(const struct hearing *h,
+                                const struct xl_params *params,
+                                struct xl_err *err)
+{
+    struct xl_buf key;
+    if (!h->sweep->heard || h->stage != XL_STAGE_FULL)
+        return XL_OK;
+    xl_buf_init(&key, 0);
+    enum xl_status rc = xl_sweep_print_params(params, &key, err);
+    if (rc == XL_OK && !cJSON_HasObjectItem(h->sweep->heard, key.data))
+        cJSON_AddItemToObject(h->sweep->heard, key.data,
+                              cJSON_Duplicate(h->judgement, true));
+    xl_buf_release(&key);
+    return rc;
+}
+
+/* Takes an earlier pass; h->judgement stays NULL when there is none. */
+static enum xl_status
+take_pass(struct hearing *h, const struct xl_params *params, struct xl_err *err)
+{
+    struct xl_buf key;
+    xl_buf_init(&key, 0);
+    enum xl_status rc = xl_sweep_print_params(params, &key, err);
+    if (rc == XL_OK)
+        h->judgement = cJSON_Duplicate(
+            cJSON_GetObjectItemCaseSensitive(h->sweep->heard, key.data), true);
+    xl_buf_release(&key);
+    if (!h->judgement)
+        return rc;
+    xl_json_get_text(h->judgement, "verdict", &h->verdict, NULL);
+    xl_json_get_text(h->judgement, "reason", &h->reason, NULL);
+    return rc;
+}
+
 enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
                              const struct xl_params *params,
                              enum xl_stage stage, struct xl_run_end *end,
@@ -157,6 +195,8 @@ enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
         rc = record(&h, err);
         if (rc == XL_OK && is_open)
             rc = note_unproved(&h, err);
+    } else {
+        rc = keep_pass(&h, params, err);
     }
     cJSON_Delete(heard.answer);
     return rc;
@@ -223,7 +263,7 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
     struct hearing h = { .sweep = finish->sweep,
                          .trial = c->trial,
                          .stage = XL_STAGE_FULL };
-    struct xl_run_end end;
+    struct xl_run_end end = { .outcome = XL_RUN_OK };
     struct earlier earlier = { false, false };
     c->is_judged = true;
     XL_TRY(xl_query_scores(finish->sweep->store, c->trial, find_refusal,
@@ -231,7 +271,10 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
     c->is_open = earlier.is_open;
     if (earlier.is_refused)
         return XL_OK;
-    XL_TRY(hear(&h, &c->params, &end, err));
+    if (finish->sweep->heard)
+        XL_TRY(take_pass(&h, &c->params, err));
+    if (!h.judgement)
+        XL_TRY(hear(&h, &c->params, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
         return xl_sweep_stopped(finish->sweep);
     c->judgement = h.judgement;

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
+
 #include "kernel/base/err.h"
 #include "kernel/model/config.h"
 #include "kernel/param/param.h"
@@ -50,6 +52,8 @@ struct xl_sweep {
     const struct xl_params *anchor; /* canonical; NULL = drift stays in */
     size_t anchor_every;            /* repetitions; 0 = no anchor */
     struct xl_pace *pace;           /* of the time budget; NULL = no end */
+    cJSON *heard; /* an object: what the whole judge passed in this process, by
+                     configuration; NULL = ask it again at the end */
     const atomic_int *stop;         /* not 0 = end after the sample in flight */
     /* Turns a point into tunables; ctx is params_ctx. */
     void (*to_params)(void *ctx, const uint32_t *point,
