@@ -47,6 +47,14 @@ static const struct {
     [XL_MADE_HUGE] = { "huge", 7, { 6, 6, 6, 5, 5, 4, 3 } },
     [XL_MADE_CLIFF] = { "cliff", 5, { 8, 6, 5, 4, 3 } },
     [XL_MADE_ISLAND] = { "island", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_STRIPES] = { "stripes", 5, { 8, 6, 5, 4, 3 } },
+    [XL_MADE_SPARSE] = { "sparse", 5, { 8, 8, 8, 6, 4 } },
+    [XL_MADE_HEAVY] = { "heavy", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_LEVEL] = { "level", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_MIRAGE] = { "mirage", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_REGIMES] = { "regimes", 5, { 6, 6, 5, 4, 3 } },
+    [XL_MADE_DECOY] = { "decoy", 4, { 6, 6, 6, 6 } },
+    [XL_MADE_LURE] = { "lure", 4, { 7, 7, 3, 3 } },
 };
 
 const char *xl_made_name(enum xl_made kind)
@@ -102,12 +110,18 @@ static double tangle(const struct made *m, const size_t *at)
     return sum;
 }
 
-/* Down to one corner in every dimension, but best in the opposite one. */
-static double trap(const struct made *m, const size_t *at)
+static double far_from_corner(const struct made *m, const size_t *at)
 {
     double far = 0;
     for (size_t d = 0; d < m->n_dims; d++)
         far += share(m, at, d) / (double)m->n_dims;
+    return far;
+}
+
+/* Down to one corner in every dimension, but best in the opposite one. */
+static double trap(const struct made *m, const size_t *at)
+{
+    double far = far_from_corner(m, at);
     return far < 0.2 ? 5 * far - 0.5 : 1 - far;
 }
 
@@ -147,6 +161,52 @@ static double climb(const struct made *m, const size_t *at)
     return sum;
 }
 
+/* A valley, and a step for every other value, up or down. */
+static double stripes(const struct made *m, const size_t *at)
+{
+    double sum = valley(m, at);
+    for (size_t d = 0; d + 1 < m->n_dims; d++)
+        sum += at[d] % 2 ? 0.5 * m->factor[d][0] : 0;
+    return sum;
+}
+
+/* The last dimension turns the others round, each value in its own way. */
+static double regimes(const struct made *m, const size_t *at)
+{
+    size_t turned[DIMS], last = at[m->n_dims - 1];
+    for (size_t d = 0; d + 1 < m->n_dims; d++) {
+        size_t by = last ? (size_t)(8 + m->pair[d][last][0]) % m->n[d] : 0;
+        turned[d] = (at[d] + by) % m->n[d];
+    }
+    turned[m->n_dims - 1] = last;
+    return valley(m, turned);
+}
+
+/* Down to one corner; the opposite one is far better, and alone. */
+static double decoy(const struct made *m, const size_t *at)
+{
+    double far = far_from_corner(m, at);
+    return far > 0 ? 1 - far : -2;
+}
+
+/* A hill, and the one row far below the others is its top. */
+static double lure(const struct made *m, const size_t *at)
+{
+    double far = 0;
+    for (size_t d = 0; d < m->n_dims; d++) {
+        double by = share(m, at, d) - 0.5;
+        far += by * by;
+    }
+    return far > 0 ? 0.3 - 0.3 * far : -2;
+}
+
+/* Of two normals, the quotient: no mean, no variance. */
+static double wild(struct xl_rng *rng, double noise)
+{
+    double by = noise / xl_rng_normal(rng);
+    return fmax(-8, fmin(by, 8));
+}
+
 static double cost_log(const struct made *m, const size_t *at, size_t row,
                        struct xl_rng *rng)
 {
@@ -168,6 +228,18 @@ static double cost_log(const struct made *m, const size_t *at, size_t row,
         return row == m->needle ? -3 : 0.3 * noise;
     case XL_MADE_DECEPTIVE:
         return trap(m, at) + 0.01 * noise;
+    case XL_MADE_STRIPES:
+        return stripes(m, at) + 0.01 * noise;
+    case XL_MADE_REGIMES:
+        return regimes(m, at) + 0.01 * noise;
+    case XL_MADE_DECOY:
+        return decoy(m, at) + 0.01 * noise;
+    case XL_MADE_LURE:
+        return lure(m, at) + 0.001 * noise;
+    case XL_MADE_HEAVY:
+        return valley(m, at) + 0.1 * wild(rng, noise);
+    case XL_MADE_LEVEL:
+        return row == m->needle ? -1 : 0;
     case XL_MADE_LINEAR:
         return ramp(m, at) + 0.01 * noise;
     case XL_MADE_PLATEAU:
@@ -203,6 +275,8 @@ static bool fails(const struct made *m, const size_t *at, struct xl_rng *rng)
         return share(m, at, 0) + share(m, at, 1) + share(m, at, 2) > 1.4;
     case XL_MADE_ISLAND:
         return !is_near_needle(m, at);
+    case XL_MADE_MIRAGE:
+        return valley(m, at) < 0.15 && xl_rng_below(rng, 20) > 0;
     default:
         return false;
     }
@@ -211,6 +285,8 @@ static bool fails(const struct made *m, const size_t *at, struct xl_rng *rng)
 static void write_row(const struct made *m, const size_t *at, size_t row,
                       struct xl_rng *rng, struct xl_buf *out)
 {
+    if (m->kind == XL_MADE_SPARSE && xl_rng_below(rng, 20))
+        return;
     for (size_t d = 0; d < m->n_dims; d++) {
         if ((d + 1 == m->n_dims && d > 2) || m->kind == XL_MADE_LABELS)
             xl_buf_printf(out, "kind%zu,", at[d]);

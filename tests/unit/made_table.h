@@ -28,6 +28,14 @@ enum xl_made {
     XL_MADE_HUGE,      /* smooth, 64,800 rows: not all are candidates */
     XL_MADE_CLIFF,     /* a slope that ends where everything fails */
     XL_MADE_ISLAND,    /* smooth; what runs is one tenth, in one place */
+    XL_MADE_STRIPES,   /* every other value of a dimension is slower */
+    XL_MADE_SPARSE,    /* smooth; one point in twenty is legal, anywhere */
+    XL_MADE_HEAVY,     /* smooth under noise without a variance */
+    XL_MADE_LEVEL,     /* all rows the same but one */
+    XL_MADE_MIRAGE,    /* smooth; what looks fastest fails, 19 in 20 */
+    XL_MADE_REGIMES,   /* another valley for each value of one dimension */
+    XL_MADE_DECOY,     /* a slope, and the best row alone at its top */
+    XL_MADE_LURE,      /* a low hill, and the one far better row on its top */
     XL_MADE_KINDS
 };
 

@@ -126,48 +126,6 @@ static void searches_clear_their_floors(struct xl_test *t)
     XL_CHECK(t, !clears(t, "grid", false));
 }
 
-/* What is asked of the default on every kind. Where there is nothing to learn,
- * or what seems to be learnt is not there, it has to be as good as random
- * search within the error of so many tables. */
-static const struct {
-    enum xl_made kind;
-    double least;
-    size_t tables, seeds;
-} never_below[] = {
-    { XL_MADE_SMOOTH, 0.8, 2, 2 },    { XL_MADE_RUGGED, 0.5, 2, 2 },
-    { XL_MADE_NEEDLE, -0.1, 16, 1 },  { XL_MADE_FAILURES, 0.5, 2, 2 },
-    { XL_MADE_TINY, 0.5, 3, 3 },      { XL_MADE_NOISY, 0.3, 2, 2 },
-    { XL_MADE_DECEPTIVE, 0.1, 2, 3 }, { XL_MADE_SWITCHES, 0.5, 2, 2 },
-    { XL_MADE_SIGNS, 0.7, 2, 2 },     { XL_MADE_LINEAR, 0.8, 2, 2 },
-    { XL_MADE_PLATEAU, 0.1, 3, 3 },   { XL_MADE_DOOMED, 0, 48, 2 },
-    { XL_MADE_FLAT, -0.1, 16, 1 },    { XL_MADE_PARITY, -0.1, 48, 2 },
-    { XL_MADE_LABELS, 0.5, 2, 2 },    { XL_MADE_HANDFUL, 0, 64, 4 },
-    { XL_MADE_HUGE, 0.8, 1, 2 },      { XL_MADE_CLIFF, 0.5, 3, 2 },
-    { XL_MADE_ISLAND, 0.3, 6, 1 },
-};
-
-static void automatic_is_never_worse(struct xl_test *t)
-{
-    size_t n = sizeof never_below / sizeof *never_below;
-    XL_CHECK_EQ(t, n, XL_MADE_KINDS);
-    for (size_t i = 0; i < n; i++) {
-        struct xl_mean p =
-            score_of(t, "auto", never_below[i].kind, never_below[i].tables,
-                     never_below[i].seeds);
-        xl_test_check(
-            t, p.mean > never_below[i].least && p.hi > 0, __FILE__, __LINE__,
-            "auto scores %.3f [%.3f, %.3f] on %s, below %.3f", p.mean, p.lo,
-            p.hi, xl_made_name(never_below[i].kind), never_below[i].least);
-    }
-}
-
-/* The same check sees a search that believes in what is not there. */
-static void believers_are_seen(struct xl_test *t)
-{
-    struct xl_mean p = score_of(t, "gp", XL_MADE_PARITY, 8, 4);
-    XL_CHECK(t, p.mean < -0.1 && p.hi < 0);
-}
-
 /* A table that was recorded here: most seeds of auto end near its best. */
 static void check_own(struct xl_test *t, const char *path, uint64_t points)
 {
@@ -381,8 +339,6 @@ const struct xl_test_case xl_suite_score[] = {
     { "baseline is the count", baseline_is_the_count },
     { "random scores zero", random_scores_zero },
     { "searches clear their floors", searches_clear_their_floors },
-    { "automatic is never worse", automatic_is_never_worse },
-    { "believers are seen", believers_are_seen },
     { "own tables are tables", own_tables_are_tables },
     { "near seeds are counted", near_seeds_are_counted },
     { "bad requests are refused", bad_requests_are_refused },

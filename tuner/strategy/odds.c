@@ -309,11 +309,11 @@ enum xl_status xl_odds_follow(struct xl_odds *odds,
         take(odds, search, i);
     bool is_due = odds->n >= FIRST_FIT && odds->n_failed &&
                   odds->n > odds->fitted + odds->fitted / 10;
-    if (!is_due)
-        return XL_OK;
-    odds->fitted = odds->n;
-    XL_TRY(fit_weights(odds, search, err));
-    return catch_up(odds, search, err);
+    if (is_due) {
+        odds->fitted = odds->n;
+        XL_TRY(fit_weights(odds, search, err));
+    }
+    return catch_up(odds, search, err); /* what was told another way */
 }
 
 double xl_odds_chance(const struct xl_odds *odds, size_t c)

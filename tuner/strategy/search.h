@@ -16,10 +16,19 @@
 
 #define XL_SEARCH_UNKNOWN UINT32_MAX /* no such record */
 
+/* Why a point is known. */
+enum xl_source {
+    XL_SOURCE_TOLD,      /* without a proposal */
+    XL_SOURCE_SUGGESTED, /* by whoever searches */
+    XL_SOURCE_DRAWN,     /* by xl_search_draw, whatever was known */
+    XL_SOURCE_CHOSEN,    /* by a strategy, from what was known */
+};
+
 /* One known point. */
 struct xl_record {
     uint64_t code;
     size_t number; /* of its proposal; SIZE_MAX = told without one */
+    enum xl_source source;
     bool is_told;
     struct xl_outcome outcome; /* when told */
 };
@@ -40,7 +49,10 @@ struct xl_hint_row {
 struct xl_search {
     const struct xl_space *space;
     struct xl_strategy_options options; /* zeros replaced */
-    struct xl_rng rng;
+    struct xl_rng rng;                  /* of choices */
+    struct xl_rng draws;   /* of xl_search_draw alone: what it draws is what
+                              `random` of this seed would draw next */
+    enum xl_source source; /* of the ask under way */
     size_t asked;
 
     struct xl_record *records; /* [n_records], in the order they got known */
@@ -95,9 +107,9 @@ static inline bool xl_search_knows(const struct xl_search *search,
 enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
                              uint32_t *index, struct xl_err *err);
 
-/* Draws uniformly among the members that are not known; ask->end becomes
- * XL_ASK_SPACE when there are none (or none was found in a space that is not
- * counted). */
+/* Draws uniformly among the members that are not known: the next of an order
+ * that the seed alone decides. ask->end becomes XL_ASK_SPACE when there are
+ * none (or none was found in a space that is not counted). */
 enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
                               struct xl_err *err);
 

@@ -17,6 +17,9 @@ enum {
     FIRST_QUEUE = 8
 };
 
+/* Choices and draws have generators of their own. */
+static const uint64_t choices_seed = 0x5851f42d4c957f2du;
+
 #define XL_STRATEGY(id, name, summary)                                         \
     extern const struct xl_strategy_kind xl_strategy_##name;
 #include "tuner/strategy/strategy.def"
@@ -115,7 +118,8 @@ enum xl_status xl_strategy_make(struct xl_strategy **strategy,
     if (!options->budget)
         search->options.budget =
             kind->budget ? kind->budget(&search->options) : SIZE_MAX;
-    xl_rng_seed(&search->rng, options->seed);
+    xl_rng_seed(&search->draws, options->seed);
+    xl_rng_seed(&search->rng, options->seed ^ choices_seed);
     enum xl_status rc = XL_OK;
     if (search->options.n_values > XL_STRATEGY_VALUES)
         rc = xl_fail(err, XL_EUSAGE,
@@ -208,6 +212,7 @@ static bool take_suggested(struct xl_search *search, struct xl_ask *ask)
         if (xl_search_knows(search, code))
             continue;
         xl_space_decode(search->space, code, ask->point);
+        search->source = XL_SOURCE_SUGGESTED;
         ask->how = "suggested";
         return true;
     }
@@ -224,6 +229,7 @@ enum xl_status xl_strategy_ask(struct xl_strategy *strategy, struct xl_ask *ask,
         ask->end = XL_ASK_BUDGET;
         return XL_OK;
     }
+    search->source = XL_SOURCE_CHOSEN;
     if (!take_suggested(search, ask))
         XL_TRY(strategy->kind->ask(strategy->state, search, ask, err));
     if (ask->end)
@@ -237,6 +243,7 @@ enum xl_status xl_strategy_ask(struct xl_strategy *strategy, struct xl_ask *ask,
                        strategy->kind->name, ask->number);
     XL_TRY(xl_search_add(search, ask->code, &index, err));
     search->records[index].number = search->asked++;
+    search->records[index].source = search->source;
     return XL_OK;
 }
 
