@@ -26,6 +26,20 @@ static const char even_space[] =
     " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
     " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
 
+/* The first seed less one: XL_TEST_SEED=1000 repeats it all on others, and
+ * prints what was counted. */
+static uint64_t base_seed(void)
+{
+    const char *text = getenv("XL_TEST_SEED");
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static void report(const char *what, size_t n, size_t of)
+{
+    if (getenv("XL_TEST_SEED"))
+        printf("%s: %zu of %zu\n", what, n, of);
+}
+
 /* Sanitized builds and the gate take a share of the seeds; bounds scale. */
 static size_t seeds(size_t full)
 {
@@ -76,12 +90,14 @@ static void identical_ones_promote_nothing(struct xl_test *t)
     if (!xl_sweep_bench_open(&b, t, even_space, NULL))
         return;
     XL_CHECK_EQ(t, xl_space_count(xl_param_space_space(b.space)), SPACE);
-    for (uint64_t seed = 1; seed <= n; seed++) {
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t seed = base_seed() + i;
         struct xl_verdicts v;
         sweep_once(&b, seed, "random", &v);
         promoted += v.proved;
         XL_CHECK(t, v.proved || v.is_default);
     }
+    report("promoted of identical ones", promoted, n);
     XL_CHECK(t, promoted <= n / 20);
     xl_sweep_bench_close(&b);
 }
@@ -115,7 +131,8 @@ static void a_true_gain_is_promoted(struct xl_test *t)
     size_t promoted = 0, wrong = 0, n = seeds(100);
     if (!xl_sweep_bench_open(&b, t, even_space, NULL))
         return;
-    for (uint64_t seed = 1; seed <= n; seed++) {
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t seed = base_seed() + i;
         struct xl_verdicts v;
         choose_fast(&b, seed, 1.03);
         sweep_once(&b, seed, "random", &v);
@@ -123,6 +140,8 @@ static void a_true_gain_is_promoted(struct xl_test *t)
         promoted += v.proved && is_found;
         wrong += v.proved && !is_found;
     }
+    report("found and promoted", promoted, n);
+    report("another one promoted", wrong, n);
     XL_CHECK(t, 10 * promoted >= 9 * n);
     XL_CHECK(t, 20 * wrong <= n);
     xl_sweep_bench_close(&b);
@@ -162,7 +181,8 @@ static void a_program_is_no_faster_than_itself(struct xl_test *t)
     size_t wrong = 0, wrong_value = 0, n = seeds(400);
     if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
         return;
-    for (uint64_t seed = 1; seed <= n; seed++) {
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t seed = base_seed() + i;
         struct xl_rounds_end end;
         duel_once(&b, seed, &b.base, &end);
         const enum xl_duel_verdict *v = end.duel.verdicts;
@@ -172,6 +192,8 @@ static void a_program_is_no_faster_than_itself(struct xl_test *t)
         XL_CHECK(t, end.duel.is_over);
         xl_rounds_release(&end);
     }
+    report("false verdicts on the value", wrong_value, n);
+    report("false verdicts on anything", wrong, n);
     XL_CHECK(t, 20 * wrong_value <= n);
     XL_CHECK(t, 20 * wrong <= n);
     xl_sweep_bench_close(&b);
@@ -185,7 +207,8 @@ static void a_slower_program_is_found_out(struct xl_test *t)
     if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
         return;
     choose_fast(&b, 1, 1.0 / 1.03);
-    for (uint64_t seed = 1; seed <= n; seed++) {
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t seed = base_seed() + i;
         struct xl_rounds_end end;
         duel_once(&b, seed, &b.fake.fast, &end);
         seen += end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_SLOWER;
