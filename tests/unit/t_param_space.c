@@ -289,6 +289,48 @@ static void files_name_the_space(struct xl_test *t)
     xl_param_space_free(ps);
 }
 
+/* Twelve million points are not walked: one in forty is legal, counted by a
+ * sample and drawn by rejection, every one as likely. */
+static void large_spaces_are_drawn_from(struct xl_test *t)
+{
+    enum {
+        DRAWS = 2000
+    };
+    static const char text[] =
+        "{\"params\": {\"chunk_size\": {\"min\": 1, \"max\": 1000, \"step\": "
+        "1},"
+        " \"inner_tile\": {\"min\": 1, \"max\": 64, \"step\": 1},"
+        " \"spin\": {\"min\": 1, \"max\": 200, \"step\": 1}},"
+        " \"constraints\": [\"chunk_size + spin <= 100\"]}";
+    struct xl_params base, params;
+    struct xl_rng rng;
+    uint32_t point[XL_SPACE_DIMS];
+    double chunks = 0, tiles = 0;
+    xl_params_init(&base);
+    struct xl_param_space_options o = options_of(&base);
+    o.file = write_file(t, text, sizeof text - 1);
+    struct xl_param_space *ps = make(t, &o);
+    if (!ps)
+        return;
+    const struct xl_space *space = xl_param_space_space(ps);
+    XL_CHECK(t, !xl_space_is_counted(space));
+    XL_CHECK_EQ(t, xl_space_raw(space), 1000 * 64 * 200);
+    XL_CHECK_NEAR(t, (double)xl_space_count(space), 4950 * 64, 4950 * 6.4);
+    xl_rng_seed(&rng, 3);
+    for (size_t i = 0; i < DRAWS; i++) {
+        XL_CHECK(t, xl_space_sample(space, &rng, point));
+        xl_param_space_params(ps, point, &params);
+        int64_t chunk = params.value[XL_PARAM_CHUNK_SIZE];
+        XL_CHECK(t, chunk + params.value[XL_PARAM_SPIN] <= 100);
+        chunks += (double)chunk / DRAWS;
+        tiles += (double)params.value[XL_PARAM_INNER_TILE] / DRAWS;
+    }
+    /* Five standard errors of the mean. */
+    XL_CHECK_NEAR(t, chunks, 166650.0 / 4950, 2.6);
+    XL_CHECK_NEAR(t, tiles, 32.5, 2.1);
+    xl_param_space_free(ps);
+}
+
 static void file_faults_have_a_place(struct xl_test *t)
 {
     static const struct {
@@ -511,6 +553,7 @@ const struct xl_test_case xl_suite_param_space[] = {
     { "alike values are one", alike_values_are_one },
     { "bounds choose values", bounds_choose_values },
     { "files name the space", files_name_the_space },
+    { "large spaces are drawn from", large_spaces_are_drawn_from },
     { "file faults have a place", file_faults_have_a_place },
     { "workloads must tell points apart", workloads_must_tell_points_apart },
     { "reports say what there is", reports_say_what_there_is },
