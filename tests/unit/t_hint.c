@@ -3,6 +3,7 @@
  * Hints: good ones shorten a search, wrong ones cost little, none is ever a
  * result. */
 #include <math.h>
+#include <string.h>
 
 #include "kernel/base/rng.h"
 #include "tests/harness/test.h"
@@ -55,10 +56,10 @@ static void give_hints(struct xl_test *t, struct xl_strategy *s,
 
 /* Points of a search over the table; *best its best value. */
 static size_t run(struct xl_test *t, const struct xl_table *table,
-                  enum honesty honesty, uint64_t seed, uint64_t *codes,
-                  double *best)
+                  const char *mode, enum honesty honesty, uint64_t seed,
+                  uint64_t *codes, double *best)
 {
-    struct xl_strategy *s = make(t, table, "auto", seed);
+    struct xl_strategy *s = make(t, table, mode, seed);
     struct xl_ask ask;
     uint32_t point[XL_SPACE_DIMS];
     size_t n = 0;
@@ -77,7 +78,8 @@ static size_t run(struct xl_test *t, const struct xl_table *table,
 }
 
 /* Mean of log(best / optimum) over tables and seeds; 0 = always found. */
-static double regret(struct xl_test *t, enum xl_made kind, enum honesty honesty)
+static double regret(struct xl_test *t, const char *mode, enum xl_made kind,
+                     enum honesty honesty)
 {
     double sum = 0;
     size_t n = 0;
@@ -96,7 +98,7 @@ static double regret(struct xl_test *t, enum xl_made kind, enum honesty honesty)
                 optimum = fmax(optimum, o.values[0]);
         }
         for (uint64_t seed = 1; seed <= 3; seed++, n++) {
-            run(t, table, honesty, seed, codes, &best);
+            run(t, table, mode, honesty, seed, codes, &best);
             sum += log(best / optimum);
         }
         xl_table_free(table);
@@ -106,9 +108,23 @@ static double regret(struct xl_test *t, enum xl_made kind, enum honesty honesty)
 
 static void good_hints_shorten(struct xl_test *t)
 {
-    double without = regret(t, XL_MADE_RUGGED, NONE);
-    double with = regret(t, XL_MADE_RUGGED, TRUE_TIMES_THREE);
+    double without = regret(t, "auto", XL_MADE_RUGGED, NONE);
+    double with = regret(t, "auto", XL_MADE_RUGGED, TRUE_TIMES_THREE);
     XL_CHECK(t, with < 0.5 * without);
+}
+
+/* Searches that cannot weigh hints begin from the best of them. */
+static void all_but_the_blind_read_hints(struct xl_test *t)
+{
+    for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+        const char *mode = xl_strategy_kind_name(xl_strategy_kind_at(i));
+        double without = regret(t, mode, XL_MADE_RUGGED, NONE);
+        double with = regret(t, mode, XL_MADE_RUGGED, TRUE_TIMES_THREE);
+        bool is_blind = !strcmp(mode, "random") || !strcmp(mode, "grid");
+        xl_test_check(t, is_blind ? with == without : with < 0.7 * without,
+                      __FILE__, __LINE__, "%s: %.3f with hints, %.3f without",
+                      mode, with, without);
+    }
 }
 
 static double random_regret(struct xl_test *t, enum xl_made kind)
@@ -143,7 +159,7 @@ static double random_regret(struct xl_test *t, enum xl_made kind)
 /* They cost something, but no more than not searching at all. */
 static void wrong_hints_cost_little(struct xl_test *t)
 {
-    double with = regret(t, XL_MADE_RUGGED, INVERTED);
+    double with = regret(t, "auto", XL_MADE_RUGGED, INVERTED);
     XL_CHECK(t, with < random_regret(t, XL_MADE_RUGGED));
 }
 
@@ -155,8 +171,8 @@ static void hints_keep_the_sequence(struct xl_test *t)
     struct xl_err err = { 0 };
     XL_CHECK_STATUS(t, xl_made_table(&table, XL_MADE_SMOOTH, 3, &err), XL_OK,
                     &err);
-    size_t n = run(t, table, TRUE_TIMES_THREE, 9, a, &best);
-    size_t m = run(t, table, TRUE_TIMES_THREE, 9, b, &best);
+    size_t n = run(t, table, "auto", TRUE_TIMES_THREE, 9, a, &best);
+    size_t m = run(t, table, "auto", TRUE_TIMES_THREE, 9, b, &best);
     XL_CHECK_EQ(t, n, m);
     for (size_t i = 0; i < n; i++) {
         XL_CHECK_EQ(t, a[i], b[i]);
@@ -194,6 +210,7 @@ static void bad_hints_are_refused(struct xl_test *t)
 
 const struct xl_test_case xl_suite_hint[] = {
     { "good hints shorten", good_hints_shorten },
+    { "all but the blind read hints", all_but_the_blind_read_hints },
     { "wrong hints cost little", wrong_hints_cost_little },
     { "hints keep the sequence", hints_keep_the_sequence },
     { "bad hints are refused", bad_hints_are_refused },

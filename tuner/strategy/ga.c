@@ -164,6 +164,8 @@ static enum xl_status ask_ga(void *state, struct xl_search *search,
 {
     struct ga *ga = state;
     ask->generation = ask->number / search->options.population;
+    if (xl_search_hinted(search, ask))
+        return XL_OK;
     /* Told results of other searchers fill the population as well. */
     if (ga->fresh && ga->n < ga->room) {
         ga->fresh--;

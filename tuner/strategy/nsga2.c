@@ -129,6 +129,8 @@ static enum xl_status ask_nsga2(void *state, struct xl_search *search,
 {
     struct nsga2 *g = state;
     ask->generation = ask->number / search->options.population;
+    if (xl_search_hinted(search, ask))
+        return XL_OK;
     if (search->n_records < g->room / 2 || g->n < 2 ||
         xl_rng_unit(&search->rng) < draw_share)
         return xl_search_draw(search, ask, err);

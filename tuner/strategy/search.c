@@ -19,7 +19,9 @@
 enum {
     FIRST_ROOM = 64,
     DRAWS = 1 << 16,
-    LISTED = 1 << 12 /* most members that are listed at once */
+    LISTED = 1 << 12,                /* most members that are listed at once */
+    HINTED = 3 * XL_STRATEGY_GROUPS, /* three of each group */
+    HINTED_UNTIL = 32                /* asks */
 };
 
 static size_t slot_of(const struct xl_search *search, uint64_t code)
@@ -145,6 +147,33 @@ enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
     }
     ask->end = XL_ASK_SPACE;
     return XL_OK;
+}
+
+static const struct xl_hint_row *best_hint(const struct xl_search *search,
+                                           uint32_t group)
+{
+    const struct xl_hint_row *best = NULL;
+    for (size_t i = 0; i < search->n_hints; i++) {
+        const struct xl_hint_row *row = &search->hints[i];
+        if (row->group == group && (!best || row->value > best->value) &&
+            !xl_search_knows(search, row->code))
+            best = row;
+    }
+    return best;
+}
+
+bool xl_search_hinted(struct xl_search *search, struct xl_ask *ask)
+{
+    const struct xl_hint_row *row = NULL;
+    bool is_early = search->n_hints && search->asked < HINTED_UNTIL;
+    while (!row && is_early && search->hinted < HINTED)
+        row = best_hint(search, search->hinted++ % XL_STRATEGY_GROUPS);
+    if (!row)
+        return false;
+    xl_space_decode(search->space, row->code, ask->point);
+    search->source = XL_SOURCE_HINTED;
+    ask->how = "hinted";
+    return true;
 }
 
 /* Insertion into a short sorted list. */

@@ -20,6 +20,7 @@
 enum xl_source {
     XL_SOURCE_TOLD,      /* without a proposal */
     XL_SOURCE_SUGGESTED, /* by whoever searches */
+    XL_SOURCE_HINTED,    /* by xl_search_hinted */
     XL_SOURCE_DRAWN,     /* by xl_search_draw, whatever was known */
     XL_SOURCE_CHOSEN,    /* by a strategy, from what was known */
 };
@@ -59,7 +60,7 @@ struct xl_search {
     size_t n_records;
 
     struct xl_hint_row *hints; /* [n_hints] */
-    size_t n_hints;
+    size_t n_hints, hinted;    /* hinted: how many of them were asked for */
 
     /* private */
     size_t record_room;
@@ -112,6 +113,10 @@ enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
  * none (or none was found in a space that is not counted). */
 enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
                               struct xl_err *err);
+
+/* For strategies that cannot weigh hints: the best hint that is not known, of
+ * each group in turn, while few were asked for. False when it is over. */
+bool xl_search_hinted(struct xl_search *search, struct xl_ask *ask);
 
 /* The best of the first `end` records that were measured, best first: at most
  * `most` of them, their numbers in out. Returns how many. */

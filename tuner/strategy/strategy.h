@@ -113,8 +113,8 @@ enum xl_status xl_strategy_suggest(struct xl_strategy *strategy,
 
 /* What a member is expected to give: an earlier run on the same or a related
  * machine and model, or a calculation. It guides gp (and so auto) while results
- * are few and is never a result itself. Hints of one group may all be off by
- * one factor. */
+ * are few, the others but random and grid ask for the best of it first, and it
+ * is never a result itself. Hints of one group may all be off by one factor. */
 struct xl_hint {
     uint32_t group; /* 0..XL_STRATEGY_GROUPS - 1 */
     double value;   /* as values[0] of an outcome */

@@ -158,6 +158,8 @@ static enum xl_status ask_tpe(void *state, struct xl_search *search,
     size_t n =
         xl_search_best(search, share < MOST_GOOD ? (size_t)share : MOST_GOOD,
                        search->n_records, good);
+    if (xl_search_hinted(search, ask))
+        return XL_OK;
     if (search->n_records < STARTS || n == 0)
         return xl_search_draw(search, ask, err);
     XL_TRY(draw_columns(tpe, search, good, n, err));

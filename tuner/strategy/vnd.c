@@ -233,6 +233,8 @@ static enum xl_status ask_vnd(void *state, struct xl_search *search,
     enum xl_scale scale = xl_scale_find(search);
     double least = 0, way;
     bool has = false;
+    if (xl_search_hinted(search, ask))
+        return XL_OK;
     if (search->n_records < STARTS || vnd->at == XL_SEARCH_UNKNOWN ||
         vnd->is_lost || xl_rng_unit(&search->rng) < draw_share)
         return xl_search_draw(search, ask, err);
