@@ -2,13 +2,11 @@
  *
  * Known points sit in one array, found by code through open addressing.
  *
- * Drawing without replacement: members of a small space are listed and each
- * draw takes one out of the list, so that their order is the same whatever
- * else is proposed between draws. In a large one a uniform draw is repeated
- * until it is new, while at most half of the members are known, two tries on
- * average at worst; then the members left, no more than are known already, are
- * listed. Memory follows what was asked, never a large space, and every order
- * of the members is equally likely. */
+ * Drawing without replacement: while at most half of the members are known, a
+ * uniform draw is repeated until it is new, two tries on average at worst.
+ * Then the members left, no more than are known already, are listed once, and
+ * each draw takes one out of the list. Memory follows what was asked, never
+ * the space, and every order of the members is equally likely. */
 #include "tuner/strategy/search.h"
 
 #include <assert.h>
@@ -19,7 +17,6 @@
 enum {
     FIRST_ROOM = 64,
     DRAWS = 1 << 16,
-    LISTED = 1 << 12,                /* most members that are listed at once */
     HINTED = 3 * XL_STRATEGY_GROUPS, /* three of each group */
     HINTED_UNTIL = 32                /* asks */
 };
@@ -128,12 +125,11 @@ enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
 {
     const struct xl_space *space = search->space;
     bool is_counted = xl_space_is_counted(space);
-    uint64_t count = xl_space_count(space);
     ask->how = "uniform";
     ask->n_parents = 0;
     search->source = XL_SOURCE_DRAWN;
     if (is_counted && !search->has_rest &&
-        (count <= LISTED || search->n_records >= count / 2))
+        search->n_records >= xl_space_count(space) / 2)
         XL_TRY(list_rest(search, err));
     if (search->has_rest) {
         draw_rest(search, ask);

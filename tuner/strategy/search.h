@@ -108,9 +108,10 @@ static inline bool xl_search_knows(const struct xl_search *search,
 enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
                              uint32_t *index, struct xl_err *err);
 
-/* Draws uniformly among the members that are not known: the next of an order
- * that the seed alone decides. ask->end becomes XL_ASK_SPACE when there are
- * none (or none was found in a space that is not counted). */
+/* Draws uniformly among the members that are not known; while at most half of
+ * them are, the next of an order that the seed alone decides. ask->end becomes
+ * XL_ASK_SPACE when there are none (or none was found in a space that is not
+ * counted). */
 enum xl_status xl_search_draw(struct xl_search *search, struct xl_ask *ask,
                               struct xl_err *err);
 
