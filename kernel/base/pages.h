@@ -23,4 +23,19 @@ void xl_pages_small(const void *block, size_t nbytes);
  * other memory, which would lose what it holds. */
 void xl_pages_drop(const void *mapped, size_t nbytes);
 
+/* Bytes of this part of a mapped file that lie in huge pages. All of it is
+ * brought to memory on the way. nbytes where the system does not say. */
+size_t xl_pages_count_huge(const void *mapped, size_t nbytes);
+
+/* Moving a file mapped by xl_map_open to memory of this process in huge pages,
+ * at the addresses that it has:
+ *
+ *     void *to = xl_pages_take(mapped, nbytes); // NULL: no memory
+ *     memcpy(to, mapped, nbytes);
+ *     xl_pages_put(to, mapped, nbytes);         // takes the map's place
+ *
+ * Nobody may read the map during xl_pages_put. On failure the map stays. */
+void *xl_pages_take(const void *mapped, size_t nbytes);
+void xl_pages_put(void *taken, const void *mapped, size_t nbytes);
+
 #endif

@@ -148,9 +148,11 @@ typedef enum xl_status prepare_fn(struct xl_model *model,
 /* Where this form's packed matrices may be found: in the checkpoint itself,
  * or in the cache. */
 static void find_packs(struct xl_model *model, const struct xl_cache_key *key,
-                       bool has_small_pages, struct xl_model_form *to)
+                       bool has_small_pages, struct xl_pool *pool,
+                       struct xl_model_form *to)
 {
     if (model->packed) {
+        xl_packfile_settle(model->packed, pool);
         to->packs.file = model->packed;
         to->packs.must_find = true;
         return;
@@ -159,6 +161,8 @@ static void find_packs(struct xl_model *model, const struct xl_cache_key *key,
     to->packs.file = to->cached.packed;
     if (to->cached.packed && has_small_pages)
         xl_packfile_small_pages(to->cached.packed);
+    else if (to->cached.packed)
+        xl_packfile_settle(to->cached.packed, pool);
     to->packs.verify = true;
 }
 
@@ -177,7 +181,7 @@ static enum xl_status prepare(struct xl_model *model,
     if (!fresh)
         return xl_fail(err, XL_ENOMEM, "out of memory preparing weights");
     if (form->is_packed) {
-        find_packs(model, &key, form->has_small_pages, to);
+        find_packs(model, &key, form->has_small_pages, pool, to);
         wanted.packs = &to->packs;
     }
     enum xl_status rc = fn(model, &wanted, pool, fresh, err);

@@ -13,13 +13,16 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/opt.h"
 #include "kernel/base/pages.h"
+#include "kernel/base/pool.h"
+#include "kernel/guard/memory.h"
 #include "kernel/model/packfile_int.h"
 #include "kernel/model/safetensors_int.h"
 
 enum {
     FIELD_ROOM = 48,
     FIELDS = 7,
-    NAME_ROOM = 192
+    NAME_ROOM = 192,
+    LARGE_BYTES = 32 << 20
 };
 
 struct xl_packfile {
@@ -27,6 +30,7 @@ struct xl_packfile {
     struct xl_packfile_facts facts;
     struct xl_packfile_matrix *matrices; /* [n], by name */
     size_t n;
+    bool is_settled;
 };
 
 static const char *path_of(const struct xl_safetensors *files)
@@ -206,6 +210,52 @@ void xl_packfile_small_pages(const struct xl_packfile *file)
 {
     const struct xl_safetensors *files = file->files;
     xl_pages_small(files->shards[0].map.data, files->shards[0].map.size);
+}
+
+/* -- pages ---------------------------------------------------------------- */
+
+struct moving {
+    char *to;
+    const unsigned char *from;
+    size_t nbytes, workers;
+};
+
+static void move_share(void *ctx, size_t worker)
+{
+    const struct moving *m = ctx;
+    size_t page = XL_PAGES_HUGE_BYTES, pages = (m->nbytes + page - 1) / page;
+    struct xl_span span = xl_span_of(pages, m->workers, worker);
+    size_t begin = span.begin * page, end = span.end * page;
+    end = end < m->nbytes ? end : m->nbytes;
+    if (begin < end)
+        memcpy(m->to + begin, m->from + begin, end - begin);
+}
+
+bool xl_packfile_move(struct xl_packfile *file, struct xl_pool *pool)
+{
+    const struct xl_map *map = &file->files->shards[0].map;
+    struct moving m = { .to = xl_pages_take(map->data, map->size),
+                        .from = map->data,
+                        .nbytes = map->size,
+                        .workers = xl_pool_width(pool) };
+    if (!m.to)
+        return false;
+    xl_pool_run(pool, move_share, &m);
+    xl_pages_put(m.to, map->data, map->size);
+    return true;
+}
+
+void xl_packfile_settle(struct xl_packfile *file, struct xl_pool *pool)
+{
+    const struct xl_map *map = &file->files->shards[0].map;
+    struct xl_memory memory;
+    if (file->is_settled || map->size < LARGE_BYTES)
+        return;
+    file->is_settled = true;
+    xl_memory_read(&memory);
+    if (memory.has_available && memory.available_bytes / 2 > map->size &&
+        xl_pages_count_huge(map->data, map->size) < map->size / 4 * 3)
+        (void)xl_packfile_move(file, pool);
 }
 
 void xl_packfile_close(struct xl_packfile *file)

@@ -38,6 +38,7 @@
 #define XL_PACKFILE_PREFIX "packed."
 
 struct xl_packfile;
+struct xl_pool;
 
 struct xl_packfile_matrix {
     const char *name;
@@ -68,6 +69,15 @@ void xl_packfile_close(struct xl_packfile *file);
 
 /* The map asks for huge pages; from now on for small ones. */
 void xl_packfile_small_pages(const struct xl_packfile *file);
+
+/* Before anything has read the weights: a large file whose map has few huge
+ * pages, as file systems without large folios leave it, is read by the workers
+ * into memory of this process that has them, if twice as much is free. Does
+ * something at the first call alone. */
+void xl_packfile_settle(struct xl_packfile *file, struct xl_pool *pool);
+
+/* The same whatever its pages; false without memory. */
+bool xl_packfile_move(struct xl_packfile *file, struct xl_pool *pool);
 
 const struct xl_packfile_facts *xl_packfile_facts(const struct xl_packfile *f);
 

@@ -13,6 +13,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/base/pool.h"
 #include "kernel/base/rng.h"
 #include "kernel/model/pack_model.h"
 #include "kernel/model/packfile_int.h"
@@ -516,6 +517,40 @@ static void a_pipe_does_not_hold_up(struct xl_test *t)
     XL_CHECK(t, !map.data && !map.size);
 }
 
+/* -- pages ---------------------------------------------------------------- */
+
+/* Bytes and addresses stay when a file moves to memory of the process. */
+static void moving_keeps_the_bytes(struct xl_test *t)
+{
+    char path[300], file[400];
+    struct xl_err err = { 0 };
+    struct xl_pool *pool = NULL;
+    struct xl_safetensors *files = NULL;
+    struct xl_packfile *packed = NULL;
+    snprintf(path, sizeof path, "%s/moved", t->dir);
+    if (!pack_as(t, checkpoint_models[0], XL_PACK_INT8, XL_PACK_INT4, path))
+        return;
+    snprintf(file, sizeof file, "%s/" XL_PACKFILE_NAME, path);
+    enum xl_status rc = xl_safetensors_open_file(&files, file, &err);
+    if (rc == XL_OK)
+        rc = xl_pool_make(&pool, &(struct xl_pool_options){ .width = 2 }, &err);
+    if (rc == XL_OK)
+        rc = xl_packfile_open(&packed, files, &err);
+    if (XL_CHECK_STATUS(t, rc, XL_OK, &err)) {
+        const struct xl_map *map = &files->shards[0].map;
+        char before[XL_HASH_TEXT], after[XL_HASH_TEXT];
+        xl_hash(before, map->data, map->size);
+        xl_packfile_settle(packed, pool); /* too small: it stays */
+        XL_CHECK(t, xl_packfile_move(packed, pool));
+        XL_CHECK(t, truncate(file, 0) == 0); /* nothing is read from it */
+        xl_hash(after, map->data, map->size);
+        XL_CHECK_TEXT(t, after, before);
+    }
+    xl_packfile_close(packed);
+    xl_safetensors_close(files);
+    xl_pool_free(pool);
+}
+
 /* -- no memory ------------------------------------------------------------ */
 
 static bool fail_nth(void *ctx, size_t nbytes)
@@ -559,6 +594,7 @@ const struct xl_test_case xl_suite_packfile[] = {
     { "names_are_no_values", names_are_no_values },
     { "packed_names_need_a_packed_file", packed_names_need_a_packed_file },
     { "a_pipe_does_not_hold_up", a_pipe_does_not_hold_up },
+    { "moving_keeps_the_bytes", moving_keeps_the_bytes },
     { "every_allocation_may_fail", every_allocation_may_fail },
     { 0 },
 };
