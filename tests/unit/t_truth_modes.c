@@ -312,6 +312,51 @@ static void duels_hold(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+/* An effect of twice what the grade says is resolvable is seen in a duel of as
+ * many rounds, none is not; and a jump in the middle of it is told. */
+static void the_grade_is_true(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t n = 8 * seeds(), all = 0, seen = 0, jumps = 0, told = 0;
+    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+        return;
+    b.fake.speed = one_is_faster;
+    for (size_t i = 1; i < N_STAYS; i++)
+        for (uint64_t seed = 1; seed <= n; seed++, all++) {
+            struct xl_sweep_start s;
+            struct xl_err err = { 0 };
+            struct xl_rounds_end end;
+            char file[48];
+            snprintf(file, sizeof file, "g%d-%d.db", (int)stays_s[i],
+                     (int)seed);
+            struct xl_sweep_plan plan = {
+                .file = file, .mode = "random", .repeats = 1, .in_memory = true
+            };
+            choose_fast(&b, seed);
+            set_machine(&b.fake, seed, stays_s[i]);
+            xl_sweep_start_open(&b, &s, &plan);
+            xl_sweep_start_grade(&b, &s, GRADE);
+            bool has_jumped = b.fake.flips == 2; /* one is the beginning */
+            jumps += has_jumped && stays_s[i] > 3;
+            told += has_jumped && stays_s[i] > 3 && s.grade.swing > 0.3;
+            b.fake.gain = 1.0 + 2.0 * s.grade.resolvable;
+            struct xl_rounds rounds = { .name = XL_ROUNDS_DUEL,
+                                        .sides = { &b.fake.fast, &b.base },
+                                        .rules = { .rounds = GRADE } };
+            XL_CHECK_STATUS(t, xl_rounds_run(&s.sweep, &rounds, &end, &err),
+                            XL_OK, &err);
+            seen += end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_FASTER;
+            xl_rounds_release(&end);
+            xl_sweep_start_close(&s);
+        }
+    if (getenv("XL_TEST_FULL"))
+        fprintf(stderr, "grade: %zu of %zu effects seen, %zu of %zu jumps\n",
+                seen, all, told, jumps);
+    XL_CHECK(t, 10 * seen >= 8 * all);
+    XL_CHECK(t, 2 * told >= jumps);
+    xl_sweep_bench_close(&b);
+}
+
 const struct xl_test_case xl_suite_truth_modes[] = {
     { "identical_ones_promote_nothing", identical_ones_promote_nothing },
     { "what_is_never_faster_is_not_promoted",
@@ -319,5 +364,6 @@ const struct xl_test_case xl_suite_truth_modes[] = {
     { "a_true_gain_is_promoted", a_true_gain_is_promoted },
     { "the_best_of_another_kind_is_found", the_best_of_another_kind_is_found },
     { "duels_hold", duels_hold },
+    { "the_grade_is_true", the_grade_is_true },
     { 0 },
 };

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel/base/json.h"
 
@@ -10,6 +11,12 @@ static const struct {
     char letter;
     double below;
 } letters[] = { { 'A', 0.005 }, { 'B', 0.015 }, { 'C', HUGE_VAL } };
+
+#define SWING 0.15 /* that is worth a word */
+
+enum {
+    MOST_ROUNDS = 256
+};
 
 static double half_width(const struct xl_estimate *ratio)
 {
@@ -29,6 +36,30 @@ static const struct xl_estimate *choose(const struct xl_duel *duel)
     return widest;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the figure that moved most. */
+static double swing_of(const struct xl_duel *duel)
+{
+    double most = (double)NAN, x[MOST_ROUNDS];
+    for (size_t speed = 0; speed < XL_SPEED_COUNT; speed++) {
+        size_t n = 0;
+        for (size_t i = 0; i < duel->samples.n && n < MOST_ROUNDS; i++) {
+            double tok_s = duel->samples.rows[i].tok_s[1][speed];
+            if (isfinite(tok_s) && xl_samples_use(&duel->samples, i))
+                x[n++] = tok_s;
+        }
+        qsort(x, n, sizeof *x, by_size);
+        if (n)
+            most = fmax(most, x[n - 1 - n / 10] / x[n / 10] - 1.0);
+    }
+    return most;
+}
+
 void xl_machine_grade_of(struct xl_machine_grade *grade,
                          const struct xl_duel *duel)
 {
@@ -36,6 +67,7 @@ void xl_machine_grade_of(struct xl_machine_grade *grade,
     *grade = (struct xl_machine_grade){
         .letter = '-',
         .ratio = *ratio,
+        .swing = swing_of(duel),
         .rounds = duel->samples.n,
         .disturbed = duel->samples.n - xl_samples_quiet(&duel->samples),
     };
@@ -60,6 +92,7 @@ cJSON *xl_machine_grade_json(const struct xl_machine_grade *grade)
         cJSON_AddNullToObject(o, "grade");
     xl_json_add_real(o, "resolvable",
                      is_known ? grade->resolvable : (double)NAN);
+    xl_json_add_real(o, "swing", is_known ? grade->swing : (double)NAN);
     xl_json_add_real(o, "ratio", is_known ? grade->ratio.median : (double)NAN);
     cJSON *ci = cJSON_AddArrayToObject(o, "ci");
     const double ends[] = { grade->ratio.lo, grade->ratio.hi };
@@ -79,8 +112,9 @@ const char *xl_machine_grade_text(const struct xl_machine_grade *grade,
                  grade->rounds);
     else
         snprintf(out, room,
-                 "grade %c: %zu rounds resolve %.2g %%, %zu disturbed",
+                 "grade %c: %zu rounds resolve %.2g %%, %zu disturbed%s",
                  grade->letter, grade->rounds, 100 * grade->resolvable,
-                 grade->disturbed);
+                 grade->disturbed,
+                 grade->swing > SWING ? "; its own speed jumped" : "");
     return out;
 }

@@ -13,7 +13,10 @@
 
 struct xl_machine_grade {
     char letter;       /* A: below 0.5 %, B: below 1.5 %, C; '-' = unknown */
-    double resolvable; /* relative; valid unless '-' */
+    double resolvable; /* relative, between two that feel the machine alike;
+                          valid unless '-' */
+    double swing;      /* how far its own speed moved: the ninth tenth over the
+                          first, less 1; NaN = unknown */
     struct xl_estimate ratio; /* of the objective; 1 but for noise */
     size_t rounds, disturbed;
 };
