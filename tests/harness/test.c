@@ -77,6 +77,13 @@ const char *xl_test_source(const char *name)
     return path;
 }
 
+bool xl_test_fail_nth(void *left, size_t nbytes)
+{
+    size_t *n = left;
+    (void)nbytes;
+    return (*n)-- == 0;
+}
+
 const char *xl_test_data(const char *name)
 {
     static char path[1024];

@@ -66,6 +66,10 @@ bool xl_test_check_near(struct xl_test *t, double got, double want, double tol,
 bool xl_test_check_text(struct xl_test *t, const char *got, const char *want,
                         const char *file, int line, const char *what);
 
+/* For xl_alloc_set_hook: of the allocations from now on number *left, counted
+ * from 0, fails, and no other. */
+bool xl_test_fail_nth(void *left, size_t nbytes);
+
 /* "<tests>/data/<name>"; static buffer, good until the next call. */
 const char *xl_test_data(const char *name);
 

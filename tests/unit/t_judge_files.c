@@ -219,13 +219,6 @@ static void a_missing_folder_is_said(struct xl_test *t)
 
 /* -- running out of memory ------------------------------------------------- */
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return (*left)-- == 0;
-}
-
 static void every_failed_allocation_is_an_error(struct xl_test *t)
 {
     struct xl_output output = make_output();
@@ -235,7 +228,7 @@ static void every_failed_allocation_is_an_error(struct xl_test *t)
                     &err);
     for (size_t n = 0; n < 200 && !clean; n++) {
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc = load(t, &err);
         xl_alloc_set_hook(NULL, NULL);
         clean = rc == XL_OK;

@@ -518,13 +518,6 @@ static void hostile_files_end_cleanly(struct xl_test *t)
     XL_CHECK(t, feed(t, whole, n));
 }
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return (*left)-- == 0;
-}
-
 static void survives_failed_allocations(struct xl_test *t)
 {
     struct xl_params base;
@@ -536,7 +529,7 @@ static void survives_failed_allocations(struct xl_test *t)
         struct xl_param_space *ps = NULL;
         struct xl_err err = { 0 };
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc = xl_param_space_make(&ps, &o, &err);
         xl_alloc_set_hook(NULL, NULL);
         done = rc == XL_OK;

@@ -254,13 +254,6 @@ static void a_torn_log_loses_its_last_line_only(struct xl_test *t)
 
 /* -- famine ---------------------------------------------------------------- */
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return (*left)-- == 0;
-}
-
 /* Each allocation fails once: no request and no line goes out incomplete. */
 static void without_memory_nothing_is_cut_short(struct xl_test *t)
 {
@@ -274,7 +267,7 @@ static void without_memory_nothing_is_cut_short(struct xl_test *t)
         size_t left = n;
         char text[32];
         snprintf(text, sizeof text, "famine %zu", n);
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc = ask_about(&asker, text, &marks, &is_known, &err);
         xl_alloc_set_hook(NULL, NULL);
         failed += rc != XL_OK;

@@ -496,13 +496,6 @@ static void large_spaces_need_little(struct xl_test *t)
     }
 }
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return (*left)-- == 0;
-}
-
 /* Either a fault is reported or the run is the one without a fault. */
 static void survives_failed_allocations(struct xl_test *t)
 {
@@ -517,7 +510,7 @@ static void survives_failed_allocations(struct xl_test *t)
         xl_test_run(&run, &whole);
         for (size_t n = 0; n < 400 && !done; n++) {
             size_t left = n;
-            xl_alloc_set_hook(fail_nth, &left);
+            xl_alloc_set_hook(xl_test_fail_nth, &left);
             xl_test_run(&run, &cut);
             xl_alloc_set_hook(NULL, NULL);
             done = !cut.is_fault;

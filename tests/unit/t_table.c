@@ -308,13 +308,6 @@ static void hostile_files_end_cleanly(struct xl_test *t)
     }
 }
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return (*left)-- == 0;
-}
-
 static void survives_failed_allocations(struct xl_test *t)
 {
     static const char text[] = "# objective=x direction=min\na,b,value\n1,x,2\n"
@@ -324,7 +317,7 @@ static void survives_failed_allocations(struct xl_test *t)
         struct xl_table *table = NULL;
         struct xl_err err = { 0 };
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc =
             xl_table_parse(&table, text, sizeof text - 1, "it", &err);
         xl_alloc_set_hook(NULL, NULL);
