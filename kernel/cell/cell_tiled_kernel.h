@@ -255,21 +255,36 @@ static inline void check_tile(size_t rows, size_t columns)
     (void)columns;
 }
 
+static inline void pack_values(const struct xl_mlstm_io *io, size_t len,
+                               size_t x, size_t n, const struct tiled *tiled)
+{
+    pack_panel(tiled->value_panel, round_lanes(n), io->v + x, io->v_stride, len,
+               n);
+}
+
+static inline void write_outputs(const struct xl_mlstm_io *io, size_t len,
+                                 const struct xl_mlstm_state *start,
+                                 const struct xl_mlstm_tiles *tiles,
+                                 struct tiled *tiled)
+{
+    check_tile(tiles->av_rows, tiles->av_columns);
+    weigh(io, len, start, tiled);
+    for (size_t x = 0; x < io->dv; x += tiles->av_columns) {
+        size_t n = least(io->dv - x, tiles->av_columns);
+        pack_panel(tiled->state_panel, round_lanes(n), start->C + x, io->dv,
+                   io->dk, n);
+        pack_values(io, len, x, n, tiled);
+        for (size_t j = 0; j < len; j += tiles->av_rows)
+            output_tile(io, tiled, j, least(len - j, tiles->av_rows), x, n);
+    }
+}
+
 static void output_chunk(const struct xl_mlstm_io *io, size_t len,
                          const struct xl_mlstm_state *start,
                          const struct xl_mlstm_tiles *tiles, float *scratch)
 {
     struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    check_tile(tiles->av_rows, tiles->av_columns);
-    weigh(io, len, start, &tiled);
-    for (size_t x = 0; x < io->dv; x += tiles->av_columns) {
-        size_t n = least(io->dv - x, tiles->av_columns);
-        size_t width = round_lanes(n);
-        pack_panel(tiled.state_panel, width, start->C + x, io->dv, io->dk, n);
-        pack_panel(tiled.value_panel, width, io->v + x, io->v_stride, len, n);
-        for (size_t j = 0; j < len; j += tiles->av_rows)
-            output_tile(io, &tiled, j, least(len - j, tiles->av_rows), x, n);
-    }
+    write_outputs(io, len, start, tiles, &tiled);
 }
 
 /* -- state ---------------------------------------------------------------- */
@@ -293,34 +308,58 @@ static inline void pack_keys(const struct xl_mlstm_io *io, size_t len,
         }
 }
 
+/* n and C from weights that are there. */
+static inline void advance_state(const struct xl_mlstm_io *io, size_t len,
+                                 const struct xl_mlstm_state *state,
+                                 const struct xl_mlstm_tiles *tiles, float keep,
+                                 bool has_values, const struct tiled *tiled)
+{
+    size_t rows = tiles->atb_rows;
+    check_tile(rows, tiles->atb_columns);
+    update_n(io, len, state->n, keep, &tiled->work);
+    pack_keys(io, len, rows, tiled);
+    for (size_t x = 0; x < io->dv; x += tiles->atb_columns) {
+        size_t n = least(io->dv - x, tiles->atb_columns);
+        struct tile t = {
+            .kind = TILE_KEEP, .keep = keep, .out_row = io->dv, .columns = n
+        };
+        t.first = (struct product){ .a_row = 1, .a_step = rows, .depth = len };
+        t.first.b = tiled->value_panel;
+        t.first.b_step = round_lanes(n);
+        if (!has_values)
+            pack_values(io, len, x, n, tiled);
+        for (size_t a = 0; a < io->dk; a += rows) {
+            t.first.a = tiled->kb + a * len;
+            t.out = state->C + a * io->dv + x;
+            run_tile(&t, least(io->dk - a, rows));
+        }
+    }
+}
+
 static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
                           const struct xl_mlstm_state *state,
                           const struct xl_mlstm_tiles *tiles, float *scratch)
 {
     struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    size_t rows = tiles->atb_rows;
-    check_tile(rows, tiles->atb_columns);
     if (len == 0)
         return;
     float keep = weigh_state(io, len, state, &tiled.work);
-    update_n(io, len, state->n, keep, &tiled.work);
-    pack_keys(io, len, rows, &tiled);
-    for (size_t x = 0; x < io->dv; x += tiles->atb_columns) {
-        size_t n = least(io->dv - x, tiles->atb_columns);
-        size_t width = round_lanes(n);
-        struct tile t = {
-            .kind = TILE_KEEP, .keep = keep, .out_row = io->dv, .columns = n
-        };
-        t.first = (struct product){ .a_row = 1, .a_step = rows, .depth = len };
-        t.first.b = tiled.value_panel;
-        t.first.b_step = width;
-        pack_panel(tiled.value_panel, width, io->v + x, io->v_stride, len, n);
-        for (size_t a = 0; a < io->dk; a += rows) {
-            t.first.a = tiled.kb + a * len;
-            t.out = state->C + a * io->dv + x;
-            run_tile(&t, least(io->dk - a, rows));
-        }
-    }
+    advance_state(io, len, state, tiles, keep, false, &tiled);
+}
+
+/* Gates are summed once, and values packed once where one panel has all. */
+static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
+                        const struct xl_mlstm_state *state,
+                        const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    struct tiled tiled = carve_tiled(scratch, len, io->dk);
+    bool has_values =
+        io->dv <= tiles->av_columns && io->dv <= tiles->atb_columns;
+    if (len == 0)
+        return;
+    write_outputs(io, len, state, tiles, &tiled);
+    float keep = weigh_end(len, state, &tiled.work);
+    advance_state(io, len, state, tiles, keep, has_values, &tiled);
 }
 
 /* -- the variant ---------------------------------------------------------- */
@@ -337,6 +376,7 @@ static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
         .step16 = run_step16,                                                 \
         .chunk_output = output_chunk,                                         \
         .chunk_state = advance_chunk,                                         \
+        .chunk = whole_chunk,                                                 \
     }
 /* clang-format on */
 

@@ -216,13 +216,12 @@ static inline void weigh_all(const struct xl_mlstm_io *io, size_t len,
 
 /* -- state ---------------------------------------------------------------- */
 
-/* weight[t] = exp(c_t + total - m'); returns the start state's factor. */
-static inline float weigh_state(const struct xl_mlstm_io *io, size_t len,
-                                const struct xl_mlstm_state *state,
-                                struct work *work)
+/* weight[t] = exp(c_t + total - m') from sums of gates; returns the start
+ * state's factor. */
+static inline float weigh_end(size_t len, const struct xl_mlstm_state *state,
+                              const struct work *work)
 {
     double before = (double)*state->m;
-    sum_gates(io, len, before, work);
     *state->m = (float)work->m[len - 1];
     double end = work->total - (double)*state->m;
     for (size_t t = 0; t < len; t += XL_WIDE)
@@ -230,6 +229,14 @@ static inline float weigh_state(const struct xl_mlstm_io *io, size_t len,
             work->weight + t,
             xl_wide_exp(xl_wide_load(work->c + t) + xl_wide_set1(end)));
     return (float)exp(before + end);
+}
+
+static inline float weigh_state(const struct xl_mlstm_io *io, size_t len,
+                                const struct xl_mlstm_state *state,
+                                struct work *work)
+{
+    sum_gates(io, len, (double)*state->m, work);
+    return weigh_end(len, state, work);
 }
 
 /* Four chains of sums: one would wait for its own additions. */

@@ -39,6 +39,7 @@ struct xl_mlstm_io {
     float *h; /* [len][dv] */
     size_t h_stride;
     float eps;
+    size_t ahead; /* tokens behind these whose rows are asked for; or 0 */
 };
 
 /* A view of one head's state. */
@@ -86,7 +87,17 @@ struct xl_cell {
     void (*chunk_state)(const struct xl_mlstm_io *io, size_t len,
                         const struct xl_mlstm_state *state,
                         const struct xl_mlstm_tiles *tiles, float *scratch);
+
+    /* Both, with the same bits; NULL where nothing is gained. */
+    void (*chunk)(const struct xl_mlstm_io *io, size_t len,
+                  const struct xl_mlstm_state *state,
+                  const struct xl_mlstm_tiles *tiles, float *scratch);
 };
+
+/* h and state of one chunk, by `chunk` or by the two before it. */
+void xl_cell_chunk(const struct xl_cell *cell, const struct xl_mlstm_io *io,
+                   size_t len, const struct xl_mlstm_state *state,
+                   const struct xl_mlstm_tiles *tiles, float *scratch);
 
 const struct xl_cell *xl_cell_get(enum xl_cell_id id);
 

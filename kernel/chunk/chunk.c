@@ -91,8 +91,9 @@ void xl_chunk_advance(const struct xl_chunk_spec *spec,
 {
     struct xl_mlstm_io io = xl_chunk_io(spec, job, head, tokens.begin);
     size_t len = tokens.end - tokens.begin;
-    spec->cell->chunk_output(&io, len, state, &spec->tiles, scratch);
-    spec->cell->chunk_state(&io, len, state, &spec->tiles, scratch);
+    size_t left = job->tokens - tokens.end;
+    io.ahead = left < len ? left : len;
+    xl_cell_chunk(spec->cell, &io, len, state, &spec->tiles, scratch);
 }
 
 size_t xl_chunk_lines(size_t nbytes)

@@ -56,8 +56,8 @@ XL_INLINE void xl_tile_group(const struct xl_tiles *t, const unsigned char *a,
         _mm512_storeu_ps(out + i / 2 * out_row + i % 2 * XL_TILE_ROWS, sums[i]);
 }
 
-static inline void xl_tile_multiply(const struct xl_tiles *t, float *out,
-                                    size_t out_row)
+XL_ALONE void xl_tile_multiply(const struct xl_tiles *t, float *out,
+                               size_t out_row)
 {
     for (size_t r = 0; r < XL_TILE_BLOCK; r += XL_TILE_GROUP)
         xl_tile_group(

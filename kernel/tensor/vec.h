@@ -29,11 +29,14 @@ enum {
 };
 
 /* Kernels take their block shape as constant arguments, which is only worth
- * anything when the call is gone: the size heuristics must not decide. */
+ * anything when the call is gone: the size heuristics must not decide. A loop
+ * that needs all registers stands alone. */
 #if defined(__GNUC__)
 #define XL_INLINE static inline __attribute__((always_inline))
+#define XL_ALONE  static __attribute__((noinline))
 #else
 #define XL_INLINE static inline
+#define XL_ALONE  static
 #endif
 
 /* The loop below is written out early, so that an array of sums that it walks

@@ -32,12 +32,9 @@ static void call_step(void *ctx, size_t n)
 static void call_chunk(void *ctx, size_t n)
 {
     const struct job *j = ctx;
-    for (size_t i = 0; i < n; i++) {
-        j->cell->chunk_output(&j->io, j->tokens, &j->state, &j->tiles,
-                              j->scratch);
-        j->cell->chunk_state(&j->io, j->tokens, &j->state, &j->tiles,
-                             j->scratch);
-    }
+    for (size_t i = 0; i < n; i++)
+        xl_cell_chunk(j->cell, &j->io, j->tokens, &j->state, &j->tiles,
+                      j->scratch);
 }
 
 static enum xl_status make_job(struct job *j, const struct xl_cell *cell,
