@@ -98,14 +98,15 @@ bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w)
     return gemm && gemm->finishes && gemm->x_row_bytes;
 }
 
-/* m counts all rows that are left: the last ones alone are padded. */
+/* m is more than these rows: those that pad a block of the engine's are another
+ * share's, or go nowhere. */
 void xl_piece_pack(const struct xl_share *share, const struct xl_matrix *w,
                    const struct xl_gemm_piece *piece, void *to)
 {
     const struct xl_stage *s = share->stage;
     const struct xl_gemm *gemm = packing_engine(s, w);
     size_t row = share->first + piece->row;
-    struct xl_gemm_job job = { .m = s->rows - row,
+    struct xl_gemm_job job = { .m = piece->rows + 1,
                                .k = w->in,
                                .x = piece->sums,
                                .ldx = XL_PACK_LANES,
