@@ -269,8 +269,9 @@ static void short_samples_have_no_shares(struct xl_test *t)
 
 static void this_process_can_be_probed(struct xl_test *t)
 {
+    struct xl_fastest fastest = { 0 };
     struct xl_probe probe;
-    xl_probe_start(&probe);
+    xl_probe_start(&probe, &fastest);
     struct xl_disturbance d = xl_probe_stop(&probe);
     for (size_t i = 0; i < XL_DIRT_COUNT; i++)
         XL_CHECK(t, !d.has[i] || (isfinite(d.value[i]) && d.value[i] >= 0));
@@ -415,7 +416,10 @@ static void a_batch_shares_the_weights(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_plan_make(&plan, model, &params, &err), XL_OK, &err);
     XL_CHECK_STATUS(t, xl_state_init(&state, config, &err), XL_OK, &err);
     for (size_t batch = 0; batch < 9 && plan; batch++) {
-        struct xl_trial_load load = { prompt, PROMPT, NEW, batch };
+        struct xl_trial_load load = { .prompt = prompt,
+                                      .n_prompt = PROMPT,
+                                      .new_tokens = NEW,
+                                      .batch = batch };
         struct xl_bench_needs needs[XL_SPEED_COUNT];
         struct xl_run_sample sample;
         double n = batch ? (double)batch : 1;

@@ -123,6 +123,7 @@ struct bench {
         double load_s;
     } plans[LIVE_PLANS];
     size_t n_plans;
+    struct xl_fastest fastest;
 };
 
 /* -- arguments ------------------------------------------------------------ */
@@ -260,7 +261,8 @@ static enum xl_status add_cells(struct bench *b, const struct xl_opts *opts,
             .workload = { .prompt = b->prompt,
                           .n_prompt = n_prompt,
                           .new_tokens = b->news[i / b->n_batches],
-                          .batch = b->batches[i % b->n_batches] },
+                          .batch = b->batches[i % b->n_batches],
+                          .fastest = &b->fastest },
             .load_s = b->load_s + p->load_s,
         };
     return XL_OK;
@@ -432,7 +434,8 @@ static enum xl_status run_duel(struct bench *b, struct xl_err *err)
         .workload = { .prompt = b->prompt,
                       .n_prompt = b->prompts[0],
                       .new_tokens = b->news[0],
-                      .batch = b->batches[0] },
+                      .batch = b->batches[0],
+                      .fastest = &b->fastest },
         .progress = show_progress,
         .progress_ctx = b,
     };
@@ -472,7 +475,8 @@ static enum xl_status run_where(struct bench *b, struct xl_err *err)
     return xl_bench_where(b->ctx, b->session.model, b->plans[0].plan,
                           &(struct xl_trial_load){ .prompt = b->prompt,
                                                    .n_prompt = b->prompts[0],
-                                                   .new_tokens = b->news[0] },
+                                                   .new_tokens = b->news[0],
+                                                   .fastest = &b->fastest },
                           err);
 }
 

@@ -46,6 +46,7 @@ struct server {
     struct xl_state state;
     struct xl_ids prompt;
     struct xl_trial_load workload;
+    struct xl_fastest fastest;
     size_t judge_tokens;
     struct xl_panel *panel; /* made by the first judge request */
     char *judge_folder;     /* of kept reference logits; heap or NULL */
@@ -154,7 +155,8 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
     XL_TRY(xl_session_check_ids(&s->session, &s->prompt, err));
     s->workload = (struct xl_trial_load){ .prompt = s->prompt.data,
                                           .n_prompt = s->prompt.n,
-                                          .new_tokens = (size_t)new_tokens };
+                                          .new_tokens = (size_t)new_tokens,
+                                          .fastest = &s->fastest };
     s->judge_tokens = (size_t)judge_tokens;
     answer(done_json());
     return XL_OK;

@@ -79,6 +79,7 @@ struct runner {
     struct xl_micro_call calls[XL_MICRO_VARIANTS];
     size_t per_sample[XL_MICRO_VARIANTS];
     size_t repeats;
+    struct xl_fastest fastest;
 };
 
 static double time_calls(const struct xl_micro_call *call, size_t n)
@@ -126,7 +127,7 @@ static enum xl_status make_calls(struct runner *r, struct xl_err *err)
 static void take_sample(struct runner *r, size_t at)
 {
     struct xl_probe probe;
-    xl_probe_start(&probe);
+    xl_probe_start(&probe, &r->fastest);
     double ns = time_calls(&r->calls[at], r->per_sample[at]);
     struct xl_disturbance d = xl_probe_stop(&probe);
     xl_samples_add(

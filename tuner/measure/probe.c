@@ -4,7 +4,8 @@
  * below five ticks they are not reported. The run-queue wait of our threads
  * counts in nanoseconds and sees every neighbour that takes a core of ours, so
  * it is what tells on short samples. The kernel files a wait when the thread
- * gets to run again. */
+ * gets to run again. Cores are slow before they have work, so a frequency
+ * counts as the fastest only when it was read right after. */
 #include "tuner/measure/probe.h"
 
 #include <dirent.h>
@@ -16,7 +17,8 @@
 
 enum {
     LEAST_TICKS = 5,
-    FEW_SWITCHES = 3 /* so few disturb no sample, however short */
+    LEAST_STALL_NS = 20000000, /* the kernel weighs stalls by its ticks */
+    FEW_SWITCHES = 3           /* so few disturb no sample, however short */
 };
 
 static const struct {
@@ -80,15 +82,34 @@ static bool read_wait(uint64_t *ns)
     return any;
 }
 
+static void read_stalls(struct xl_probe *probe)
+{
+    static const char *const paths[XL_STALL_COUNT] = {
+        [XL_STALL_MEMORY] = "/proc/pressure/memory",
+        [XL_STALL_IO] = "/proc/pressure/io",
+    };
+    for (size_t i = 0; i < XL_STALL_COUNT; i++)
+        probe->has_stall[i] =
+            xl_sysread_stall_file(paths[i], &probe->stall_us[i]);
+}
+
+static struct xl_frequency read_frequency(void)
+{
+    return xl_sysread_frequency("/proc/self/task", "/sys/devices/system/cpu");
+}
+
 static int64_t involuntary_switches(void)
 {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-void xl_probe_start(struct xl_probe *probe)
+void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest)
 {
-    *probe = (struct xl_probe){ 0 };
+    *probe = (struct xl_probe){ .fastest = fastest };
+    if (fastest)
+        probe->frequency = read_frequency();
+    read_stalls(probe);
     probe->has_stat = read_stat(probe);
     probe->has_wait = read_wait(&probe->wait_ns);
     probe->switches = involuntary_switches();
@@ -100,6 +121,42 @@ static void put(struct xl_disturbance *d, enum xl_dirt id, double value)
 {
     d->has[id] = true;
     d->value[id] = value > 0.0 ? value : 0.0;
+}
+
+/* More stall than time is no reading. */
+static void put_stalls(struct xl_disturbance *d, const struct xl_probe *start,
+                       const struct xl_probe *end)
+{
+    static const enum xl_dirt ids[XL_STALL_COUNT] = {
+        [XL_STALL_MEMORY] = XL_DIRT_MEMORY,
+        [XL_STALL_IO] = XL_DIRT_IO,
+    };
+    double wall = (double)(end->wall_ns - start->wall_ns);
+    for (size_t i = 0; i < XL_STALL_COUNT && wall >= LEAST_STALL_NS; i++) {
+        if (!start->has_stall[i] || !end->has_stall[i] ||
+            end->stall_us[i] < start->stall_us[i])
+            continue;
+        double share =
+            (double)(end->stall_us[i] - start->stall_us[i]) * 1e3 / wall;
+        if (share < 2.0)
+            put(d, ids[i], share);
+    }
+}
+
+static void put_frequency(struct xl_disturbance *d,
+                          const struct xl_probe *start,
+                          const struct xl_probe *end)
+{
+    size_t cores = end->frequency.cores;
+    if (!start->fastest || start->frequency.khz <= 0 || cores == 0)
+        return;
+    if (cores >= XL_FASTEST_CORES)
+        cores = XL_FASTEST_CORES - 1;
+    double *fastest = &start->fastest->khz[cores];
+    double mean = (start->frequency.khz + end->frequency.khz) / 2;
+    if (end->frequency.khz > *fastest)
+        *fastest = end->frequency.khz;
+    put(d, XL_DIRT_FREQUENCY, 1.0 - mean / *fastest);
 }
 
 struct xl_disturbance xl_probe_between(const struct xl_probe *start,
@@ -114,6 +171,8 @@ struct xl_disturbance xl_probe_between(const struct xl_probe *start,
     if (start->has_wait && end->has_wait && wall > 0 &&
         end->wait_ns >= start->wait_ns)
         put(&d, XL_DIRT_WAIT, (double)(end->wait_ns - start->wait_ns) / wall);
+    put_stalls(&d, start, end);
+    put_frequency(&d, start, end);
     if (!start->has_stat || !end->has_stat ||
         end->all_ticks < start->all_ticks + LEAST_TICKS)
         return d;
@@ -134,6 +193,9 @@ struct xl_disturbance xl_probe_stop(const struct xl_probe *probe)
                             .switches = involuntary_switches() };
     end.has_stat = read_stat(&end);
     end.has_wait = read_wait(&end.wait_ns);
+    read_stalls(&end);
+    if (probe->fastest)
+        end.frequency = read_frequency();
     return xl_probe_between(probe, &end);
 }
 

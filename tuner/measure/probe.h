@@ -4,7 +4,7 @@
  * much for the sample to count as quiet.
  *
  *     struct xl_probe probe;
- *     xl_probe_start(&probe);
+ *     xl_probe_start(&probe, &fastest);
  *     ... measured work ...
  *     struct xl_disturbance d = xl_probe_stop(&probe);
  *     unsigned dirt = xl_disturbance_dirt(&d); // 0 = quiet
@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tuner/measure/sysread.h"
+
 enum xl_dirt {
 #define XL_DIRT(id, name, most, what) XL_DIRT_##id,
 #include "tuner/measure/dirt.def"
@@ -23,8 +25,31 @@ enum xl_dirt {
     XL_DIRT_COUNT
 };
 
+/* What tasks stall for, as files of /proc/pressure. Waiting for a
+ * processor is not among them: run_queue_wait tells it of our threads alone. */
+enum xl_stall {
+    XL_STALL_MEMORY,
+    XL_STALL_IO,
+    XL_STALL_COUNT
+};
+
+enum {
+    XL_FASTEST_CORES = 64
+};
+
+/* Highest frequencies seen right after work, by the number of cores at work
+ * (the last for more): a lone core may run faster than all together. Begins
+ * with zeros; one for all samples of a process. */
+struct xl_fastest {
+    double khz[XL_FASTEST_CORES];
+};
+
 /* Counters of one moment; a test may fill them in. */
 struct xl_probe {
+    struct xl_fastest *fastest; /* NULL = frequency is not graded */
+    struct xl_frequency frequency;
+    bool has_stall[XL_STALL_COUNT];
+    uint64_t stall_us[XL_STALL_COUNT]; /* of the whole machine */
     bool has_stat, has_wait;
     uint64_t busy_ticks, steal_ticks, all_ticks; /* of the whole machine */
     uint64_t own_ns;                             /* processor time of ours */
@@ -39,10 +64,11 @@ struct xl_disturbance {
     int64_t ctx_switches;
 };
 
-void xl_probe_start(struct xl_probe *probe);
+/* Neither takes part in what is timed between them. */
+void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest);
 struct xl_disturbance xl_probe_stop(const struct xl_probe *probe);
 
-/* What happened between two moments. */
+/* What happened between two moments; start->fastest learns from the end. */
 struct xl_disturbance xl_probe_between(const struct xl_probe *start,
                                        const struct xl_probe *end);
 

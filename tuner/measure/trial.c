@@ -128,7 +128,7 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
     struct xl_memory memory;
     struct xl_probe probe;
     *sample = (struct xl_run_sample){ .prompt_tokens = workload->n_prompt };
-    xl_probe_start(&probe);
+    xl_probe_start(&probe, workload->fastest);
     XL_TRY(workload->batch > 1
                ? run_batch(plan, model, workload, sample, err)
                : run_one(plan, model, state, workload, sample, err));

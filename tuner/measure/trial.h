@@ -14,12 +14,14 @@
 
 #include "kernel/base/err.h"
 #include "kernel/model/plan.h"
+#include "tuner/measure/probe.h"
 #include "tuner/measure/runner.h"
 
 struct xl_trial_load {
     const int32_t *prompt;       /* [n_prompt] */
     size_t n_prompt, new_tokens; /* 0 new tokens = prefill alone */
     size_t batch;                /* sequences decoded at once; 0 = one */
+    struct xl_fastest *fastest;  /* of the process; NULL = not graded */
 };
 
 /* Runs it once; fills everything of sample but rep and side. */

@@ -102,6 +102,7 @@ static enum xl_status hold_on_prompt(const struct xl_recheck *r,
                                      .is_challenge = true,
                                      .value = value_of,
                                      .value_ctx = (void *)(size_t)objective };
+    struct xl_fastest fastest = { 0 };
     struct xl_rng rng;
     enum xl_status rc;
     int32_t *prompt = xl_alloc_zero(n, sizeof *prompt);
@@ -111,9 +112,9 @@ static enum xl_status hold_on_prompt(const struct xl_recheck *r,
     for (size_t i = 0; i < n; i++)
         prompt[i] =
             (int32_t)xl_rng_below(&rng, xl_model_config(r->model)->vocab);
-    job.workload = (struct xl_trial_load){ .prompt = prompt,
-                                           .n_prompt = n,
-                                           .new_tokens = NEW };
+    job.workload = (struct xl_trial_load){
+        .prompt = prompt, .n_prompt = n, .new_tokens = NEW, .fastest = &fastest
+    };
     XL_TRY_DONE(rc, xl_plan_make(&job.plans[0], r->model, &sides[0], err));
     XL_TRY_DONE(rc, xl_plan_make(&job.plans[1], r->model, &sides[1], err));
     rc = hold(&job, end, err);
