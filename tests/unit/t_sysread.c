@@ -249,7 +249,8 @@ static void slow_cores_disturb(struct xl_test *t)
     XL_CHECK_EQ(t, slowed(&fastest, 2, 3000, 3000), 0);
     XL_CHECK_EQ(t, slowed(&fastest, 2, 2800, 2800), 0); /* 7 % */
     XL_CHECK_EQ(t, slowed(&fastest, 2, 2600, 2600), slow);
-    XL_CHECK_EQ(t, slowed(&fastest, 2, 3000, 2300), slow); /* in the middle */
+    XL_CHECK_EQ(t, slowed(&fastest, 2, 3000, 2300), slow); /* from now on */
+    XL_CHECK_EQ(t, slowed(&fastest, 2, 2300, 3000), slow); /* until now */
     XL_CHECK_EQ(t, slowed(&fastest, 2, 3000, 3000), 0);
     XL_CHECK_EQ(t, slowed(&fastest, 2, 4000, 4000), 0);
     XL_CHECK_EQ(t, slowed(&fastest, 2, 3000, 3000), slow);
