@@ -20,9 +20,11 @@
 #include "tuner/space/param_space.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/finish.h"
+#include "tuner/sweep/patience.h"
 
 enum {
-    REPEATS = 3
+    REPEATS = 3,
+    LOG = 60 /* trials of a search that is written down */
 };
 
 static double speed_of(const struct xl_fake *fake, const struct xl_params *p)
@@ -256,6 +258,217 @@ static void failures_cost_one_row(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+/* -- patience -------------------------------------------------------------- */
+
+/* The value of each trial in order; NaN = it has none. */
+struct log {
+    double values[LOG + 1];
+    size_t n, n_recalled;
+};
+
+static void write_log(void *ctx, const struct xl_sweep_news *news)
+{
+    struct log *log = ctx;
+    bool is_ok = news->outcome == XL_RUN_OK;
+    if (log->n <= LOG)
+        log->values[log->n++] = is_ok ? news->value : (double)NAN;
+    log->n_recalled += news->from_store;
+}
+
+/* How a counter of results without a better one may go wrong. */
+enum fault {
+    RIGHT,
+    SKIPS_FAILURES,  /* counts measured ones only */
+    NEVER_RESETS,    /* counts all */
+    RESETS_BY_ANY,   /* measured one, better or not */
+    RESETS_TOO_SOON, /* by gains below what can be resolved */
+    FAULTS
+};
+
+/* Where a search that has this before it must end; 0 = nowhere. */
+static size_t end_of(const struct log *log, size_t patience, double least,
+                     enum fault fault)
+{
+    double mark = -1e300;
+    size_t in_vain = 0;
+    for (size_t i = 0; i < log->n; i++) {
+        double v = log->values[i];
+        double bar = mark + (fault == RESETS_TOO_SOON ? 0 : least) * fabs(mark);
+        bool is_better = isfinite(v) && (mark == -1e300 || v > bar);
+        in_vain += !(fault == SKIPS_FAILURES && !isfinite(v));
+        if (is_better)
+            mark = v;
+        if ((is_better && fault != NEVER_RESETS) ||
+            (fault == RESETS_BY_ANY && isfinite(v)))
+            in_vain = 0;
+        if (patience && in_vain >= patience)
+            return i + 1;
+    }
+    return 0;
+}
+
+static enum xl_sweep_end search_with(struct xl_sweep_bench *b, const char *file,
+                                     size_t budget, size_t patience,
+                                     double least, struct log *log)
+{
+    struct xl_sweep_start s;
+    enum xl_sweep_end end = XL_END_STOPPED;
+    *log = (struct log){ .n = 0 };
+    if (open_start(b, &s, file, "random", budget)) {
+        s.sweep.patience = patience;
+        s.sweep.resolvable = least;
+        s.sweep.news = write_log;
+        s.sweep.news_ctx = log;
+        end = xl_sweep_start_search(b, &s);
+    }
+    xl_sweep_start_close(&s);
+    return end;
+}
+
+/* It ends after exactly so many in vain, failures among them, and one that is
+ * better starts the count anew; counters that are wrong in any of four ways
+ * would end elsewhere. */
+static void ends_when_nothing_gets_better(struct xl_test *t)
+{
+    static const double leasts[] = { 0, 0.1, 0.5, 2 };
+    struct xl_sweep_bench b;
+    struct log whole, log;
+    size_t told[FAULTS] = { 0 };
+    char file[32];
+    if (!open_bench(&b, t))
+        return;
+    b.fake.noise = 0.02;
+    b.fake.crash_chunk = 96;
+    b.fake.lying_chunk = 64;
+    enum xl_sweep_end end = search_with(&b, "all.db", LOG, 0, 0, &whole);
+    XL_CHECK_EQ(t, end, XL_END_BUDGET); /* 0 never ends it */
+    XL_CHECK_EQ(t, whole.n, LOG);
+    for (size_t k = 0; k < 4; k++)
+        for (size_t n = 1; n < 40; n += 2) {
+            size_t at = end_of(&whole, n, leasts[k], RIGHT);
+            snprintf(file, sizeof file, "%zu-%zu.db", k, n);
+            end = search_with(&b, file, LOG, n, leasts[k], &log);
+            XL_CHECK_EQ(t, log.n, at && at < LOG ? at : LOG);
+            XL_CHECK_EQ(t, end, at && at < LOG ? XL_END_STALL : XL_END_BUDGET);
+            for (int f = 1; f < FAULTS; f++)
+                told[f] += end_of(&whole, n, leasts[k], (enum fault)f) != at;
+        }
+    for (int f = 1; f < FAULTS; f++)
+        XL_CHECK(t, told[f] > 0);
+    /* Where both are true, the budget is said. */
+    size_t at = end_of(&whole, 3, 0, RIGHT);
+    XL_CHECK(t, at > 3);
+    end = search_with(&b, "both.db", at, 3, 0, &log);
+    XL_CHECK_EQ(t, end, XL_END_BUDGET);
+    xl_sweep_bench_close(&b);
+}
+
+/* Nothing runs at all: that is in vain too. */
+static void failures_alone_end_it(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct log log;
+    if (xl_sweep_bench_open(&b, t,
+                            "{\"params\": {\"chunk_size\": [48], "
+                            "\"heads_per_band\": [1, 2], "
+                            "\"workers\": [1, 2, 3]}}",
+                            NULL)) {
+        b.fake.crash_chunk = 48;
+        XL_CHECK_EQ(t, search_with(&b, "a.db", 0, 4, 0, &log), XL_END_STALL);
+        XL_CHECK_EQ(t, log.n, 4);
+        XL_CHECK_EQ(t, b.fake.samples, 0);
+    }
+    xl_sweep_bench_close(&b);
+}
+
+/* Stopped anywhere and started again, it ends at the same trial, and once more
+ * it measures nothing; with more patience it goes on. */
+static void patience_outlives_a_stop(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct log whole, log;
+    size_t starts = 0, patience = 6;
+    enum xl_sweep_end end = XL_END_STOPPED;
+    if (!open_bench(&b, t))
+        return;
+    b.fake.noise = 0.02;
+    b.fake.crash_chunk = 96;
+    end = search_with(&b, "whole.db", LOG, patience, 0, &whole);
+    XL_CHECK_EQ(t, end, XL_END_STALL);
+    size_t all = b.fake.samples;
+    b.fake.samples = 0;
+    for (b.fake.stop_after = 1; starts < all; b.fake.stop_after += 2) {
+        starts++;
+        end = search_with(&b, "pieces.db", LOG, patience, 0, &log);
+        if (end != XL_END_STOPPED)
+            break;
+    }
+    XL_CHECK(t, starts > 3);
+    XL_CHECK_EQ(t, end, XL_END_STALL);
+    XL_CHECK_EQ(t, b.fake.samples, all);
+    XL_CHECK_EQ(t, log.n, whole.n);
+    for (size_t i = 0; i < log.n && i < whole.n; i++)
+        XL_CHECK(t, log.values[i] == whole.values[i] ||
+                        (isnan(log.values[i]) && isnan(whole.values[i])));
+    b.fake.stop_after = 0;
+    end = search_with(&b, "pieces.db", LOG, patience, 0, &log);
+    XL_CHECK_EQ(t, end, XL_END_STALL);
+    XL_CHECK_EQ(t, log.n_recalled, whole.n);
+    XL_CHECK_EQ(t, b.fake.samples, all);
+    end = search_with(&b, "pieces.db", LOG, patience + 5, 0, &log);
+    XL_CHECK(t, log.n >= whole.n + 5 && log.n_recalled == whole.n);
+    xl_sweep_bench_close(&b);
+}
+
+/* The counter alone: small gains add up, and of several objectives one that is
+ * better in any is. */
+static void patience_counts(struct xl_test *t)
+{
+    static const struct {
+        double values[2];
+        size_t n, since;
+    } steps[] = {
+        { { 100 }, 1, 0 },     { { 101 }, 1, 1 },    { { 102 }, 1, 2 },
+        { { 102.5 }, 1, 0 },   { { 104 }, 1, 1 },    { { 0 }, 0, 2 },
+        { { 104.5 }, 1, 3 },   { { 106 }, 1, 0 },    { { -5 }, 1, 1 },
+        { { (double)NAN }, 1, 2 }, { { 106 }, 1, 3 },
+    }, fronts[] = {
+        { { 100, -10 }, 2, 0 }, { { 90, -9 }, 2, 0 },  { { 90, -10 }, 2, 1 },
+        { { 100, -9.5 }, 2, 0 }, { { 101, -9.4 }, 2, 1 }, { { 80, -9 }, 2, 2 },
+        { { 80, -8 }, 2, 0 },
+    };
+    struct xl_patience one = { .most = 3, .least = 0.02 }, two = one;
+    struct xl_patience never = { .least = 0 };
+    struct xl_err err = { 0 };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        const double *values = steps[i].n ? steps[i].values : NULL;
+        XL_CHECK_STATUS(t, xl_patience_tell(&one, values, 1, &err), XL_OK,
+                        &err);
+        XL_CHECK_EQ(t, one.since, steps[i].since);
+        XL_CHECK(t, xl_patience_is_out(&one) == (steps[i].since >= 3));
+        XL_CHECK_STATUS(t, xl_patience_tell(&never, values, 1, &err), XL_OK,
+                        &err);
+        XL_CHECK(t, !xl_patience_is_out(&never));
+    }
+    for (size_t i = 0; i < sizeof fronts / sizeof *fronts; i++) {
+        XL_CHECK_STATUS(t, xl_patience_tell(&two, fronts[i].values, 2, &err),
+                        XL_OK, &err);
+        XL_CHECK_EQ(t, two.since, fronts[i].since);
+    }
+    xl_patience_release(&one);
+    xl_patience_release(&two);
+    xl_patience_release(&never);
+}
+
+static void says_why_it_ended(struct xl_test *t)
+{
+    char text[80];
+    XL_CHECK_TEXT(t, xl_sweep_end_text(XL_END_STALL, 30, text, sizeof text),
+                  "no better one in the last 30 configurations");
+    XL_CHECK_TEXT(t, xl_sweep_end_text(XL_END_SPACE, 30, text, sizeof text),
+                  "the whole space is measured");
+}
+
 /* -- the finish ------------------------------------------------------------ */
 
 static void promotes_the_best_that_passes(struct xl_test *t)
@@ -356,6 +569,11 @@ const struct xl_test_case xl_suite_sweep[] = {
     { "resumes_to_the_same_end", resumes_to_the_same_end },
     { "killed_it_ends_the_same", killed_it_ends_the_same },
     { "failures_cost_one_row", failures_cost_one_row },
+    { "ends_when_nothing_gets_better", ends_when_nothing_gets_better },
+    { "failures_alone_end_it", failures_alone_end_it },
+    { "patience_outlives_a_stop", patience_outlives_a_stop },
+    { "patience_counts", patience_counts },
+    { "says_why_it_ended", says_why_it_ended },
     { "promotes_the_best_that_passes", promotes_the_best_that_passes },
     { "the_unproved_are_measured_and_lose",
       the_unproved_are_measured_and_lose },

@@ -200,12 +200,20 @@ static enum xl_status tidy(const struct job *job, struct xl_err *err)
     return XL_OK;
 }
 
+/* A run that is taken up again has its own words, but for when to end. */
+static const struct xl_opts *words_on(const struct job *job,
+                                      enum xl_sweep_opt opt)
+{
+    bool is_new = xl_opt_given(&job->ctx->opts, XL_GROUP_OWN, opt);
+    return is_new ? &job->ctx->opts : job->setup.opts;
+}
+
 static void set_pace(struct job *job)
 {
     struct xl_pace *pace = &job->pace;
-    xl_pace_init(
-        pace, pace->start_ns,
-        xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIME_BUDGET));
+    xl_pace_init(pace, pace->start_ns,
+                 xl_opt_real(words_on(job, XL_SWEEP_TIME_BUDGET), XL_GROUP_OWN,
+                             XL_SWEEP_TIME_BUDGET));
     pace->duel_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS);
     pace->grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE);
 }
@@ -286,10 +294,10 @@ static enum xl_status end_status(const struct job *job,
     return XL_OK;
 }
 
-/* run_meta.json with what the machine could resolve; end NULL = not yet. */
+/* run_meta.json with the machine's grades and why it ended; NULL = not yet. */
 static enum xl_status note_grades(struct job *job,
                                   const struct xl_machine_grade *end,
-                                  struct xl_err *err)
+                                  const char *why, struct xl_err *err)
 {
     cJSON *machine = cJSON_CreateObject();
     cJSON_AddItemToObject(machine, "start", xl_machine_grade_json(&job->grade));
@@ -297,6 +305,9 @@ static enum xl_status note_grades(struct job *job,
         cJSON_AddItemToObject(machine, "end", xl_machine_grade_json(end));
     cJSON_DeleteItemFromObjectCaseSensitive(job->meta, "machine");
     cJSON_AddItemToObject(job->meta, "machine", machine);
+    cJSON_DeleteItemFromObjectCaseSensitive(job->meta, "end");
+    if (why)
+        cJSON_AddStringToObject(job->meta, "end", why);
     return save_meta(job, err);
 }
 
@@ -316,7 +327,7 @@ static enum xl_status grade_machine(struct job *job,
     if (!job->ctx->quiet && grading.rounds)
         fprintf(stderr, "machine  %s\n",
                 xl_machine_grade_text(&job->grade, text, sizeof text));
-    return note_grades(job, NULL, err);
+    return note_grades(job, NULL, NULL, err);
 }
 
 static struct xl_race_rules race_rules(const struct job *job)
@@ -369,6 +380,8 @@ static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
         .anchor = has_anchor ? base : NULL,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .pace = &job->pace,
+        .patience = (size_t)xl_opt_int(words_on(job, XL_SWEEP_PATIENCE),
+                                       XL_GROUP_OWN, XL_SWEEP_PATIENCE),
         .heard = job->heard,
         .stop = xl_stop_signal(),
         .to_params = to_params,
@@ -402,7 +415,7 @@ static struct xl_finish make_finish(struct job *job,
 
 static enum xl_status report(struct job *job,
                              const struct xl_verdicts *verdicts,
-                             enum xl_sweep_end end, struct xl_err *err)
+                             const char *end, struct xl_err *err)
 {
     struct xl_sweep_report report = { .run_dir = job->run_dir,
                                       .space = job->setup.space,
@@ -410,7 +423,7 @@ static enum xl_status report(struct job *job,
                                       .verdicts = verdicts,
                                       .end = end,
                                       .grade = &job->grade };
-    XL_TRY(note_grades(job, &verdicts->grade, err));
+    XL_TRY(note_grades(job, &verdicts->grade, end, err));
     XL_TRY(job->ctx->json ? xl_sweep_print_json(&report, err)
                           : xl_sweep_print(&report, err));
     XL_TRY(tell_insight(job, err));
@@ -426,6 +439,8 @@ static enum xl_status search(struct job *job, struct xl_sweep *sweep,
         .quiet = job->ctx->quiet,
         .deadline_ns = job->pace.end_ns,
     };
+    if (job->grade.letter != '-')
+        sweep->resolvable = job->grade.resolvable;
     xl_sweep_progress_start(&job->progress);
     enum xl_status rc = xl_sweep_search(sweep, end, err);
     xl_sweep_progress_clear(&job->progress);
@@ -439,6 +454,7 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     enum xl_sweep_end end = XL_END_BUDGET;
     struct xl_race_rules rules = race_rules(job);
     struct xl_race race;
+    char why[80];
     job->heard = cJSON_CreateObject();
     struct xl_sweep sweep = make_sweep(job, &base, &race);
     xl_plan_canonical(sweep.config, &base);
@@ -452,7 +468,8 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     if (rc == XL_EINTERRUPTED)
         return stopped(job, err);
     XL_TRY(rc);
-    return report(job, &verdicts, end, err);
+    xl_sweep_end_text(end, sweep.patience, why, sizeof why);
+    return report(job, &verdicts, why, err);
 }
 
 static void close_job(struct job *job)

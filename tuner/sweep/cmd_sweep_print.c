@@ -191,8 +191,7 @@ static enum xl_status print_counts(const struct xl_sweep_report *r,
     xl_buf_printf(out,
                   "measured %zu configurations, %zu of them dropped early; "
                   "%zu failed; %s\n",
-                  v->n_ok, v->n_dropped, v->n_failed,
-                  xl_sweep_end_text(r->end));
+                  v->n_ok, v->n_dropped, v->n_failed, r->end);
     xl_buf_printf(out, "judged   %zu passed, %zu refused, %zu not proved",
                   v->n_passed, v->n_refused, v->n_unproved);
     if (v->n_unheard)
@@ -286,7 +285,7 @@ enum xl_status xl_sweep_print_json(const struct xl_sweep_report *r,
     const struct xl_verdicts *v = r->verdicts;
     cJSON *o = cJSON_CreateObject();
     xl_json_add_string(o, "run", r->run_dir);
-    cJSON_AddStringToObject(o, "end", xl_sweep_end_text(r->end));
+    cJSON_AddStringToObject(o, "end", r->end);
     cJSON_AddNumberToObject(o, "measured", (double)v->n_ok);
     cJSON_AddNumberToObject(o, "dropped", (double)v->n_dropped);
     cJSON_AddNumberToObject(o, "failed", (double)v->n_failed);

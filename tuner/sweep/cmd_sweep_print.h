@@ -12,7 +12,7 @@ struct xl_sweep_report {
     const struct xl_param_space *space;
     struct xl_store *store;
     const struct xl_verdicts *verdicts;
-    enum xl_sweep_end end;
+    const char *end;                      /* why the search ended */
     const struct xl_machine_grade *grade; /* of the machine at the start */
 };
 enum xl_status xl_sweep_print(const struct xl_sweep_report *report,

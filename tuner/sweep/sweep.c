@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
@@ -14,20 +15,27 @@
 #include "kernel/model/plan.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/attempt.h"
+#include "tuner/sweep/patience.h"
 
 /* A sweep may be killed and resumed as often as its user likes: only trials
  * that end the evaluator are failures, and those are recorded at once. */
 #define MOST_ATTEMPTS ((int64_t)1 << 40)
 
-const char *xl_sweep_end_text(enum xl_sweep_end end)
+const char *xl_sweep_end_text(enum xl_sweep_end end, size_t patience, char *out,
+                              size_t room)
 {
     static const char *const texts[] = {
         [XL_END_BUDGET] = "the budget is spent",
         [XL_END_SPACE] = "the whole space is measured",
         [XL_END_TIME] = "the time is up",
+        [XL_END_STALL] = "no better one in the last",
         [XL_END_STOPPED] = "stopped by a signal",
     };
-    return texts[end];
+    if (end == XL_END_STALL)
+        snprintf(out, room, "%s %zu configurations", texts[end], patience);
+    else
+        snprintf(out, room, "%s", texts[end]);
+    return out;
 }
 
 enum xl_status xl_sweep_params(const char *cfg, struct xl_params *params,
@@ -187,6 +195,19 @@ bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end)
     return false;
 }
 
+/* What the race dropped is no better one, unless it may be so in another
+ * objective than the race runs by. */
+static enum xl_status tell_patience(const struct xl_sweep *sweep,
+                                    struct xl_patience *patience,
+                                    const struct xl_sweep_news *news,
+                                    struct xl_err *err)
+{
+    size_t n = xl_objective_count(sweep->objective);
+    bool counts = news->outcome == XL_RUN_OK && isfinite(news->value) &&
+                  (n > 1 || !news->is_dropped);
+    return xl_patience_tell(patience, counts ? news->values : NULL, n, err);
+}
+
 static enum xl_status tell(const struct xl_sweep *sweep,
                            const struct xl_ask *ask,
                            const struct xl_sweep_news *news, struct xl_err *err)
@@ -204,15 +225,16 @@ static enum xl_status tell(const struct xl_sweep *sweep,
     return xl_strategy_tell(sweep->strategy, ask->point, &outcome, err);
 }
 
-/* The best value so far, and its standard error as a share of it. */
+/* What the search has come to so far. */
 struct record {
-    double value, share;
+    struct lineage lineage;
+    double best, share; /* the best value, and its standard error as a share */
+    struct xl_patience patience;
 };
 
 /* One point, from proposal to telling. */
 static enum xl_status run_point(const struct xl_sweep *sweep,
-                                struct lineage *lineage,
-                                const struct xl_ask *ask, struct record *best,
+                                const struct xl_ask *ask, struct record *record,
                                 struct xl_err *err)
 {
     struct xl_params params;
@@ -224,20 +246,23 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
         .params = &params,
         .reason = reason,
         .value = (double)NAN,
-        .best = best->value,
+        .best = record->best,
     };
     sweep->to_params(sweep->params_ctx, ask->point, &params);
-    XL_TRY(propose(sweep, lineage, ask, &params, &ref, err));
-    XL_TRY(note_trial(lineage, ask->code, ref.trial, err));
+    XL_TRY(propose(sweep, &record->lineage, ask, &params, &ref, err));
+    XL_TRY(note_trial(&record->lineage, ask->code, ref.trial, err));
     if (ref.existed && !is_waiting(ref.state))
         XL_TRY(xl_attempt_recall(sweep, &ref, &news, err));
     else
         XL_TRY(xl_attempt_run(sweep, ref.trial, &params, &news, reason, err));
-    if (isfinite(news.value) && !(news.value <= best->value))
-        *best = (struct record){ news.value, news.share };
-    news.best = best->value;
-    news.best_share = best->share;
+    if (isfinite(news.value) && !(news.value <= record->best)) {
+        record->best = news.value;
+        record->share = news.share;
+    }
+    news.best = record->best;
+    news.best_share = record->share;
     XL_TRY(tell(sweep, ask, &news, err));
+    XL_TRY(tell_patience(sweep, &record->patience, &news, err));
     if (sweep->news)
         sweep->news(sweep->news_ctx, &news);
     return XL_OK;
@@ -246,8 +271,10 @@ static enum xl_status run_point(const struct xl_sweep *sweep,
 enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
                                enum xl_sweep_end *end, struct xl_err *err)
 {
-    struct lineage lineage = { 0 };
-    struct record best = { (double)NAN, 0 };
+    struct record record = {
+        .best = (double)NAN,
+        .patience = { .most = sweep->patience, .least = sweep->resolvable },
+    };
     enum xl_status rc = xl_store_reap(sweep->store, NULL, err);
     while (rc == XL_OK && !xl_sweep_is_over(sweep, end)) {
         struct xl_ask ask;
@@ -258,14 +285,19 @@ enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
             *end = ask.end == XL_ASK_SPACE ? XL_END_SPACE : XL_END_BUDGET;
             break;
         }
-        rc = run_point(sweep, &lineage, &ask, &best, err);
+        if (xl_patience_is_out(&record.patience)) {
+            *end = XL_END_STALL;
+            break;
+        }
+        rc = run_point(sweep, &ask, &record, err);
     }
     if (rc == XL_EINTERRUPTED) {
         if (!xl_sweep_is_over(sweep, end))
             *end = XL_END_STOPPED;
         rc = XL_OK;
     }
-    xl_free(lineage.codes);
-    xl_free(lineage.trials);
+    xl_free(record.lineage.codes);
+    xl_free(record.lineage.trials);
+    xl_patience_release(&record.patience);
     return rc;
 }

@@ -52,9 +52,11 @@ struct xl_sweep {
     const struct xl_params *anchor; /* canonical; NULL = drift stays in */
     size_t anchor_every;            /* repetitions; 0 = no anchor */
     struct xl_pace *pace;           /* of the time budget; NULL = no end */
+    size_t patience;   /* trials without a better one; 0 = any number */
+    double resolvable; /* by the machine, relative: a gain up to it is none */
     cJSON *heard; /* an object: what the whole judge passed in this process, by
                      configuration; NULL = ask it again at the end */
-    const atomic_int *stop;         /* not 0 = end after the sample in flight */
+    const atomic_int *stop; /* not 0 = end after the sample in flight */
     /* Turns a point into tunables; ctx is params_ctx. */
     void (*to_params)(void *ctx, const uint32_t *point,
                       struct xl_params *params);
@@ -67,9 +69,12 @@ enum xl_sweep_end {
     XL_END_BUDGET,  /* all trials of the budget are done */
     XL_END_SPACE,   /* the whole space is measured */
     XL_END_TIME,    /* the deadline passed */
+    XL_END_STALL,   /* so many trials brought nothing better (patience.h) */
     XL_END_STOPPED, /* a signal */
 };
-const char *xl_sweep_end_text(enum xl_sweep_end end);
+/* Why it ended, as a clause; patience as the sweep had it. Returns out. */
+const char *xl_sweep_end_text(enum xl_sweep_end end, size_t patience, char *out,
+                              size_t room);
 
 enum xl_status xl_sweep_search(const struct xl_sweep *sweep,
                                enum xl_sweep_end *end, struct xl_err *err);
