@@ -45,6 +45,24 @@ says "--resume $(echo $dir/*)"
 run sweep --resume "$(echo $dir/*)" --time-budget 60
 check "exit code $rc" test "$rc" -eq 4 -o "$rc" -eq 0
 
+# -- nothing gets better -------------------------------------------------------
+
+# ends N: summary and run_meta.json say that N in a row were no better.
+ends() {
+    tr -s '\n ' ' ' <out >words
+    check "the summary says something else" has words "no better one in the last $1 configurations"
+    check "run_meta.json says something else" has "$(echo $dir/*/run_meta.json)" \
+        "\"no better one in the last $1 configurations\""
+}
+
+dir=stall
+run "$@" --space all.json --log-dir $dir --trials 72 --patience 3
+code 0
+ends 3
+run sweep --resume "$(echo $dir/*)" --patience 5
+code 0
+ends 5
+
 # -- what goes wrong around it -------------------------------------------------
 
 run "$@" --space one.json --log-dir held
