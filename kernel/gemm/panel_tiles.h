@@ -32,7 +32,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernel/gemm/gemm.h"
+#include "kernel/gemm/gemm_int.h"
 #include "kernel/gemm/panel_bf16.h"
 #include "kernel/gemm/panel_store.h"
 #include "kernel/gemm/tiles.h"
@@ -374,5 +374,46 @@ static size_t tiles_scratch_floats(size_t k)
     size_t w_bytes = 2 * xl_pack_groups(k) * (size_t)TILE_BYTES;
     return SUM_FLOATS + (X_BYTES + w_bytes) / sizeof(float) + 16;
 }
+
+/* -- the engine ------------------------------------------------------------ */
+
+static const char *why_not(void)
+{
+    const char *why = xl_gemm_avx512bf16.why_not();
+    return why ? why : tiles_why_not();
+}
+
+static size_t scratch_floats(size_t k)
+{
+    size_t few = xl_gemm_avx512bf16.scratch_floats(k);
+    size_t tiles = tiles_scratch_floats(k);
+    return few > tiles ? few : tiles;
+}
+
+static void run(const struct xl_gemm_job *job)
+{
+    if (job->m < LEAST_ROWS)
+        xl_gemm_avx512bf16.run(job);
+    else if (job->n_begin < job->n_end)
+        run_tiles(job);
+}
+
+/* clang-format off */
+#define XL_GEMM_OF_TILES(engine, what)                                        \
+    {                                                                         \
+        .name = engine,                                                       \
+        .summary = what,                                                      \
+        .reads_packed =                                                       \
+            1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,     \
+        .few_rows = LEAST_ROWS - 1, /* as avx512bf16 */                       \
+        .why_not = why_not,                                                   \
+        .scratch_floats = scratch_floats,                                     \
+        .x_bytes = x_bytes,                                                   \
+        .pack_x = pack_x,                                                     \
+        .x_row_bytes = x_row_bytes,                                           \
+        .finishes = true,                                                     \
+        .run = run,                                                           \
+    }
+/* clang-format on */
 
 #endif
