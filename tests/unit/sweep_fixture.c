@@ -389,3 +389,67 @@ void xl_sweep_start_print(struct xl_sweep_bench *b, struct xl_sweep_start *s,
     XL_CHECK_STATUS(b->t, xl_query_trials(s->store, 0, print_trial, out, &err),
                     XL_OK, &err);
 }
+
+/* -- whole sweeps --------------------------------------------------------- */
+
+const char xl_sweep_even_space[] =
+    "{\"params\": {\"chunk_size\": [8, 16, 24, 32, 40, 48, 56, 72, 80, 96],"
+    " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
+    " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
+
+void xl_fake_begin(struct xl_fake *fake, uint64_t seed)
+{
+    fake->seed = seed;
+    fake->noise = 0.02;
+    fake->ramp = 0.05;
+    fake->wander = 0.0005; /* 3 % in a sweep */
+    fake->disturbed = 0.05;
+    fake->now_ns = 0;
+    fake->walk = 0;
+}
+
+bool xl_fake_is_fast(const struct xl_fake *fake, const struct xl_params *params)
+{
+    return memcmp(params->value, fake->fast.value, sizeof params->value) == 0;
+}
+
+double xl_fake_one_is_faster(const struct xl_fake *fake,
+                             const struct xl_params *params)
+{
+    return xl_fake_is_fast(fake, params) ? 1000.0 * fake->gain : 1000.0;
+}
+
+void xl_sweep_bench_single_out(struct xl_sweep_bench *b, uint64_t seed,
+                               double gain)
+{
+    uint32_t point[XL_SPACE_DIMS];
+    struct xl_rng rng;
+    xl_rng_seed(&rng, seed + 1000);
+    xl_space_sample(xl_param_space_space(b->space), &rng, point);
+    xl_param_space_params(b->space, point, &b->fake.fast);
+    b->fake.gain = gain;
+}
+
+void xl_sweep_bench_sweep(struct xl_sweep_bench *b, uint64_t seed,
+                          struct xl_verdicts *v)
+{
+    struct xl_sweep_start s;
+    char file[32];
+    snprintf(file, sizeof file, "sweep%zu.db", b->sweeps++);
+    struct xl_sweep_plan plan = { .file = file,
+                                  .mode = "random",
+                                  .budget = XL_SWEEP_EVEN,
+                                  .repeats = 5,
+                                  .most = 20,
+                                  .anchor_every = 4,
+                                  .seed = seed,
+                                  .in_memory = true };
+    *v = (struct xl_verdicts){ 0 };
+    if (xl_sweep_start_open(b, &s, &plan) &&
+        xl_sweep_start_grade(b, &s, XL_SWEEP_GRADING)) {
+        xl_sweep_start_search(b, &s);
+        xl_sweep_start_finish(b, &s, 0, v);
+        XL_CHECK(b->t, v->n_ok >= XL_SWEEP_EVEN && v->winner > 0);
+    }
+    xl_sweep_start_close(&s);
+}

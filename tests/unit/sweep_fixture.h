@@ -65,7 +65,8 @@ struct xl_sweep_bench {
     struct xl_param_space *space;
     struct xl_objective *objective;
     struct xl_fake fake;
-    bool forgets; /* what the judge has passed */
+    size_t sweeps; /* whole ones so far */
+    bool forgets;  /* what the judge has passed */
     bool is_modest;
     bool publishes; /* to XLTUNE_PROFILES */
 };
@@ -105,6 +106,34 @@ enum xl_sweep_end xl_sweep_start_search(struct xl_sweep_bench *b,
                                         struct xl_sweep_start *s);
 void xl_sweep_start_finish(struct xl_sweep_bench *b, struct xl_sweep_start *s,
                            size_t rounds, struct xl_verdicts *v);
+
+/* -- whole sweeps over configurations that are alike ---------------------- */
+
+enum {
+    XL_SWEEP_EVEN = 500,  /* configurations, none of them the defaults */
+    XL_SWEEP_GRADING = 16 /* rounds of a grade */
+};
+extern const char xl_sweep_even_space[];
+
+/* A machine at its beginning: noise of 2 %, speeds that wander and rise, one
+ * repetition in twenty slowed by a neighbour. */
+void xl_fake_begin(struct xl_fake *fake, uint64_t seed);
+
+bool xl_fake_is_fast(const struct xl_fake *fake,
+                     const struct xl_params *params);
+
+/* A speed: 1000 tokens a second, and gain times that of the one singled out. */
+double xl_fake_one_is_faster(const struct xl_fake *fake,
+                             const struct xl_params *params);
+
+/* Singles one configuration of the space out, another for each seed. */
+void xl_sweep_bench_single_out(struct xl_sweep_bench *b, uint64_t seed,
+                               double gain);
+
+/* One sweep over the even space by `random`, from the grade to best.json, on
+ * the machine as it is set. */
+void xl_sweep_bench_sweep(struct xl_sweep_bench *b, uint64_t seed,
+                          struct xl_verdicts *v);
 
 /* All trials of a store as text: configuration, state, value, samples. */
 void xl_sweep_start_print(struct xl_sweep_bench *b, struct xl_sweep_start *s,

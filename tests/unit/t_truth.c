@@ -12,20 +12,6 @@
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/sweep/rounds.h"
 
-enum {
-    SPACE = 500,
-    REPEATS = 5,
-    MOST = 20,
-    ANCHOR = 4,
-    GRADE = 16
-};
-
-/* 500 configurations, none of them the defaults. */
-static const char even_space[] =
-    "{\"params\": {\"chunk_size\": [8, 16, 24, 32, 40, 48, 56, 72, 80, 96],"
-    " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
-    " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
-
 /* The first seed less one: XL_TEST_SEED=1000 repeats it all on others, and
  * prints what was counted. */
 static uint64_t base_seed(void)
@@ -46,54 +32,19 @@ static size_t seeds(size_t full)
     return getenv("XL_TEST_SMALL") ? full / 5 : full;
 }
 
-static void set_machine(struct xl_fake *fake, uint64_t seed)
-{
-    fake->seed = seed;
-    fake->noise = 0.02;
-    fake->ramp = 0.05;
-    fake->wander = 0.0005; /* 3 % in a sweep */
-    fake->disturbed = 0.05;
-    fake->now_ns = 0;
-    fake->walk = 0;
-}
-
-/* One sweep over the even space, from the grade to best.json. */
-static void sweep_once(struct xl_sweep_bench *b, uint64_t seed,
-                       const char *mode, struct xl_verdicts *v)
-{
-    struct xl_sweep_start s;
-    char file[32];
-    snprintf(file, sizeof file, "%s-%d.db", mode, (int)seed);
-    struct xl_sweep_plan plan = { .file = file,
-                                  .mode = mode,
-                                  .budget = SPACE,
-                                  .repeats = REPEATS,
-                                  .most = MOST,
-                                  .anchor_every = ANCHOR,
-                                  .seed = seed,
-                                  .in_memory = true };
-    *v = (struct xl_verdicts){ 0 };
-    set_machine(&b->fake, seed);
-    if (xl_sweep_start_open(b, &s, &plan) &&
-        xl_sweep_start_grade(b, &s, GRADE)) {
-        xl_sweep_start_search(b, &s);
-        xl_sweep_start_finish(b, &s, 0, v);
-        XL_CHECK(b->t, v->n_ok >= SPACE && v->winner > 0);
-    }
-    xl_sweep_start_close(&s);
-}
-
 static void identical_ones_promote_nothing(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t promoted = 0, n = seeds(100);
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
-    XL_CHECK_EQ(t, xl_space_count(xl_param_space_space(b.space)), SPACE);
+    XL_CHECK_EQ(t, xl_space_count(xl_param_space_space(b.space)),
+                XL_SWEEP_EVEN);
     for (uint64_t i = 1; i <= n; i++) {
         uint64_t seed = base_seed() + i;
         struct xl_verdicts v;
-        sweep_once(&b, seed, "random", &v);
+        xl_fake_begin(&b.fake, seed);
+        xl_sweep_bench_sweep(&b, seed, &v);
         promoted += v.proved;
         XL_CHECK(t, v.proved || v.is_default);
     }
@@ -102,41 +53,25 @@ static void identical_ones_promote_nothing(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
-static bool is_same(const struct xl_params *a, const struct xl_params *b)
+static void single_out(struct xl_sweep_bench *b, uint64_t seed, double gain)
 {
-    return memcmp(a->value, b->value, sizeof a->value) == 0;
-}
-
-static double one_is_faster(const struct xl_fake *fake,
-                            const struct xl_params *params)
-{
-    return is_same(params, &fake->fast) ? 1000.0 * fake->gain : 1000.0;
-}
-
-/* Another one for each seed. */
-static void choose_fast(struct xl_sweep_bench *b, uint64_t seed, double gain)
-{
-    uint32_t point[XL_SPACE_DIMS];
-    struct xl_rng rng;
-    xl_rng_seed(&rng, seed + 1000);
-    xl_space_sample(xl_param_space_space(b->space), &rng, point);
-    xl_param_space_params(b->space, point, &b->fake.fast);
-    b->fake.speed = one_is_faster;
-    b->fake.gain = gain;
+    xl_sweep_bench_single_out(b, seed, gain);
+    b->fake.speed = xl_fake_one_is_faster;
 }
 
 static void a_true_gain_is_promoted(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t promoted = 0, wrong = 0, n = seeds(100);
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
     for (uint64_t i = 1; i <= n; i++) {
         uint64_t seed = base_seed() + i;
         struct xl_verdicts v;
-        choose_fast(&b, seed, 1.03);
-        sweep_once(&b, seed, "random", &v);
-        bool is_found = is_same(&v.params, &b.fake.fast);
+        single_out(&b, seed, 1.03);
+        xl_fake_begin(&b.fake, seed);
+        xl_sweep_bench_sweep(&b, seed, &v);
+        bool is_found = xl_fake_is_fast(&b.fake, &v.params);
         promoted += v.proved && is_found;
         wrong += v.proved && !is_found;
     }
@@ -160,7 +95,7 @@ static void duel_once(struct xl_sweep_bench *b, uint64_t seed,
     };
     struct xl_rounds rounds = { .name = XL_ROUNDS_DUEL,
                                 .sides = { side, &b->base } };
-    set_machine(&b->fake, seed);
+    xl_fake_begin(&b->fake, seed);
     b->fake.ramp = seed % 2 ? 2.0 : -0.9; /* per hour; a duel takes a minute */
     *end = (struct xl_rounds_end){ .outcome = XL_RUN_FAILED };
     if (xl_sweep_start_open(b, &s, &plan))
@@ -179,7 +114,7 @@ static void a_program_is_no_faster_than_itself(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t wrong = 0, wrong_value = 0, n = seeds(400);
-    if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, "balanced"))
         return;
     for (uint64_t i = 1; i <= n; i++) {
         uint64_t seed = base_seed() + i;
@@ -204,9 +139,9 @@ static void a_slower_program_is_found_out(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t seen = 0, n = seeds(50);
-    if (!xl_sweep_bench_open(&b, t, even_space, "balanced"))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, "balanced"))
         return;
-    choose_fast(&b, 1, 1.0 / 1.03);
+    single_out(&b, 1, 1.0 / 1.03);
     for (uint64_t i = 1; i <= n; i++) {
         uint64_t seed = base_seed() + i;
         struct xl_rounds_end end;

@@ -12,13 +12,6 @@
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/sweep/rounds.h"
 
-enum {
-    SPACE = 500,
-    REPEATS = 5,
-    MOST = 20,
-    ANCHOR = 4,
-    GRADE = 16
-};
 #define SLOW 0.6
 
 /* A repetition takes half a second, a trial three, a sweep half an hour or
@@ -28,12 +21,6 @@ enum {
     N_STAYS = sizeof stays_s / sizeof *stays_s,
     LONG_STAYS = 2 /* the first of those in which a gain can be found */
 };
-
-/* 500 configurations, none of them the defaults. */
-static const char even_space[] =
-    "{\"params\": {\"chunk_size\": [8, 16, 24, 32, 40, 48, 56, 72, 80, 96],"
-    " \"prefill_block\": [64, 128, 192, 256, 320, 384, 448, 576, 640, 704],"
-    " \"tile_av\": [\"4x8\", \"4x16\", \"4x32\", \"8x8\", \"8x16\"]}}";
 
 /* Seeds of each stay. A hundred take minutes: docs/measuring.md has what they
  * come to. */
@@ -46,13 +33,7 @@ static size_t seeds(void)
 
 static void set_machine(struct xl_fake *fake, uint64_t seed, double stay_s)
 {
-    fake->seed = seed;
-    fake->noise = 0.02;
-    fake->ramp = 0.05;
-    fake->wander = 0.0005;
-    fake->disturbed = 0.05;
-    fake->now_ns = 0;
-    fake->walk = 0;
+    xl_fake_begin(fake, seed);
     fake->slow = SLOW;
     fake->dwell_s = stay_s;
     fake->flip_ns = 0;
@@ -99,17 +80,6 @@ static double never_faster(const struct xl_fake *fake,
     return 1000.0 * level_with(follows_any(fake, p), 1.0);
 }
 
-static bool is_same(const struct xl_params *a, const struct xl_params *b)
-{
-    return memcmp(a->value, b->value, sizeof a->value) == 0;
-}
-
-static double one_is_faster(const struct xl_fake *fake,
-                            const struct xl_params *p)
-{
-    return is_same(p, &fake->fast) ? 1000.0 * fake->gain : 1000.0;
-}
-
 /* All of the space is another kind than the defaults: faster, and half as
  * much touched by the slow mode. */
 static double follows_kind(const struct xl_fake *fake,
@@ -117,7 +87,7 @@ static double follows_kind(const struct xl_fake *fake,
 {
     if (is_default(p))
         return 1.0;
-    return is_same(p, &fake->fast) ? 0.5 : 0.3 + 0.4 * lot_of(p);
+    return xl_fake_is_fast(fake, p) ? 0.5 : 0.3 + 0.4 * lot_of(p);
 }
 
 static double one_of_a_kind(const struct xl_fake *fake,
@@ -126,48 +96,16 @@ static double one_of_a_kind(const struct xl_fake *fake,
     if (is_default(p))
         return 1000.0;
     double level = level_with(follows_kind(fake, p), 0.5);
-    return 1300.0 * level * (is_same(p, &fake->fast) ? fake->gain : 1.0);
+    return 1300.0 * level * (xl_fake_is_fast(fake, p) ? fake->gain : 1.0);
 }
 
-/* Another one for each seed. */
-static void choose_fast(struct xl_sweep_bench *b, uint64_t seed)
+static void begin(struct xl_sweep_bench *b, uint64_t seed, double stay_s)
 {
-    uint32_t point[XL_SPACE_DIMS];
-    struct xl_rng rng;
-    xl_rng_seed(&rng, seed + 1000);
-    xl_space_sample(xl_param_space_space(b->space), &rng, point);
-    xl_param_space_params(b->space, point, &b->fake.fast);
-    b->fake.gain = 1.03;
+    set_machine(&b->fake, seed, stay_s);
+    xl_sweep_bench_single_out(b, seed, 1.03);
 }
 
 /* -- sweeps --------------------------------------------------------------- */
-
-/* One sweep over the even space, from the grade to best.json. */
-static void sweep_once(struct xl_sweep_bench *b, uint64_t seed, double stay_s,
-                       struct xl_verdicts *v)
-{
-    struct xl_sweep_start s;
-    char file[48];
-    snprintf(file, sizeof file, "m%d-%d.db", (int)stay_s, (int)seed);
-    struct xl_sweep_plan plan = { .file = file,
-                                  .mode = "random",
-                                  .budget = SPACE,
-                                  .repeats = REPEATS,
-                                  .most = MOST,
-                                  .anchor_every = ANCHOR,
-                                  .seed = seed,
-                                  .in_memory = true };
-    *v = (struct xl_verdicts){ 0 };
-    set_machine(&b->fake, seed, stay_s);
-    choose_fast(b, seed);
-    if (xl_sweep_start_open(b, &s, &plan) &&
-        xl_sweep_start_grade(b, &s, GRADE)) {
-        xl_sweep_start_search(b, &s);
-        xl_sweep_start_finish(b, &s, 0, v);
-        XL_CHECK(b->t, v->n_ok >= SPACE && v->winner > 0);
-    }
-    xl_sweep_start_close(&s);
-}
 
 struct tally {
     size_t n, promoted, found;
@@ -179,9 +117,10 @@ static void add_stay(struct xl_sweep_bench *b, double stay_s,
     size_t n = seeds(), promoted = 0, found = 0;
     for (uint64_t seed = 1; seed <= n; seed++) {
         struct xl_verdicts v;
-        sweep_once(b, seed, stay_s, &v);
+        begin(b, seed, stay_s);
+        xl_sweep_bench_sweep(b, seed, &v);
         promoted += v.proved;
-        found += v.proved && is_same(&v.params, &b->fake.fast);
+        found += v.proved && xl_fake_is_fast(&b->fake, &v.params);
     }
     if (getenv("XL_TEST_FULL"))
         fprintf(stderr, "%s, stays of %g s: %zu of %zu promoted, %zu found\n",
@@ -207,7 +146,7 @@ static void identical_ones_promote_nothing(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     struct tally tally = { 0 };
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
     for (size_t i = 0; i < N_STAYS; i++)
         add_stay(&b, stays_s[i], &tally);
@@ -219,7 +158,7 @@ static void what_is_never_faster_is_not_promoted(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     struct tally tally = { 0 };
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
     b.fake.speed = never_faster;
     b.fake.follows = follows_any;
@@ -233,9 +172,9 @@ static void a_true_gain_is_promoted(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     struct tally tally = { 0 };
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
-    b.fake.speed = one_is_faster;
+    b.fake.speed = xl_fake_one_is_faster;
     for (size_t i = LONG_STAYS; i < N_STAYS; i++)
         add_stay(&b, stays_s[i], &tally);
     XL_CHECK(t, are_most(tally.found, tally.n));
@@ -247,7 +186,7 @@ static void the_best_of_another_kind_is_found(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     struct tally tally = { 0 };
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
     b.fake.speed = one_of_a_kind;
     b.fake.follows = follows_kind;
@@ -284,13 +223,13 @@ static void duels_hold(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t n = 8 * seeds(), wrong = 0, seen = 0, all = 0, sure = 0;
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
-    b.fake.speed = one_is_faster;
+    b.fake.speed = xl_fake_one_is_faster;
     for (size_t i = 0; i < N_STAYS; i++) {
         for (uint64_t seed = 1; seed <= n; seed++, all++) {
             struct xl_rounds_end end;
-            choose_fast(&b, seed);
+            xl_sweep_bench_single_out(&b, seed, 1.03);
             duel_once(&b, seed, stays_s[i], &b.base, &end);
             wrong += end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_FASTER ||
                      end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_SLOWER;
@@ -318,9 +257,9 @@ static void the_grade_is_true(struct xl_test *t)
 {
     struct xl_sweep_bench b;
     size_t n = 8 * seeds(), all = 0, seen = 0, jumps = 0, told = 0;
-    if (!xl_sweep_bench_open(&b, t, even_space, NULL))
+    if (!xl_sweep_bench_open(&b, t, xl_sweep_even_space, NULL))
         return;
-    b.fake.speed = one_is_faster;
+    b.fake.speed = xl_fake_one_is_faster;
     for (size_t i = 1; i < N_STAYS; i++)
         for (uint64_t seed = 1; seed <= n; seed++, all++) {
             struct xl_sweep_start s;
@@ -332,17 +271,17 @@ static void the_grade_is_true(struct xl_test *t)
             struct xl_sweep_plan plan = {
                 .file = file, .mode = "random", .repeats = 1, .in_memory = true
             };
-            choose_fast(&b, seed);
-            set_machine(&b.fake, seed, stays_s[i]);
+            begin(&b, seed, stays_s[i]);
             xl_sweep_start_open(&b, &s, &plan);
-            xl_sweep_start_grade(&b, &s, GRADE);
+            xl_sweep_start_grade(&b, &s, XL_SWEEP_GRADING);
             bool has_jumped = b.fake.flips == 2; /* one is the beginning */
             jumps += has_jumped && stays_s[i] > 3;
             told += has_jumped && stays_s[i] > 3 && s.grade.swing > 0.3;
             b.fake.gain = 1.0 + 2.0 * s.grade.resolvable;
             struct xl_rounds rounds = { .name = XL_ROUNDS_DUEL,
                                         .sides = { &b.fake.fast, &b.base },
-                                        .rules = { .rounds = GRADE } };
+                                        .rules = { .rounds =
+                                                       XL_SWEEP_GRADING } };
             XL_CHECK_STATUS(t, xl_rounds_run(&s.sweep, &rounds, &end, &err),
                             XL_OK, &err);
             seen += end.duel.verdicts[XL_DUEL_VALUE] == XL_DUEL_FASTER;
