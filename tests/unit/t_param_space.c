@@ -240,6 +240,40 @@ static void bounds_choose_values(struct xl_test *t)
     XL_CHECK(t, strstr(err.message, "set by a flag"));
 }
 
+/* Whoever names an end wants it tried, whether a step ends there or not. */
+static void ranges_reach_their_ends(struct xl_test *t)
+{
+    static const char ragged[] =
+        "{\"params\": {\"chunk_size\": {\"min\": 8, \"max\": 30, \"step\": 8},"
+        " \"prefill_block\": {\"min\": 48, \"max\": 100, \"scale\": "
+        "\"log2\"}, \"workers\": {\"min\": 2, \"max\": 2}}}";
+    struct xl_params base;
+    xl_params_init(&base);
+    struct xl_param_space_options o = options_of(&base);
+    o.bounds[XL_BOUND_CHUNK_SIZE] = (struct xl_bounds){ 8, 64 };
+    struct xl_param_space *ps = make(t, &o);
+    if (ps) {
+        const struct xl_dim *chunks = dim_of(ps, XL_PARAM_CHUNK_SIZE);
+        XL_CHECK_EQ(t, chunks->n, 5); /* 8 24 40 56 64 */
+        XL_CHECK_TEXT(t, chunks->labels[3], "56");
+        XL_CHECK_TEXT(t, chunks->labels[4], "64");
+        xl_param_space_free(ps);
+    }
+    o.bounds[XL_BOUND_CHUNK_SIZE] = (struct xl_bounds){ 0, 0 };
+    o.file = write_file(t, ragged, sizeof ragged - 1);
+    ps = make(t, &o);
+    if (ps) {
+        const struct xl_dim *chunks = dim_of(ps, XL_PARAM_CHUNK_SIZE);
+        const struct xl_dim *blocks = dim_of(ps, XL_PARAM_PREFILL_BLOCK);
+        XL_CHECK_EQ(t, chunks->n, 4); /* 8 16 24 30 */
+        XL_CHECK_TEXT(t, chunks->labels[3], "30");
+        XL_CHECK_EQ(t, blocks->n, 3); /* 48 96 100 */
+        XL_CHECK_TEXT(t, blocks->labels[2], "100");
+        XL_CHECK_EQ(t, dim_of(ps, XL_PARAM_WORKERS)->n, 1);
+        xl_param_space_free(ps);
+    }
+}
+
 static const char whole[] =
     "{\n  \"params\": {\n"
     "    \"chunk_size\": {\"min\": 16, \"max\": 128, \"step\": 16},\n"
@@ -545,6 +579,7 @@ const struct xl_test_case xl_suite_param_space[] = {
     { "points and values agree", points_and_values_agree },
     { "alike values are one", alike_values_are_one },
     { "bounds choose values", bounds_choose_values },
+    { "ranges reach their ends", ranges_reach_their_ends },
     { "files name the space", files_name_the_space },
     { "large spaces are drawn from", large_spaces_are_drawn_from },
     { "file faults have a place", file_faults_have_a_place },

@@ -131,12 +131,13 @@ enum xl_status xl_sweep_range(struct xl_param_space *ps, enum xl_param id,
                        "%s has more than %d values to sweep; "
                        "give a larger step",
                        name, XL_SPACE_VALUES);
-    size_t room = step ? (size_t)((hi - lo) / step) + 1 : 64;
+    size_t room = step ? (size_t)((hi - lo) / step) + 2 : 65;
     int64_t *values = xl_alloc_zero(room, sizeof *values);
     if (!values)
         return xl_fail(err, XL_ENOMEM, "no memory for a space");
-    for (int64_t v = lo; v <= hi && n < room; v += step ? step : v)
+    for (int64_t v = lo; v < hi; v += step ? step : v)
         values[n++] = v;
+    values[n++] = hi;
     enum xl_status rc = xl_sweep_set(ps, id, values, n, is_asked, err);
     xl_free(values);
     return rc;

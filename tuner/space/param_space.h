@@ -22,8 +22,9 @@
  *                   "backend": ["serial", "parallel"], "pin": "all" },
  *       "constraints": ["chunk_size <= 2 * prefill_block"] }
  *
- * Without step and scale a range follows the tunable's own scale. Constraints
- * may name any tunable; of tiles also "tile_av.rows" and "tile_av.columns".
+ * Without step and scale a range follows the tunable's own scale. Both ends
+ * belong to it, also where no step ends at the upper one. Constraints may name
+ * any tunable; of tiles also "tile_av.rows" and "tile_av.columns".
  * One thread at a time.
  */
 #ifndef XL_PARAM_SPACE_H

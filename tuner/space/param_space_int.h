@@ -52,7 +52,8 @@ enum xl_status xl_sweep_set(struct xl_param_space *ps, enum xl_param id,
                             const int64_t *values, size_t n, bool is_asked,
                             struct xl_err *err);
 
-/* lo, lo + step, ... up to hi; step 0 = powers of two times lo. */
+/* lo, lo + step, ... and hi, whether a step ends there or not; step 0 = powers
+ * of two times lo. */
 enum xl_status xl_sweep_range(struct xl_param_space *ps, enum xl_param id,
                               int64_t lo, int64_t hi, int64_t step,
                               bool is_asked, struct xl_err *err);
