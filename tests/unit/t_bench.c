@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench without a clock: lists and grids, what counts as disturbed, which
- * samples are used, which limit binds. No case asserts a speed of this machine.
- */
+ * samples are used. No case asserts a speed of this machine. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +9,7 @@
 #include "kernel/base/cmd.h"
 #include "kernel/run/session.h"
 #include "tests/harness/test.h"
-#include "tests/unit/checkpoint.h"
-#include "tuner/measure/bench.h"
 #include "tuner/measure/bench_grid.h"
-#include "tuner/measure/limits.h"
 #include "kernel/chunk/chunk.h"
 #include "tuner/measure/micro.h"
 #include "tuner/measure/probe.h"
@@ -340,111 +336,7 @@ static void noise_has_an_end(struct xl_test *t)
     xl_samples_release(&s);
 }
 
-/* -- limits --------------------------------------------------------------- */
-
-static void best_limit_counts(struct xl_test *t)
-{
-    struct xl_limit_log log = { .n = 3 };
-    for (size_t i = 0; i < 3; i++)
-        for (size_t k = 0; k < XL_LIMIT_COUNT; k++)
-            log.samples[i].value[k] = k == XL_LIMIT_TILE_BF16
-                                          ? (double)NAN
-                                          : 5.0 - fabs((double)i - 1);
-    struct xl_limits best = xl_limit_log_best(&log);
-    XL_CHECK_NEAR(t, best.value[XL_LIMIT_READ], 5, 0);
-    XL_CHECK(t, isnan(best.value[XL_LIMIT_TILE_BF16]));
-}
-
-static void buffer_beats_the_cache(struct xl_test *t)
-{
-    const uint64_t mib = 1 << 20, gib = 1 << 30;
-    XL_CHECK_EQ(t, xl_limits_buffer(0, 0), 256 * mib);
-    XL_CHECK_EQ(t, xl_limits_buffer(96 * mib, 64 * gib), 384 * mib);
-    XL_CHECK_EQ(t, xl_limits_buffer(480 * mib, 64 * gib), gib);
-    XL_CHECK_EQ(t, xl_limits_buffer(96 * mib, gib), 128 * mib);
-}
-
-/* The longer of the two bounds binds, and says which limit it is. */
-static void the_tighter_limit_binds(struct xl_test *t)
-{
-    struct xl_limits limits;
-    for (size_t k = 0; k < XL_LIMIT_COUNT; k++)
-        limits.value[k] = (double)NAN;
-    limits.value[XL_LIMIT_READ] = 10;
-    limits.value[XL_LIMIT_FMA] = 100;
-    struct xl_bench_needs needs = { .flops = 1e9,
-                                    .bytes = 1e9,
-                                    .flops_at = XL_LIMIT_FMA };
-    struct xl_bench_bound b = xl_bench_bound_of(&needs, &limits);
-    XL_CHECK_EQ(t, b.limit, XL_LIMIT_READ);
-    XL_CHECK_NEAR(t, b.seconds, 0.1, 1e-12);
-    needs.flops = 2e10;
-    b = xl_bench_bound_of(&needs, &limits);
-    XL_CHECK_EQ(t, b.limit, XL_LIMIT_FMA);
-    XL_CHECK_NEAR(t, b.seconds, 0.2, 1e-12);
-    limits.value[XL_LIMIT_READ_L3] = 1; /* measured: it counts instead */
-    b = xl_bench_bound_of(&needs, &limits);
-    XL_CHECK_EQ(t, b.limit, XL_LIMIT_READ_L3);
-    needs.flops_at = XL_LIMIT_TILE_BF16;
-    b = xl_bench_bound_of(&needs, &limits);
-    XL_CHECK_EQ(t, b.limit, XL_LIMIT_COUNT);
-    XL_CHECK(t, isnan(b.seconds));
-}
-
-/* What sequences share is needed once for all of them, what is their own once
- * for each; and as many tokens are counted as were decoded. */
-static void a_batch_shares_the_weights(struct xl_test *t)
-{
-    enum {
-        PROMPT = 5,
-        NEW = 4
-    };
-    static const int32_t prompt[PROMPT] = { 1, 2, 3, 4, 5 };
-    char dir[1024];
-    struct xl_err err = { 0 };
-    struct xl_model *model = NULL;
-    struct xl_plan *plan = NULL;
-    struct xl_state state;
-    struct xl_params params;
-    double bytes = 0, set = 0;
-    xl_params_init(&params);
-    if (!XL_CHECK_STATUS(
-            t, xl_model_open(&model, checkpoint_dir("tiny", dir), &err), XL_OK,
-            &err))
-        return;
-    const struct xl_config *config = xl_model_config(model);
-    XL_CHECK_STATUS(t, xl_plan_make(&plan, model, &params, &err), XL_OK, &err);
-    XL_CHECK_STATUS(t, xl_state_init(&state, config, &err), XL_OK, &err);
-    for (size_t batch = 0; batch < 9 && plan; batch++) {
-        struct xl_trial_load load = { .prompt = prompt,
-                                      .n_prompt = PROMPT,
-                                      .new_tokens = NEW,
-                                      .batch = batch };
-        struct xl_bench_needs needs[XL_SPEED_COUNT];
-        struct xl_run_sample sample;
-        double n = batch ? (double)batch : 1;
-        XL_CHECK_STATUS(t, xl_bench_needs_of(needs, plan, config, &load, &err),
-                        XL_OK, &err);
-        const struct xl_bench_needs *decode = &needs[XL_SPEED_DECODE];
-        if (batch == 0) {
-            bytes = decode->bytes; /* weights and the state twice */
-            set = decode->working_set;
-        }
-        double state_bytes = bytes - set, weights = set - state_bytes;
-        XL_CHECK(t, state_bytes > 0 && weights > 0);
-        XL_CHECK_NEAR(t, decode->bytes, weights / n + 2 * state_bytes, 1e-6);
-        XL_CHECK_NEAR(t, decode->working_set, weights + n * state_bytes, 1e-6);
-        XL_CHECK_STATUS(t,
-                        xl_trial_run(plan, model, &state, &load, &sample, &err),
-                        XL_OK, &err);
-        XL_CHECK_EQ(t, sample.decode_steps, (size_t)n * (NEW - 1));
-        XL_CHECK_EQ(t, sample.prompt_tokens, PROMPT);
-        XL_CHECK(t, sample.prefill_ns > 0 && sample.decode_ns > 0);
-    }
-    xl_state_release(&state);
-    xl_plan_free(plan);
-    xl_model_close(model);
-}
+/* -- kernels by themselves ------------------------------------------------ */
 
 static void shapes_are_read(struct xl_test *t)
 {
@@ -495,10 +387,6 @@ const struct xl_test_case xl_suite_bench[] = {
     { "this process can be probed", this_process_can_be_probed },
     { "disturbed samples are repeated", disturbed_samples_are_repeated },
     { "noise has an end", noise_has_an_end },
-    { "best limit counts", best_limit_counts },
-    { "buffer beats the cache", buffer_beats_the_cache },
-    { "the tighter limit binds", the_tighter_limit_binds },
-    { "a batch shares the weights", a_batch_shares_the_weights },
     { "shapes are read", shapes_are_read },
     { "layers are timed", layers_are_timed },
     { 0 },

@@ -206,20 +206,26 @@ static void fake_result(struct xl_bench_result *r, size_t i, struct xl_test *t)
         struct xl_speeds row =
             speeds(100.0 + (double)k, i ? (double)NAN : 1.0 / 3 + (double)k,
                    k == 2 ? 1u << XL_DIRT_STEAL : 0u);
+        row.of_limit[0] = 0.47 + 0.01 * (double)k; /* median without k 2: .51 */
+        row.of_limit[1] = i ? (double)NAN : row.of_limit[0];
         xl_samples_add(&r->samples, &row);
     }
     for (size_t k = 0; k < XL_SPEED_COUNT; k++) {
         xl_samples_estimate(&r->samples, 0, (enum xl_speed)k, 0.95,
                             &r->phases[k].tok_s, &err);
         r->phases[k].limit = k ? XL_LIMIT_READ : XL_LIMIT_FMA;
-        r->phases[k].fraction_of_limit = k && i ? (double)NAN : 0.5;
+        xl_samples_of_limit(&r->samples, (enum xl_speed)k, 0.95,
+                            &r->phases[k].of_limit, &err);
     }
     r->limits.request.workers = 2;
-    r->limits.n = 2;
-    for (size_t k = 0; k < XL_LIMIT_COUNT; k++) {
-        bool has = k == XL_LIMIT_READ || k == XL_LIMIT_FMA;
-        r->limits.samples[0].value[k] = has ? 10.0 : (double)NAN;
-        r->limits.samples[1].value[k] = has ? 12.5 : (double)NAN;
+    for (size_t j = 0; j < 2; j++) {
+        struct xl_limits limits;
+        for (size_t k = 0; k < XL_LIMIT_COUNT; k++)
+            limits.value[k] = k == XL_LIMIT_READ || k == XL_LIMIT_FMA
+                                  ? 10.0 + 2.5 * (double)j
+                                  : (double)NAN;
+        XL_CHECK_STATUS(t, xl_limit_log_add(&r->limits, &limits, &err), XL_OK,
+                        &err);
     }
 }
 
@@ -266,7 +272,12 @@ static void check_shape(struct xl_test *t, const cJSON *r)
             8);
         XL_CHECK(t, cJSON_GetArrayItem(ci, 0)->valuedouble <=
                         number_at(p, "tok_s", NULL));
-        XL_CHECK_NEAR(t, number_at(p, "fraction_of_limit", NULL), 0.5, 0);
+        XL_CHECK_NEAR(t, number_at(p, "fraction_of_limit", NULL), 0.51, 1e-12);
+        const cJSON *of = cJSON_GetObjectItemCaseSensitive(p, "fraction_ci");
+        XL_CHECK_NEAR(t, cJSON_GetArrayItem(of, 0)->valuedouble, 0.47, 1e-12);
+        XL_CHECK_NEAR(t, cJSON_GetArrayItem(of, 1)->valuedouble, 0.54, 1e-12);
+        of = cJSON_GetObjectItemCaseSensitive(p, "fractions");
+        XL_CHECK_EQ(t, cJSON_GetArraySize(of), 8);
         XL_CHECK_NEAR(t, number_at(p, "n", NULL), 7, 0);
     }
     XL_CHECK_TEXT(

@@ -18,8 +18,8 @@
 
 struct xl_bench_phase {
     struct xl_estimate tok_s;
-    enum xl_limit limit;      /* that it runs into; COUNT = unknown */
-    double fraction_of_limit; /* NaN = unknown */
+    enum xl_limit limit;         /* that it runs into; COUNT = unknown */
+    struct xl_estimate of_limit; /* of samples over the limits beside them */
 };
 
 struct xl_bench_result {
@@ -28,8 +28,8 @@ struct xl_bench_result {
     struct xl_params effective;
     struct xl_samples samples;
     struct xl_bench_phase phases[XL_SPEED_COUNT];
-    struct xl_limit_log limits;
-    double load_s;      /* opening the model and making the plan */
+    struct xl_limit_log limits; /* all at first, then those beside samples */
+    double load_s;              /* opening the model and making the plan */
     double peak_rss_mb; /* of the process, all cells open; NaN = unknown */
 };
 
@@ -51,8 +51,8 @@ struct xl_bench_job {
 };
 
 /* Fills results[n_cells], which begin as {0}; release each, also after an
- * error. Limits are measured before, after, and between rounds now and then,
- * with each cell's number of workers. */
+ * error. The limits that bind a cell are probed right before and right after
+ * each of its samples, with its number of workers. */
 enum xl_status xl_bench_run(const struct xl_bench_job *job,
                             struct xl_bench_result *results,
                             struct xl_err *err);
@@ -76,6 +76,14 @@ enum xl_status xl_bench_needs_of(struct xl_bench_needs needs[XL_SPEED_COUNT],
                                  struct xl_err *err);
 struct xl_bench_bound xl_bench_bound_of(const struct xl_bench_needs *needs,
                                         const struct xl_limits *limits);
+
+/* Fills of_limit of a row from its speeds, by the mean of the limits before
+ * and after it. Where one that binds a phase moved between the two, the row
+ * becomes disturbed by XL_DIRT_LIMIT. */
+void xl_bench_hold_beside(struct xl_speeds *row,
+                          const struct xl_bench_needs needs[XL_SPEED_COUNT],
+                          const struct xl_limits *before,
+                          const struct xl_limits *after);
 
 /* The limit that an engine's arithmetic runs into, by its name. */
 enum xl_limit xl_bench_engine_limit(const char *engine);

@@ -11,6 +11,7 @@
 #include "kernel/gemm/gemm.h"
 #include "kernel/run/cost.h"
 #include "tuner/measure/bench.h"
+#include "tuner/measure/probe.h"
 
 /* Engines by what their arithmetic runs on; all others are fp32. */
 static const struct {
@@ -75,4 +76,26 @@ struct xl_bench_bound xl_bench_bound_of(const struct xl_bench_needs *needs,
     return flops_s > bytes_s
                ? (struct xl_bench_bound){ flops_s, needs->flops_at }
                : (struct xl_bench_bound){ bytes_s, read };
+}
+
+void xl_bench_hold_beside(struct xl_speeds *row,
+                          const struct xl_bench_needs needs[XL_SPEED_COUNT],
+                          const struct xl_limits *before,
+                          const struct xl_limits *after)
+{
+    struct xl_limits mean;
+    struct xl_disturbance moved = { .value = { 0 } };
+    for (size_t i = 0; i < XL_LIMIT_COUNT; i++)
+        mean.value[i] = 0.5 * (before->value[i] + after->value[i]);
+    for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
+        struct xl_bench_bound bound = xl_bench_bound_of(&needs[i], &mean);
+        row->of_limit[i] = row->tok_s[0][i] * bound.seconds;
+        if (!isfinite(row->of_limit[i]))
+            continue;
+        double a = before->value[bound.limit], b = after->value[bound.limit];
+        moved.has[XL_DIRT_LIMIT] = true;
+        moved.value[XL_DIRT_LIMIT] =
+            fmax(moved.value[XL_DIRT_LIMIT], 1.0 - fmin(a, b) / fmax(a, b));
+    }
+    row->dirt |= xl_disturbance_dirt(&moved);
 }

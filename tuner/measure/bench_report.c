@@ -43,7 +43,13 @@ static void add_phase(cJSON *to, const struct xl_bench_result *r,
     cJSON *samples = cJSON_AddArrayToObject(o, "samples");
     for (size_t i = 0; i < r->samples.n && phase->tok_s.n; i++)
         add_real_item(samples, r->samples.rows[i].tok_s[0][speed]);
-    xl_json_add_real(o, "fraction_of_limit", phase->fraction_of_limit);
+    xl_json_add_real(o, "fraction_of_limit", phase->of_limit.median);
+    cJSON *ci = cJSON_AddArrayToObject(o, "fraction_ci");
+    add_real_item(ci, phase->of_limit.lo);
+    add_real_item(ci, phase->of_limit.hi);
+    cJSON *fractions = cJSON_AddArrayToObject(o, "fractions");
+    for (size_t i = 0; i < r->samples.n && phase->of_limit.n; i++)
+        add_real_item(fractions, r->samples.rows[i].of_limit[speed]);
     if (phase->limit < XL_LIMIT_COUNT)
         cJSON_AddStringToObject(o, "limit", xl_limit_name(phase->limit));
     else
@@ -147,7 +153,9 @@ static void flat_phase(cJSON *row, const struct xl_bench_phase *phase,
     flat_real(row, name, "lo", phase->tok_s.lo);
     flat_real(row, name, "hi", phase->tok_s.hi);
     flat_real(row, name, "n", (double)phase->tok_s.n);
-    flat_real(row, name, "fraction_of_limit", phase->fraction_of_limit);
+    flat_real(row, name, "fraction_of_limit", phase->of_limit.median);
+    flat_real(row, name, "fraction_lo", phase->of_limit.lo);
+    flat_real(row, name, "fraction_hi", phase->of_limit.hi);
     snprintf(key, sizeof key, "%s_limit", name);
     if (phase->limit < XL_LIMIT_COUNT)
         cJSON_AddStringToObject(row, key, xl_limit_name(phase->limit));
@@ -274,8 +282,9 @@ static void md_row(const struct xl_bench_result *results, size_t n, size_t at,
                   p->tok_s.lo, p->tok_s.hi, p->tok_s.n,
                   r->samples.n - xl_samples_quiet(&r->samples));
     if (p->limit < XL_LIMIT_COUNT)
-        xl_buf_printf(out, " %.1f %% | %s |\n", 100 * p->fraction_of_limit,
-                      xl_limit_name(p->limit));
+        xl_buf_printf(out, " %.1f %% (%.1f to %.1f) | %s |\n",
+                      100 * p->of_limit.median, 100 * p->of_limit.lo,
+                      100 * p->of_limit.hi, xl_limit_name(p->limit));
     else
         xl_buf_text(out, " | |\n");
 }

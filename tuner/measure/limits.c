@@ -24,7 +24,7 @@
 #include "tuner/measure/limits_kernel.h"
 
 enum {
-    RUNS = 8
+    LOG_ROOM = 16 /* of a log's first allocation */
 };
 #define MIB          ((size_t)1 << 20)
 #define LEAST_BUFFER (256 * MIB)
@@ -34,6 +34,12 @@ enum {
 #define RUN_NS                                                                 \
     2000000.0 /* least length of an arithmetic run: short, so                  \
                  that some fall between neighbours' turns */
+
+/* Time for the runs of one limit; at least one run is made. */
+struct effort {
+    double read_ns, flops_ns;
+};
+static const struct effort thorough = { 150e6, 30e6 }, brief = { 30e6, 8e6 };
 
 static const char *const names[XL_LIMIT_COUNT] = {
 #define XL_LIMIT(id, name, unit, what) [XL_LIMIT_##id] = name,
@@ -73,6 +79,13 @@ struct job {
     struct xl_pool *pool;
 };
 
+struct xl_limit_meter {
+    struct xl_cpu cpu;
+    size_t bytes; /* of the buffer */
+    bool is_touched;
+    struct job job;
+};
+
 static void touch(void *ctx, size_t worker)
 {
     struct job *job = ctx;
@@ -96,43 +109,50 @@ static void read_work(void *ctx, size_t worker)
                           &job->slots[worker].word);
 }
 
-static double best_ns(struct job *job, xl_pool_work *work)
+static double run_ns(struct job *job, xl_pool_work *work)
 {
-    double best = (double)INFINITY;
-    for (int i = 0; i < RUNS; i++) {
-        uint64_t start = xl_clock_ns();
-        xl_pool_run(job->pool, work, job);
-        best = fmin(best, (double)(xl_clock_ns() - start));
+    uint64_t start = xl_clock_ns();
+    xl_pool_run(job->pool, work, job);
+    return (double)(xl_clock_ns() - start);
+}
+
+static double best_ns(struct job *job, xl_pool_work *work, double budget_ns)
+{
+    double best = (double)INFINITY, spent = 0;
+    while (spent <= 0 || spent < budget_ns) {
+        double ns = run_ns(job, work);
+        best = fmin(best, ns);
+        spent += ns;
     }
     return best;
 }
 
 /* Operations per ns are gigaflops a second. */
-static double measure_flops(struct job *job, xl_limit_flops *flops)
+static double measure_flops(struct job *job, xl_limit_flops *flops,
+                            double budget_ns)
 {
-    double total = 0, ns = 0;
+    double total = 0;
     job->flops = flops;
     job->rounds = 10000;
-    for (; ns < RUN_NS; job->rounds *= 2) {
-        uint64_t start = xl_clock_ns();
-        xl_pool_run(job->pool, flops_work, job);
-        ns = (double)(xl_clock_ns() - start);
-    }
-    ns = best_ns(job, flops_work);
+    while (run_ns(job, flops_work) < RUN_NS)
+        job->rounds *= 2;
+    double ns = best_ns(job, flops_work, budget_ns);
     for (size_t i = 0; i < job->workers; i++)
         total += job->slots[i].flops;
     return total / ns;
 }
 
-static double measure_read(struct job *job, size_t bytes, size_t passes)
+static double measure_read(struct job *job, size_t bytes, size_t passes,
+                           double budget_ns)
 {
     static const size_t streams[] = { 1, 4, 8 };
+    const size_t n = sizeof streams / sizeof *streams;
     double best = (double)INFINITY;
     job->words = bytes / 8;
     job->passes = passes;
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+    for (size_t i = 0; i < n; i++) {
         job->streams = streams[i];
-        best = fmin(best, best_ns(job, read_work));
+        best = fmin(best, best_ns(job, read_work, budget_ns / (double)n));
     }
     return (double)bytes * (double)passes / best;
 }
@@ -151,26 +171,48 @@ static const struct xl_limit_kernel *best_kernel(const struct xl_cpu *cpu)
     return &xl_limit_generic;
 }
 
-static void measure_all(struct xl_limits *limits, struct job *job,
-                        const struct xl_cpu *cpu, size_t buffer,
-                        uint64_t working_set)
+enum xl_limit xl_limit_meter_reading(const struct xl_limit_meter *meter,
+                                     uint64_t working_set)
 {
-    double *value = limits->value;
-    xl_pool_run(job->pool, touch, job);
-    value[XL_LIMIT_READ] = measure_read(job, buffer, 1);
-    if (working_set && cpu->has_l3 && working_set <= cpu->l3_bytes &&
-        working_set <= buffer)
-        value[XL_LIMIT_READ_L3] = measure_read(
-            job, (size_t)working_set, (size_t)(RUN_BYTES / working_set + 1));
-    value[XL_LIMIT_FMA] = measure_flops(job, job->kernel->fma);
+    const struct xl_cpu *cpu = &meter->cpu;
+    return working_set && cpu->has_l3 && working_set <= cpu->l3_bytes &&
+                   working_set <= meter->bytes
+               ? XL_LIMIT_READ_L3
+               : XL_LIMIT_READ;
+}
+
+static void measure_reads(struct xl_limit_meter *meter, uint64_t working_set,
+                          unsigned wanted, double budget_ns, double *value)
+{
+    if (wanted & 1u << XL_LIMIT_READ)
+        value[XL_LIMIT_READ] =
+            measure_read(&meter->job, meter->bytes, 1, budget_ns);
+    if (wanted & 1u << XL_LIMIT_READ_L3 &&
+        xl_limit_meter_reading(meter, working_set) == XL_LIMIT_READ_L3)
+        value[XL_LIMIT_READ_L3] =
+            measure_read(&meter->job, (size_t)working_set,
+                         (size_t)(RUN_BYTES / working_set + 1), budget_ns);
+}
+
+static void measure_peaks(struct xl_limit_meter *meter, unsigned wanted,
+                          double budget_ns, double *value)
+{
+    struct job *job = &meter->job;
+    if (wanted & 1u << XL_LIMIT_FMA)
+        value[XL_LIMIT_FMA] = measure_flops(job, job->kernel->fma, budget_ns);
 #ifdef XL_X86_VARIANTS
-    if (cpu->isa[XL_ISA_AVX512BF16])
-        value[XL_LIMIT_DOT_BF16] = measure_flops(job, xl_limit_dot_bf16);
-    if (cpu->isa[XL_ISA_AMX_TILE] && cpu->isa[XL_ISA_AMX_BF16] &&
-        xl_limit_tile_ready())
-        value[XL_LIMIT_TILE_BF16] = measure_flops(job, xl_limit_tile_bf16);
+    const bool *isa = meter->cpu.isa;
+    if (wanted & 1u << XL_LIMIT_DOT_BF16 && isa[XL_ISA_AVX512BF16])
+        value[XL_LIMIT_DOT_BF16] =
+            measure_flops(job, xl_limit_dot_bf16, budget_ns);
+    if (wanted & 1u << XL_LIMIT_TILE_BF16 && isa[XL_ISA_AMX_TILE] &&
+        isa[XL_ISA_AMX_BF16] && xl_limit_tile_ready())
+        value[XL_LIMIT_TILE_BF16] =
+            measure_flops(job, xl_limit_tile_bf16, budget_ns);
 #endif
 }
+
+/* -- meters --------------------------------------------------------------- */
 
 static void *map_buffer(size_t bytes)
 {
@@ -182,53 +224,133 @@ static void *map_buffer(size_t bytes)
     return data;
 }
 
-enum xl_status xl_limits_measure(struct xl_limits *limits,
-                                 const struct xl_limits_request *request,
-                                 struct xl_err *err)
+static enum xl_status out_of_memory(struct xl_err *err)
 {
-    struct xl_cpu cpu;
+    return xl_fail(err, XL_ENOMEM,
+                   "out of memory measuring the limits of this machine");
+}
+
+enum xl_status xl_limit_meter_make(struct xl_limit_meter **meter,
+                                   struct xl_err *err)
+{
+    struct xl_limit_meter *m = xl_alloc_zero(1, sizeof *m);
     struct xl_memory memory;
-    xl_cpu_read(&cpu);
+    *meter = m;
+    if (!m)
+        return out_of_memory(err);
+    xl_cpu_read(&m->cpu);
     xl_memory_read(&memory);
-    size_t bytes =
-        xl_limits_buffer(cpu.has_l3 ? cpu.l3_bytes : 0,
+    m->bytes =
+        xl_limits_buffer(m->cpu.has_l3 ? m->cpu.l3_bytes : 0,
                          memory.has_available ? memory.available_bytes : 0);
-    struct job job = { .kernel = best_kernel(&cpu),
-                       .words = bytes / 8,
-                       .workers = request->workers };
-    enum xl_status rc;
+    m->job.kernel = best_kernel(&m->cpu);
+    m->job.data = map_buffer(m->bytes);
+    if (m->job.data)
+        return XL_OK;
+    xl_limit_meter_free(m);
+    *meter = NULL;
+    return out_of_memory(err);
+}
+
+static void free_team(struct job *job)
+{
+    xl_pool_free(job->pool);
+    xl_free(job->slots);
+    job->pool = NULL;
+    job->slots = NULL;
+    job->workers = 0;
+}
+
+void xl_limit_meter_free(struct xl_limit_meter *meter)
+{
+    if (!meter)
+        return;
+    free_team(&meter->job);
+    if (meter->job.data)
+        munmap(meter->job.data, meter->bytes);
+    xl_free(meter);
+}
+
+size_t xl_limit_meter_bytes(const struct xl_limit_meter *meter)
+{
+    return meter->bytes;
+}
+
+/* The first team touches all, so that the buffer is resident. */
+static enum xl_status need_team(struct xl_limit_meter *meter, size_t workers,
+                                struct xl_err *err)
+{
+    struct job *job = &meter->job;
+    if (job->workers == workers)
+        return XL_OK;
+    free_team(job);
+    XL_TRY(xl_pool_make(&job->pool,
+                        &(struct xl_pool_options){ .width = workers }, err));
+    job->slots = xl_alloc_zero(workers, sizeof *job->slots);
+    if (!job->slots)
+        return out_of_memory(err);
+    job->workers = workers;
+    job->words = meter->bytes / 8;
+    if (!meter->is_touched)
+        xl_pool_run(job->pool, touch, job);
+    meter->is_touched = true;
+    return XL_OK;
+}
+
+static enum xl_status measure(struct xl_limit_meter *meter,
+                              const struct xl_limits_request *request,
+                              unsigned wanted, const struct effort *effort,
+                              struct xl_limits *limits, struct xl_err *err)
+{
+    XL_TRY(need_team(meter, request->workers, err));
     for (size_t i = 0; i < XL_LIMIT_COUNT; i++)
         limits->value[i] = (double)NAN;
-    XL_TRY_DONE(
-        rc, xl_pool_make(&job.pool,
-                         &(struct xl_pool_options){ .width = request->workers },
-                         err));
-    job.data = map_buffer(bytes);
-    job.slots = xl_alloc_zero(job.workers, sizeof *job.slots);
-    if (!job.data || !job.slots)
-        rc = xl_fail(err, XL_ENOMEM,
-                     "out of memory measuring the limits of "
-                     "this machine");
-    else
-        measure_all(limits, &job, &cpu, bytes, request->working_set);
-done:
-    xl_pool_free(job.pool);
-    if (job.data)
-        munmap(job.data, bytes);
-    xl_free(job.slots);
-    return rc;
+    measure_peaks(meter, wanted, effort->flops_ns, limits->value);
+    measure_reads(meter, request->working_set, wanted, effort->read_ns,
+                  limits->value);
+    return XL_OK;
+}
+
+enum xl_status xl_limit_meter_measure(struct xl_limit_meter *meter,
+                                      const struct xl_limits_request *request,
+                                      struct xl_limits *limits,
+                                      struct xl_err *err)
+{
+    return measure(meter, request, ~0u, &thorough, limits, err);
+}
+
+enum xl_status xl_limit_meter_probe(struct xl_limit_meter *meter,
+                                    const struct xl_limits_request *request,
+                                    struct xl_limits *limits,
+                                    struct xl_err *err)
+{
+    return measure(meter, request, request->probed, &brief, limits, err);
 }
 
 /* -- logs ----------------------------------------------------------------- */
 
-enum xl_status xl_limit_log_measure(struct xl_limit_log *log,
-                                    struct xl_err *err)
+enum xl_status xl_limit_log_add(struct xl_limit_log *log,
+                                const struct xl_limits *limits,
+                                struct xl_err *err)
 {
-    if (log->n == XL_LIMIT_SAMPLES)
-        return XL_OK;
-    XL_TRY(xl_limits_measure(&log->samples[log->n], &log->request, err));
-    log->n++;
+    size_t size = sizeof *log->samples;
+    if (log->n == log->room) {
+        size_t room = 2 * log->room + LOG_ROOM;
+        struct xl_limits *samples =
+            xl_realloc(log->samples, log->n * size, room * size);
+        if (!samples)
+            return out_of_memory(err);
+        log->samples = samples;
+        log->room = room;
+    }
+    log->samples[log->n++] = *limits;
     return XL_OK;
+}
+
+void xl_limit_log_release(struct xl_limit_log *log)
+{
+    xl_free(log->samples);
+    *log = (struct xl_limit_log){ 0 };
 }
 
 struct xl_limits xl_limit_log_best(const struct xl_limit_log *log)

@@ -3,12 +3,15 @@
  * What this machine can do at best, measured now, with a given number of
  * workers. Every speed is reported beside the limit it runs into.
  *
- *     struct xl_limits limits;
- *     XL_TRY(xl_limits_measure(&limits, &(struct xl_limits_request){
- *                                  .workers = 2 }, err));
- *     double read = limits.value[XL_LIMIT_READ];
+ *     struct xl_limit_meter *meter;
+ *     XL_TRY(xl_limit_meter_make(&meter, err));
+ *     XL_TRY(xl_limit_meter_probe(meter, &request, &before, err));
+ *     ... what is measured ...
+ *     XL_TRY(xl_limit_meter_probe(meter, &request, &after, err));
+ *     xl_limit_meter_free(meter);
  *
- * A limit this machine does not have (no matrix tiles, say) is NaN.
+ * A limit this machine does not have (no matrix tiles, say), or that nobody
+ * asked for, is NaN.
  */
 #ifndef XL_LIMITS_H
 #define XL_LIMITS_H
@@ -34,13 +37,33 @@ struct xl_limits {
 struct xl_limits_request {
     size_t workers;
     uint64_t working_set; /* bytes a token touches; 0 = leave READ_L3 out */
+    unsigned probed;      /* bits 1 << enum xl_limit that a probe measures */
 };
 
-/* Takes 0.5 to 1 s; best of several short runs. XL_ENOMEM without the memory
- * for a buffer larger than the caches. */
-enum xl_status xl_limits_measure(struct xl_limits *limits,
-                                 const struct xl_limits_request *request,
-                                 struct xl_err *err);
+/* A buffer larger than the caches, resident as long as the meter lives, and a
+ * team. */
+struct xl_limit_meter;
+
+/* XL_ENOMEM without the memory for the buffer. */
+enum xl_status xl_limit_meter_make(struct xl_limit_meter **meter,
+                                   struct xl_err *err);
+void xl_limit_meter_free(struct xl_limit_meter *meter);
+size_t xl_limit_meter_bytes(const struct xl_limit_meter *meter);
+
+/* READ_L3 where the last-level cache holds so many bytes, else READ. */
+enum xl_limit xl_limit_meter_reading(const struct xl_limit_meter *meter,
+                                     uint64_t working_set);
+
+/* All limits, best of several runs, in about 0.3 s; or those of `probed`, in
+ * about 40 ms: READ_L3 and READ leave nothing else in the caches. */
+enum xl_status xl_limit_meter_measure(struct xl_limit_meter *meter,
+                                      const struct xl_limits_request *request,
+                                      struct xl_limits *limits,
+                                      struct xl_err *err);
+enum xl_status xl_limit_meter_probe(struct xl_limit_meter *meter,
+                                    const struct xl_limits_request *request,
+                                    struct xl_limits *limits,
+                                    struct xl_err *err);
 
 /* "read_gb_s"; static storage. */
 const char *xl_limit_name(enum xl_limit id);
@@ -50,19 +73,18 @@ const char *xl_limit_name(enum xl_limit id);
  * l3 and free 0 = unknown. */
 size_t xl_limits_buffer(uint64_t l3_bytes, uint64_t free_bytes);
 
-/* Measurements of one number of workers, all kept; a limit is the best. */
-enum {
-    XL_LIMIT_SAMPLES = 64
-};
+/* Measurements for one request, all kept; a limit is the best. */
 struct xl_limit_log {
     struct xl_limits_request request;
-    size_t n;
-    struct xl_limits samples[XL_LIMIT_SAMPLES];
+    size_t n, room;
+    struct xl_limits *samples; /* [n], in the order taken; heap */
 };
 
-/* Measures once more; does nothing when the log is full. */
-enum xl_status xl_limit_log_measure(struct xl_limit_log *log,
-                                    struct xl_err *err);
+enum xl_status xl_limit_log_add(struct xl_limit_log *log,
+                                const struct xl_limits *limits,
+                                struct xl_err *err);
+void xl_limit_log_release(struct xl_limit_log *log);
+
 struct xl_limits xl_limit_log_best(const struct xl_limit_log *log);
 
 /* {"read_gb_s": best or null, ..., "workers":, "samples": {"read_gb_s":

@@ -80,6 +80,7 @@ struct runner {
     size_t per_sample[XL_MICRO_VARIANTS];
     size_t repeats;
     struct xl_fastest fastest;
+    struct xl_limit_meter *meter;
 };
 
 static double time_calls(const struct xl_micro_call *call, size_t n)
@@ -180,6 +181,14 @@ static double largest_set(const struct runner *r)
     return most;
 }
 
+static enum xl_status measure_limits(struct runner *r, struct xl_err *err)
+{
+    struct xl_limit_log *log = &r->report->limits;
+    struct xl_limits limits;
+    XL_TRY(xl_limit_meter_measure(r->meter, &log->request, &limits, err));
+    return xl_limit_log_add(log, &limits, err);
+}
+
 enum xl_status xl_micro_run(const struct xl_micro *micro, const char *shape,
                             size_t repeats, struct xl_micro_report *report,
                             struct xl_err *err)
@@ -195,11 +204,13 @@ enum xl_status xl_micro_run(const struct xl_micro *micro, const char *shape,
         .workers = micro->workers(report->sizes),
         .working_set = (uint64_t)largest_set(&r),
     };
-    XL_TRY_DONE(rc, xl_limit_log_measure(&report->limits, err));
+    XL_TRY_DONE(rc, xl_limit_meter_make(&r.meter, err));
+    XL_TRY_DONE(rc, measure_limits(&r, err));
     run_rounds(&r);
-    XL_TRY_DONE(rc, xl_limit_log_measure(&report->limits, err));
+    XL_TRY_DONE(rc, measure_limits(&r, err));
     rc = finish(&r, err);
 done:
+    xl_limit_meter_free(r.meter);
     for (size_t i = 0; i < report->n; i++)
         if (r.calls[i].release)
             r.calls[i].release(r.calls[i].ctx);
@@ -210,6 +221,7 @@ void xl_micro_report_release(struct xl_micro_report *report)
 {
     for (size_t i = 0; i < report->n; i++)
         xl_samples_release(&report->rows[i].samples);
+    xl_limit_log_release(&report->limits);
     xl_arena_release(&report->arena);
     *report = (struct xl_micro_report){ 0 };
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Leaving disturbed samples out biases nothing: what makes a sample disturbed
- * is read from the kernel's counters, never from its speed. */
+ * is read from the kernel's counters and from the limits beside it, never from
+ * its speed. */
 #include "tuner/measure/samples.h"
 
 #include <math.h>
@@ -95,7 +96,7 @@ bool xl_samples_use(const struct xl_samples *samples, size_t row)
 struct pick {
     int side;
     enum xl_speed speed; /* COUNT = the value */
-    bool is_ratio;
+    bool is_ratio, is_of_limit;
 };
 
 static double number_of(const struct xl_speeds *row, enum xl_speed speed,
@@ -106,6 +107,8 @@ static double number_of(const struct xl_speeds *row, enum xl_speed speed,
 
 static double value_of(const struct xl_speeds *row, const struct pick *pick)
 {
+    if (pick->is_of_limit)
+        return row->of_limit[pick->speed];
     double x = number_of(row, pick->speed, pick->side);
     return pick->is_ratio ? x / number_of(row, pick->speed, 1) : x;
 }
@@ -133,6 +136,14 @@ enum xl_status xl_samples_estimate(const struct xl_samples *samples, int side,
                                    struct xl_estimate *out, struct xl_err *err)
 {
     struct pick pick = { .side = side, .speed = speed };
+    return estimate(samples, &pick, level, out, err);
+}
+
+enum xl_status xl_samples_of_limit(const struct xl_samples *samples,
+                                   enum xl_speed speed, double level,
+                                   struct xl_estimate *out, struct xl_err *err)
+{
+    struct pick pick = { .speed = speed, .is_of_limit = true };
     return estimate(samples, &pick, level, out, err);
 }
 

@@ -33,6 +33,8 @@ enum {
 struct xl_speeds {
     double tok_s[XL_SIDES][XL_SPEED_COUNT]; /* NaN = phase not run; side 1 is
                                                for duels */
+    double of_limit[XL_SPEED_COUNT]; /* side 0 over what the limits beside it
+                                        allow; NaN = not known */
     double value[XL_SIDES]; /* what both come to, if anybody asks; NaN = not
                                known */
     unsigned dirt;          /* bits of probe.h; 0 = quiet */
@@ -66,6 +68,11 @@ bool xl_samples_use(const struct xl_samples *samples, size_t row);
 
 /* Median speed of side 0 over the rows in use; n = 0 when none ran. */
 enum xl_status xl_samples_estimate(const struct xl_samples *samples, int side,
+                                   enum xl_speed speed, double level,
+                                   struct xl_estimate *out, struct xl_err *err);
+
+/* The same of `of_limit`. */
+enum xl_status xl_samples_of_limit(const struct xl_samples *samples,
                                    enum xl_speed speed, double level,
                                    struct xl_estimate *out, struct xl_err *err);
 
