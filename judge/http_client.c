@@ -7,10 +7,12 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/shared.h"
+
+#define LIBRARY_NAME "libcurl.so.4"
 
 enum {
     CONNECT_MS = 5000,
@@ -19,8 +21,6 @@ enum {
     MOST_HEADERS = 64 << 10,
     MOST_HOST = 253 /* bytes of a name in the DNS */
 };
-
-static const char library_name[] = "libcurl.so.4";
 
 /* What is called of libcurl. */
 struct calls {
@@ -115,10 +115,7 @@ bool xl_http_is_loopback(const char *base)
 
 static enum xl_status load(struct calls *calls, struct xl_err *err)
 {
-    static const struct {
-        const char *name;
-        size_t at;
-    } wanted[] = {
+    static const struct xl_shared_call rows[] = {
         { "curl_easy_init", offsetof(struct calls, easy_init) },
         { "curl_easy_cleanup", offsetof(struct calls, easy_cleanup) },
         { "curl_easy_setopt", offsetof(struct calls, easy_setopt) },
@@ -128,23 +125,15 @@ static enum xl_status load(struct calls *calls, struct xl_err *err)
         { "curl_slist_append", offsetof(struct calls, slist_append) },
         { "curl_slist_free_all", offsetof(struct calls, slist_free_all) },
     };
-    static_assert(sizeof wanted / sizeof *wanted ==
+    static const struct xl_shared curl = { .file = LIBRARY_NAME,
+                                           .package = "libcurl4",
+                                           .calls = rows,
+                                           .n_calls =
+                                               sizeof rows / sizeof *rows };
+    static_assert(sizeof rows / sizeof *rows ==
                       sizeof *calls / sizeof calls->easy_init,
                   "a row a call");
-    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return xl_fail(err, XL_ENOTFOUND,
-                       "cannot load '%s', which HTTP takes; install the "
-                       "package libcurl4",
-                       library_name);
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        void *found = dlsym(library, wanted[i].name);
-        if (!found)
-            return xl_fail(err, XL_ENOTFOUND, "'%s' has no %s", library_name,
-                           wanted[i].name);
-        memcpy((char *)calls + wanted[i].at, &found, sizeof found);
-    }
-    return XL_OK;
+    return xl_shared_load(&curl, calls, err);
 }
 
 /* -- an exchange ----------------------------------------------------------- */
@@ -316,7 +305,7 @@ static enum xl_status open_client(struct xl_http *http,
     if (!set_policy(http, options))
         return xl_fail(err, XL_EFAILED,
                        "'%s' is too old: 7.85 or later is needed",
-                       library_name);
+                       LIBRARY_NAME);
     return XL_OK;
 }
 

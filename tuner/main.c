@@ -3,6 +3,7 @@
  * The program: its table of commands and nothing else. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel/base/cmd.h"
 #include "kernel/param/param.h"
@@ -44,6 +45,9 @@ int main(int argc, char **argv)
         .services = &services,
         .version_details = xl_build_text,
     };
+    /* Read by OpenBLAS when it is loaded: threads of its own would spin beside
+     * ours and, where memory is limited, for ever (gemm_openblas.c). */
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails, */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
     return xl_cmd_main(&program, argc, argv);

@@ -45,6 +45,16 @@ void xl_pages_small(const void *block, size_t nbytes)
 #endif
 }
 
+bool xl_pages_have_room(size_t nbytes)
+{
+    void *room = mmap(NULL, nbytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return false;
+    munmap(room, nbytes);
+    return true;
+}
+
 void xl_pages_drop(const void *mapped, size_t nbytes)
 {
     long page = sysconf(_SC_PAGESIZE);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Advice to the kernel about whole pages of memory. Nothing depends on it
- * being taken.
+ * Whole pages of memory: advice to the kernel, which nothing depends on being
+ * taken, and questions.
  */
 #ifndef XL_PAGES_H
 #define XL_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define XL_PAGES_HUGE_BYTES ((size_t)1 << 21)
@@ -17,6 +18,10 @@ void xl_pages_huge(const void *block, size_t nbytes);
 
 /* Pages of the least size, for memory that nothing has touched. */
 void xl_pages_small(const void *block, size_t nbytes);
+
+/* Could this process map nbytes more? Limits of its address space count, memory
+ * that others use does not. */
+bool xl_pages_have_room(size_t nbytes);
 
 /* Part of a file mapped by xl_map_open is not needed for now: its pages leave
  * this process and come back from the file when they are read. Never for

@@ -204,6 +204,28 @@ refused 1 ids.txt
 check "it was overwritten" has ids.txt "1 2 3"
 check "temporary files are left" test -z "$(find . -name '*.tmp*')"
 
+# -- limits of memory --------------------------------------------------------
+
+# limited KIB WORDS...: the program in an address space of that many KiB. It
+# has to end by itself.
+limited() {
+    kib=$1
+    shift
+    what="xltune $* in $kib KiB"
+    # shellcheck disable=SC3045  # dash and bash have it
+    (ulimit -v "$kib" && exec timeout 20 "$XLTUNE" "$@") >out 2>err </dev/null
+    rc=$?
+    check "it hangs" test $rc -ne 124
+    check "killed by a signal: $rc" test $rc -lt 128
+}
+for kib in 40000 60000 100000 150000 250000; do
+    limited $kib inspect
+    limited $kib score --tokens-file ids.txt
+    limited $kib score --tokens-file ids.txt --gemm openblas
+done
+limited 100000 score --tokens-file ids.txt --gemm openblas
+refused 2 --gemm OpenBLAS memory
+
 # -- sweeps that cannot be --------------------------------------------------
 
 sweep() {
