@@ -185,6 +185,49 @@ static void t4(struct xl_test *t)
 
 /* -- two runs side by side ------------------------------------------------ */
 
+/* Sweep "two" of the same store, with configuration 1 and rounds of a duel. */
+static struct xl_store *second_sweep(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_store *store = xl_fix_open(t);
+    struct xl_store_sweep sweep = { .name = "two",
+                                    .space = "{}",
+                                    .sampler = "random",
+                                    .objective = "decode",
+                                    .build_id = "build",
+                                    .model_hash = "model" };
+    struct xl_store_fact fact = { "rounds", "duel", "[1]" };
+    XL_CHECK_STATUS(t, xl_store_sweep_begin(store, &sweep, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_store_set_fact(store, &fact, &err), XL_OK, &err);
+    xl_fix_measure(store, xl_fix_propose(t, store, 1), 3, 120, &err);
+    return store;
+}
+
+/* What a run promoted is compared, whatever else measured faster; what was
+ * measured is no fact that makes the comparison unfair. */
+static void winners(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    cJSON *root = NULL;
+    struct xl_store *store = xl_fix_open(t), *other = second_sweep(t);
+    struct xl_run_side one = { "one", store }, two = { "two", other };
+    int64_t slow = xl_fix_propose(t, store, 1);
+    struct xl_store_event promote = { .trial = slow,
+                                      .kind = "promote",
+                                      .text = "proved" };
+    xl_fix_measure(store, slow, 3, 120, &err);
+    xl_fix_measure(store, xl_fix_propose(t, store, 2), 3, 240, &err);
+    for (int n_differ = 1; n_differ >= 0; n_differ--) {
+        XL_CHECK_STATUS(t, xl_run_diff(&one, &two, &root, &err), XL_OK, &err);
+        XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "params")), n_differ);
+        XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "facts")), 0);
+        cJSON_Delete(root);
+        XL_CHECK_STATUS(t, xl_store_event(store, &promote, &err), XL_OK, &err);
+    }
+    xl_store_close(other);
+    xl_store_close(store);
+}
+
 static void diff(struct xl_test *t)
 {
     struct xl_err err = { 0 };
@@ -240,6 +283,7 @@ const struct xl_test_case xl_suite_runs[] = {
     { "kernel tuner's cache", kernel_tuner },
     { "t4 results", t4 },
     { "two runs side by side", diff },
+    { "winners side by side", winners },
     { "views", views },
     { 0 },
 };

@@ -198,6 +198,16 @@ enum xl_status xl_query_best(struct xl_store *store, size_t n, xl_trial_fn *fn,
     return rc;
 }
 
+enum xl_status xl_query_winner(struct xl_store *store, xl_trial_fn *fn,
+                               void *ctx, struct xl_err *err)
+{
+    int64_t trial = 0;
+    struct xl_cell in[] = { xl_cell_int(store->at.sweep) };
+    XL_TRY(xl_db_need_sweep(store, false, err));
+    XL_TRY(xl_db_get_int(store, XL_STMT_READ_PROMOTED, in, 1, &trial, err));
+    return xl_query_trial(store, trial, fn, ctx, err);
+}
+
 struct point {
     int64_t trial;
     double decode, prefill;

@@ -54,6 +54,11 @@ enum xl_status xl_query_trial(struct xl_store *store, int64_t id,
 enum xl_status xl_query_best(struct xl_store *store, size_t n, xl_trial_fn *fn,
                              void *ctx, struct xl_err *err);
 
+/* The trial that the sweep promoted last; XL_ENOTFOUND, without a message,
+ * when it promoted none. */
+enum xl_status xl_query_winner(struct xl_store *store, xl_trial_fn *fn,
+                               void *ctx, struct xl_err *err);
+
 /* Trials that no other beats in both prefill and decode speed, fastest
  * decode first; gated like xl_query_best. */
 enum xl_status xl_query_front(struct xl_store *store, xl_trial_fn *fn,

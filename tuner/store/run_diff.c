@@ -8,7 +8,7 @@
 #include "kernel/base/json.h"
 #include "tuner/store/query.h"
 
-/* What a run's winner is. */
+/* What a run promoted; of a run that has not come so far, its best. */
 struct winner {
     cJSON *params, *metrics, *facts; /* objects */
     bool is_there;
@@ -21,8 +21,8 @@ static void release(struct winner *w)
     cJSON_Delete(w->facts);
 }
 
-static enum xl_status take_best(void *ctx, const struct xl_store_trial *row,
-                                struct xl_err *err)
+static enum xl_status take_trial(void *ctx, const struct xl_store_trial *row,
+                                 struct xl_err *err)
 {
     struct winner *w = ctx;
     const struct {
@@ -46,6 +46,8 @@ static enum xl_status take_fact(void *ctx, const struct xl_store_fact *row,
     struct winner *w = ctx;
     char key[128];
     (void)err;
+    if (strcmp(row->scope, "rounds") == 0) /* what was measured, not on what */
+        return XL_OK;
     snprintf(key, sizeof key, "%s.%s", row->scope, row->key);
     cJSON_AddStringToObject(w->facts, key, row->value);
     return XL_OK;
@@ -56,7 +58,10 @@ static enum xl_status read_winner(const struct xl_run_side *side,
 {
     *w = (struct winner){ .metrics = cJSON_CreateObject(),
                           .facts = cJSON_CreateObject() };
-    XL_TRY(xl_query_best(side->store, 1, take_best, w, err));
+    enum xl_status rc = xl_query_winner(side->store, take_trial, w, err);
+    if (rc == XL_ENOTFOUND)
+        rc = xl_query_best(side->store, 1, take_trial, w, err);
+    XL_TRY(rc);
     if (!w->is_there)
         return xl_fail(err, XL_ENOTFOUND,
                        "'%s' has no measured trial to compare; 'xltune runs "
