@@ -15,6 +15,9 @@ static const struct xl_opt common_rows[XL_COMMON_COUNT] = {
     [XL_COMMON_HELP] = { .name = "help",
                          .kind = XL_OPT_BOOL,
                          .help = "print this help" },
+    [XL_COMMON_VERSION] = { .name = "version",
+                            .kind = XL_OPT_BOOL,
+                            .help = "print version and build" },
     [XL_COMMON_JSON] = { .name = "json",
                          .kind = XL_OPT_BOOL,
                          .help = "print JSON and nothing else" },
@@ -166,10 +169,11 @@ static const struct xl_cmd *find_cmd(const struct xl_program *program,
     return NULL;
 }
 
-static bool asks_help(int argc, char **argv)
+/* Wherever the word stands: who asks for help need not get the rest right. */
+static bool asks(int argc, char **argv, const char *word)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], word) == 0)
             return true;
     return false;
 }
@@ -249,9 +253,13 @@ int xl_cmd_main(const struct xl_program *program, int argc, char **argv)
     const struct xl_cmd *cmd = find_cmd(program, topic ? argv[2] : first, &err);
     if (!cmd)
         return report(program, NULL, &err);
-    if (topic || asks_help(argc - 2, argv + 2)) {
+    argc -= 2;
+    argv += 2;
+    if (topic || asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
         xl_cmd_help(program, cmd, &help);
         return print_buf(&help);
     }
-    return run_cmd(program, cmd, argc - 2, argv + 2);
+    if (asks(argc, argv, "--version"))
+        return print_version(program);
+    return run_cmd(program, cmd, argc, argv);
 }

@@ -41,6 +41,7 @@ enum {
 /* Rows of XL_GROUP_COMMON. */
 enum {
     XL_COMMON_HELP,
+    XL_COMMON_VERSION,
     XL_COMMON_JSON,
     XL_COMMON_QUIET,
     XL_COMMON_COUNT

@@ -99,9 +99,9 @@ static enum xl_status run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     XL_TRY_DONE(rc, xl_input_read(&input, &session, &ids, &bytes, err));
     if (ids.n < 2) {
         rc = xl_fail(err, XL_EUSAGE,
-                     "nothing to score: %zu token; the first "
-                     "one only conditions",
-                     ids.n);
+                     "nothing to score: of %zu token%s the first only "
+                     "conditions; give more text",
+                     ids.n, ids.n == 1 ? "" : "s");
         goto done;
     }
     XL_TRY_DONE(rc, xl_session_plan(&session, ctx, ids.n, err));

@@ -24,8 +24,8 @@ enum xl_status xl_sequence_begin(struct xl_sequence *s,
     xl_buf_init(&s->tail, 0);
     if (options->n_prompt == 0)
         return xl_fail(err, XL_EUSAGE,
-                       "the prompt has no tokens, and the "
-                       "model has no beginning-of-text token to start from");
+                       "the prompt has no tokens, and no "
+                       "beginning-of-text token stands in front of it");
     XL_TRY(xl_sampler_make(&s->sampler, &options->sampler, config->vocab, err));
     result->ids = xl_alloc_zero(options->max_new + 1, sizeof *result->ids);
     result->logprobs =

@@ -35,6 +35,7 @@ run
 code 2
 run --version
 code 0
+cp out program.version
 prints "xltune "
 check "no version number" grep -qE '^xltune [0-9]+\.[0-9]+\.[0-9]+$' out
 run version
@@ -66,7 +67,7 @@ for name in $commands; do
             check "no line for --$flag" mentions "$flag"
         done
     done
-    for flag in help json quiet; do
+    for flag in help version json quiet; do
         check "no line for --$flag" mentions $flag
     done
     if grep -q -- '--model DIR' out && grep -q '^  --chunk-size' out; then
@@ -80,6 +81,9 @@ for name in $commands; do
     check "'help $name' differs" cmp -s out "$name.help"
     run "$name" -h
     check "'$name -h' differs" cmp -s out "$name.help"
+    run "$name" --version
+    code 0
+    check "'$name --version' differs" cmp -s out program.version
     all_help="$all_help $name.help"
 done
 what="sweep --help"

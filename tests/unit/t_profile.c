@@ -128,6 +128,9 @@ static void match_is_graded(struct xl_test *t)
     xl_key_match(&other, &here, &m);
     XL_CHECK_EQ(t, m.grade, XL_GRADE_FEATURES);
     XL_CHECK(t, strstr(m.differs, "l2_kib") != NULL);
+    other.context = 0; /* unknown: further than any that is known */
+    xl_key_match(&other, &here, &m);
+    XL_CHECK_EQ(t, m.context_steps, 64);
     xl_world_release(&world);
 }
 
