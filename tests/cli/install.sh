@@ -87,6 +87,7 @@ package=$(find deb -maxdepth 1 -name '*.deb')
 check "none: $(tail -n 1 cpack.log)" test -f "$package"
 dpkg-deb -I "$package" >info
 for word in 'Package: xltune' 'Depends: .*libsqlite3-0' 'Depends: .*libgsl' \
+    'Depends: .*libopenblas0' \
     'Recommends: gnuplot-nox'; do
     check "no '$word'" grep -q "$word" info
 done
