@@ -7,6 +7,8 @@
 # disk under $TMPDIR.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/runs/setup.sh"
+[ -x /usr/bin/time ] || install_packages time
 build=${BUILD:-$root/build/ci}
 trials=${1:-100000}
 most_s=30
