@@ -47,11 +47,10 @@ void xl_reference_free(struct xl_reference *r)
  * but a machine must have room for those of several judges and twins. */
 static uint64_t room_of(const struct xl_reference_spec *spec)
 {
-    struct xl_memory memory;
+    uint64_t usable;
     if (spec->room_bytes)
         return spec->room_bytes;
-    xl_memory_read(&memory);
-    uint64_t share = memory.has_available ? memory.available_bytes / SHARE : 0;
+    uint64_t share = xl_memory_usable(&usable) ? usable / SHARE : 0;
     return share > LEAST_ROOM ? share : LEAST_ROOM;
 }
 

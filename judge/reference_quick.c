@@ -27,15 +27,14 @@ static bool is_bf16(const struct xl_model *model)
 /* Would a second copy of the weights, of `kind`, leave half of what is free? */
 static bool has_room(const struct xl_config *config, enum xl_pack_kind kind)
 {
-    struct xl_memory memory;
+    uint64_t usable;
     struct xl_cost cost;
     if (config->is_packed)
         return true;
-    xl_memory_read(&memory);
     return xl_cost_of(&cost, config, NULL) == XL_OK &&
-           (!memory.has_available ||
+           (!xl_memory_usable(&usable) ||
             (double)cost.parameters * xl_cost_weight_bytes(xl_pack_name(kind)) <
-                (double)memory.available_bytes / 2);
+                (double)usable / 2);
 }
 
 /* The naive configuration with other hands, or false when there are none. */

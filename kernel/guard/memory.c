@@ -4,33 +4,36 @@
 #include "kernel/guard/memory.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kernel/base/io.h"
+#include "kernel/guard/memory_int.h"
 
 #define MIB 1048576.0
 
 const char xl_memory_csv_header[] = "ts,rss_mb,avail_mb,total_mb,cgroup_mb,psi";
 
-/* The number after `key` in a file of "key value" lines, in kB. */
-static bool read_kb(const char *path, const char *key, uint64_t *bytes)
+bool xl_memory_line(const char *path, const char *key, uint64_t *value)
 {
     char line[256];
     bool found = false;
     FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    while (!found && fgets(line, sizeof line, f)) {
-        unsigned long long kb;
-        if (strncmp(line, key, strlen(key)) == 0 &&
-            sscanf(line + strlen(key), "%llu", &kb) == 1) {
-            *bytes = (uint64_t)kb * 1024;
-            found = true;
-        }
-    }
-    fclose(f);
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strncmp(line, key, strlen(key)) == 0 &&
+                sscanf(line + strlen(key), "%" SCNu64, value) == 1;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static bool read_kb(const char *path, const char *key, uint64_t *bytes)
+{
+    uint64_t kb = 0;
+    bool found = xl_memory_line(path, key, &kb);
+    *bytes = kb * 1024;
     return found;
 }
 

@@ -23,6 +23,12 @@ struct xl_memory {
 
 void xl_memory_read(struct xl_memory *memory);
 
+/* What this process may still take without others being pushed out: the least
+ * of MemAvailable, of the room below the limits of its cgroup (v1 or v2) and of
+ * those above it, and of the room in its address space. Files that are kept in
+ * memory count as room. False where nothing can be read. */
+bool xl_memory_usable(uint64_t *bytes);
+
 /* peak_bytes counts from now on; false where the system does not allow it. */
 bool xl_memory_forget_peak(void);
 

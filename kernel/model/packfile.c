@@ -248,12 +248,11 @@ bool xl_packfile_move(struct xl_packfile *file, struct xl_pool *pool)
 void xl_packfile_settle(struct xl_packfile *file, struct xl_pool *pool)
 {
     const struct xl_map *map = &file->files->shards[0].map;
-    struct xl_memory memory;
+    uint64_t usable;
     if (file->is_settled || map->size < LARGE_BYTES)
         return;
     file->is_settled = true;
-    xl_memory_read(&memory);
-    if (memory.has_available && memory.available_bytes / 2 > map->size &&
+    if (xl_memory_usable(&usable) && usable / 2 > map->size &&
         xl_pages_count_huge(map->data, map->size) < map->size / 4 * 3)
         (void)xl_packfile_move(file, pool);
 }

@@ -70,6 +70,20 @@ bool xl_test_check_text(struct xl_test *t, const char *got, const char *want,
                          want);
 }
 
+const char *xl_test_write(struct xl_test *t, const char *name, const char *text)
+{
+    static char path[1024];
+    struct xl_err err = { 0 };
+    snprintf(path, sizeof path, "%s/%s", t->dir, name);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    XL_CHECK_STATUS(t, xl_io_make_dirs(path, &err), XL_OK, &err);
+    *slash = '/';
+    XL_CHECK_STATUS(t, xl_io_replace(path, text, strlen(text), &err), XL_OK,
+                    &err);
+    return path;
+}
+
 const char *xl_test_source(const char *name)
 {
     static char path[1024];

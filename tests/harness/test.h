@@ -70,6 +70,11 @@ bool xl_test_check_text(struct xl_test *t, const char *got, const char *want,
  * from 0, fails, and no other. */
 bool xl_test_fail_nth(void *left, size_t nbytes);
 
+/* Writes a file of the case's folder, and the folders on the way to it. Its
+ * path; static buffer, good until the next call. */
+const char *xl_test_write(struct xl_test *t, const char *name,
+                          const char *text);
+
 /* "<tests>/data/<name>"; static buffer, good until the next call. */
 const char *xl_test_data(const char *name);
 

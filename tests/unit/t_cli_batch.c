@@ -5,19 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/io.h"
 #include "tests/unit/cli_fixture.h"
-
-/* Writes text to the case's folder; the path in out. */
-static const char *write_file(struct xl_test *t, const char *name,
-                              const char *text, char out[512])
-{
-    struct xl_err err = { 0 };
-    snprintf(out, 512, "%s/%s", t->dir, name);
-    XL_CHECK_STATUS(t, xl_io_replace(out, text, strlen(text), &err), XL_OK,
-                    &err);
-    return out;
-}
 
 /* The index-th line of standard output as JSON, or NULL. */
 static cJSON *line_of(const struct xl_cli *cli, size_t index)
@@ -52,10 +40,9 @@ static void gives_what_one_prompt_gives(struct xl_test *t)
                                            "Once upon a time", "The" };
     static const char *const seeds[] = { "5", "6", "7", "8" };
     struct xl_cli cli = { 0 };
-    char path[512];
     cJSON *got[4] = { 0 };
-    write_file(t, "p.txt",
-               "It was\n\nOnce upon a time\r\nOnce upon a time\nThe", path);
+    const char *path = xl_test_write(
+        t, "p.txt", "It was\n\nOnce upon a time\r\nOnce upon a time\nThe");
     if (xl_cli_ok(t, &cli,
                   XL_WORDS("generate", "--no-best", "--batch", path,
                            "--batch-size", "3", "--temperature", "0.8",
@@ -83,11 +70,10 @@ static void gives_what_one_prompt_gives(struct xl_test *t)
 static void objects_set_their_own(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
-    char path[512];
-    write_file(t, "p.jsonl",
-               "{\"prompt\": \"It was\", \"seed\": 9, \"max_new_tokens\": 2}\n"
-               "{\"prompt_ids\": [1, 2, 3]}\n",
-               path);
+    const char *path = xl_test_write(
+        t, "p.jsonl",
+        "{\"prompt\": \"It was\", \"seed\": 9, \"max_new_tokens\": 2}\n"
+        "{\"prompt_ids\": [1, 2, 3]}\n");
     if (xl_cli_ok(t, &cli,
                   XL_WORDS("generate", "--no-best", "--batch", path,
                            "--max-new-tokens", "4", "--json"))) {
@@ -126,8 +112,7 @@ static void bad_files_are_refused(struct xl_test *t)
     };
     struct xl_cli cli = { 0 };
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        char path[512];
-        write_file(t, faults[i].name, faults[i].text, path);
+        const char *path = xl_test_write(t, faults[i].name, faults[i].text);
         xl_cli_run(t, &cli, XL_WORDS("generate", "--batch", path));
         XL_CHECK_EQ(t, cli.code, faults[i].code);
         xl_test_check(t, strstr(cli.err.data, faults[i].message) != NULL,

@@ -129,15 +129,6 @@ static void outputs_are_saved_once_and_read_back(struct xl_test *t)
     xl_arena_release(&arena);
 }
 
-static void write_file(struct xl_test *t, const char *name, const char *text)
-{
-    struct xl_err err = { 0 };
-    char *path = xl_io_join(t->dir, name);
-    XL_CHECK_STATUS(t, xl_io_replace(path, text, strlen(text), &err), XL_OK,
-                    &err);
-    xl_free(path);
-}
-
 static enum xl_status load(struct xl_test *t, struct xl_err *err)
 {
     struct xl_outputs list;
@@ -168,18 +159,18 @@ static void broken_ids_files_are_refused(struct xl_test *t)
         "{\"params\":{},\"ids\":[1],\"prompt_tokens\":1,\"greedy\":1}",
     };
     struct xl_err err = { 0 };
-    write_file(t, "x.txt", "text");
+    xl_test_write(t, "x.txt", "text");
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         err = (struct xl_err){ 0 };
-        write_file(t, "x.ids.json", broken[i]);
+        xl_test_write(t, "x.ids.json", broken[i]);
         XL_CHECK(t, load(t, &err) != XL_OK);
         XL_CHECK(t, strstr(err.message, "x.ids.json") != NULL);
     }
-    write_file(t, "x.ids.json",
-               "{\"params\":{},\"ids\":[1],\"prompt_tokens\":1}");
+    xl_test_write(t, "x.ids.json",
+                  "{\"params\":{},\"ids\":[1],\"prompt_tokens\":1}");
     XL_CHECK_STATUS(t, load(t, &err), XL_OK, &err);
-    write_file(t, "y.ids.json",
-               "{\"params\":{},\"ids\":[],\"prompt_tokens\":1}");
+    xl_test_write(t, "y.ids.json",
+                  "{\"params\":{},\"ids\":[],\"prompt_tokens\":1}");
     XL_CHECK(t, load(t, &err) != XL_OK); /* its text is missing */
 }
 

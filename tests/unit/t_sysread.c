@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/io.h"
 #include "kernel/base/rng.h"
 #include "tests/harness/test.h"
 #include "tuner/measure/probe.h"
@@ -87,36 +86,25 @@ static void damaged_text_does_no_harm(struct xl_test *t)
 
 /* -- files ---------------------------------------------------------------- */
 
-static void put_file(struct xl_test *t, const char *folder, const char *name,
-                     const char *text)
-{
-    char path[PATH];
-    struct xl_err err = { 0 };
-    snprintf(path, sizeof path, "%s/%s", t->dir, folder);
-    XL_CHECK_STATUS(t, xl_io_make_dirs(path, &err), XL_OK, &err);
-    snprintf(path, sizeof path, "%s/%s/%s", t->dir, folder, name);
-    XL_CHECK_STATUS(t, xl_io_replace(path, text, strlen(text), &err), XL_OK,
-                    &err);
-}
-
 static void put_core(struct xl_test *t, size_t core, const char *khz)
 {
-    char folder[PATH];
-    snprintf(folder, sizeof folder, "cpu/cpu%zu/cpufreq", core);
-    put_file(t, folder, "scaling_cur_freq", khz);
+    char name[PATH];
+    snprintf(name, sizeof name, "cpu/cpu%zu/cpufreq/scaling_cur_freq", core);
+    xl_test_write(t, name, khz);
 }
 
 static void put_thread(struct xl_test *t, size_t id, size_t core,
                        const char *schedstat)
 {
-    char folder[PATH], line[PATH];
-    snprintf(folder, sizeof folder, "task/%zu", id);
+    char name[PATH], line[PATH];
     snprintf(line, sizeof line,
              "%zu (w) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 "
              "22 23 24 25 26 27 28 29 30 31 32 33 34 35 %zu 37\n",
              id, core);
-    put_file(t, folder, "stat", line);
-    put_file(t, folder, "schedstat", schedstat);
+    snprintf(name, sizeof name, "task/%zu/stat", id);
+    xl_test_write(t, name, line);
+    snprintf(name, sizeof name, "task/%zu/schedstat", id);
+    xl_test_write(t, name, schedstat);
 }
 
 static struct xl_frequency read_made(struct xl_test *t)
@@ -133,11 +121,11 @@ static void stall_files_are_read(struct xl_test *t)
     uint64_t us = 1;
     snprintf(path, sizeof path, "%s/p/io", t->dir);
     XL_CHECK(t, !xl_sysread_stall_file(path, &us));
-    put_file(t, "p", "io", "");
+    xl_test_write(t, "p/io", "");
     XL_CHECK(t, !xl_sysread_stall_file(path, &us));
-    put_file(t, "p", "io",
-             "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n"
-             "full avg10=0.00 avg60=0.00 avg300=0.00 total=33\n");
+    xl_test_write(t, "p/io",
+                  "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n"
+                  "full avg10=0.00 avg60=0.00 avg300=0.00 total=33\n");
     XL_CHECK(t, xl_sysread_stall_file(path, &us));
     XL_CHECK_EQ(t, us, 77);
 }

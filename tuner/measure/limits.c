@@ -234,15 +234,13 @@ enum xl_status xl_limit_meter_make(struct xl_limit_meter **meter,
                                    struct xl_err *err)
 {
     struct xl_limit_meter *m = xl_alloc_zero(1, sizeof *m);
-    struct xl_memory memory;
+    uint64_t usable;
     *meter = m;
     if (!m)
         return out_of_memory(err);
     xl_cpu_read(&m->cpu);
-    xl_memory_read(&memory);
-    m->bytes =
-        xl_limits_buffer(m->cpu.has_l3 ? m->cpu.l3_bytes : 0,
-                         memory.has_available ? memory.available_bytes : 0);
+    m->bytes = xl_limits_buffer(m->cpu.has_l3 ? m->cpu.l3_bytes : 0,
+                                xl_memory_usable(&usable) ? usable : 0);
     m->job.kernel = best_kernel(&m->cpu);
     m->job.data = map_buffer(m->bytes);
     if (m->job.data)
