@@ -54,8 +54,9 @@ size_t xl_limit_meter_bytes(const struct xl_limit_meter *meter);
 enum xl_limit xl_limit_meter_reading(const struct xl_limit_meter *meter,
                                      uint64_t working_set);
 
-/* All limits, best of several runs, in about 0.3 s; or those of `probed`, in
- * about 40 ms: READ_L3 and READ leave nothing else in the caches. */
+/* All limits, best of several runs, in about 0.3 s; or those of `probed`, the
+ * median of several runs, in about 40 ms. Both leave nothing else in the
+ * caches. */
 enum xl_status xl_limit_meter_measure(struct xl_limit_meter *meter,
                                       const struct xl_limits_request *request,
                                       struct xl_limits *limits,
