@@ -447,6 +447,9 @@ static void workloads_must_tell_points_apart(struct xl_test *t)
         unsigned phases;
         const char *message; /* NULL: fine */
     } rows[] = {
+        { "all", NULL, 6, 64, XL_PHASE_BOTH, NULL },
+        { "all", NULL, 33, 64, XL_PHASE_BOTH, NULL },
+        { "all", NULL, 112, 64, XL_PHASE_BOTH, NULL },
         { "all", NULL, 512, 64, XL_PHASE_BOTH, NULL },
         { "all", NULL, 512, 1, XL_PHASE_PREFILL, NULL },
         { "all", NULL, 512, 1, XL_PHASE_BOTH, "--new 2" },
@@ -471,6 +474,7 @@ static void workloads_must_tell_points_apart(struct xl_test *t)
         struct xl_err err = { 0 };
         o.backends = rows[i].backends;
         o.phases = rows[i].phases;
+        o.prompt_tokens = i < 3 ? rows[i].prompt : 0; /* made for it */
         if (rows[i].text)
             o.file = write_file(t, rows[i].text, strlen(rows[i].text));
         struct xl_param_space *ps = make(t, &o);

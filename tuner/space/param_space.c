@@ -175,6 +175,19 @@ static const struct {
 #undef XL_BOUND
 };
 
+bool xl_sweep_counts_tokens(enum xl_param id)
+{
+    static const enum xl_param ids[] = {
+#define XL_TOKENS(id) XL_PARAM_##id,
+#include "tuner/space/rule.def"
+#undef XL_TOKENS
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
 /* 16, halved until there are a few values. Workers and heads go by one. */
 static int64_t step_of(enum xl_param id, int64_t lo, int64_t hi)
 {
@@ -197,6 +210,8 @@ static enum xl_status sweep_bound(struct xl_param_space *ps, size_t b,
         top = o->heads ? (int64_t)o->heads : 1;
     else if (top == CORES)
         top = o->cores ? (int64_t)o->cores : 1;
+    if (xl_sweep_counts_tokens(id) && o->prompt_tokens)
+        top = top < (int64_t)o->prompt_tokens ? top : (int64_t)o->prompt_tokens;
     if (lo && hi && lo > hi)
         return xl_fail(err, XL_EUSAGE,
                        "--%s-min %lld is larger than --%s-max "
@@ -241,6 +256,11 @@ static enum xl_status sweep_bounds(struct xl_param_space *ps,
         }
         if (!is_asked && !((unsigned)xl_param_row(id)->phase & phases)) {
             leave_out(ps, id, "it does not change what is measured");
+            continue;
+        }
+        if (!is_asked && xl_sweep_counts_tokens(id) && o->prompt_tokens &&
+            (int64_t)o->prompt_tokens < 2 * bound_rows[b].lo) {
+            leave_out(ps, id, "the prompt is too short for two of the least");
             continue;
         }
         XL_TRY(sweep_bound(ps, b, o, err));

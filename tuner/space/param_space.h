@@ -70,6 +70,8 @@ struct xl_param_space_options {
     } bounds[XL_BOUND_COUNT];
     const char *backends; /* NAME, NAME,NAME or "all"; NULL = base's */
     const char *file;     /* a space file, or NULL */
+    size_t prompt_tokens; /* of the workload; 0 = unknown. By default no two
+                             values of what counts tokens reach it */
     unsigned phases;      /* XL_PHASE_* that the objective measures; 0 = both.
                              Tunables of other phases are not swept by
                              default */

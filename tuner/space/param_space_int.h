@@ -62,6 +62,9 @@ enum xl_status xl_sweep_range(struct xl_param_space *ps, enum xl_param id,
 enum xl_status xl_sweep_all(struct xl_param_space *ps, enum xl_param id,
                             struct xl_err *err);
 
+/* Do its values count tokens of the prompt? */
+bool xl_sweep_counts_tokens(enum xl_param id);
+
 /* Reads a space file. */
 enum xl_status xl_space_file_load(struct xl_param_space *ps, const char *path,
                                   struct xl_err *err);

@@ -212,19 +212,6 @@ static enum xl_status check_tokens(const struct xl_sweep *sweep, size_t tokens,
     return XL_OK;
 }
 
-static bool counts_tokens(enum xl_param id)
-{
-    static const enum xl_param ids[] = {
-#define XL_TOKENS(id) XL_PARAM_##id,
-#include "tuner/space/rule.def"
-#undef XL_TOKENS
-    };
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (ids[i] == id)
-            return true;
-    return false;
-}
-
 /* A tunable that is inert in every member is swept by no one. */
 static enum xl_status check_read(const struct xl_param_space *ps,
                                  const struct xl_sweep *sweep,
@@ -268,7 +255,7 @@ enum xl_status xl_param_space_exercise(const struct xl_param_space *ps,
         const struct xl_sweep *sweep = &ps->sweeps[d];
         XL_TRY(check_phase(sweep, phases, err));
         XL_TRY(check_read(ps, sweep, &inert, err));
-        if (counts_tokens(sweep->id))
+        if (xl_sweep_counts_tokens(sweep->id))
             XL_TRY(check_tokens(sweep, workload->prompt_tokens, err));
     }
     return XL_OK;

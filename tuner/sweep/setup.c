@@ -177,6 +177,7 @@ static enum xl_status make_space(struct xl_setup *setup, struct xl_err *err)
         .backends = xl_setup_text(setup, XL_SWEEP_BACKEND),
         .file = xl_setup_text(setup, XL_SWEEP_SPACE),
         .phases = phases,
+        .prompt_tokens = setup->prompt.n,
         .bounds = {
             [XL_BOUND_HEADS_PER_BAND] = {
                 xl_setup_int(setup, XL_SWEEP_HEADS_MIN),
