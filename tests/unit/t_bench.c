@@ -331,8 +331,11 @@ static void noise_has_an_end(struct xl_test *t)
     for (size_t i = 0; i < 5; i++)
         xl_samples_add(&s, &extra);
     XL_CHECK_EQ(t, s.n, 10);
+    XL_CHECK(t, !xl_samples_are_quiet(&s)); /* two of five */
     XL_CHECK_STATUS(t, xl_samples_extend(&s, 4, &err), XL_OK, &err);
     XL_CHECK(t, xl_samples_want_more(&s) && s.n == 10);
+    xl_samples_add(&s, &extra);
+    XL_CHECK(t, xl_samples_are_quiet(&s)); /* three of six */
     xl_samples_release(&s);
 }
 

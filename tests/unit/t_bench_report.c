@@ -134,6 +134,19 @@ static void verdicts_have_edges(struct xl_test *t)
     XL_CHECK_EQ(t, first[0], first[1]);
 }
 
+/* Together the looks of a duel err as often as one interval of 95 %. */
+static void looks_share_one_error(struct xl_test *t)
+{
+    double x[64], error = 0;
+    for (size_t look = 0; look < XL_LOOKS; look++) {
+        size_t n = xl_look_rounds(look);
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)i;
+        error += 1 - xl_estimate_median(x, n, XL_LOOK_LEVEL).coverage;
+    }
+    XL_CHECK(t, error > 0 && error <= 0.05);
+}
+
 /* "a|b" of --vs, or "!". */
 static void sides_are_read(struct xl_test *t)
 {
@@ -462,6 +475,7 @@ const struct xl_test_case xl_suite_bench_report[] = {
     { "few rounds prove nothing", few_rounds_prove_nothing },
     { "equals are seldom called unequal", equals_are_seldom_called_unequal },
     { "verdicts have edges", verdicts_have_edges },
+    { "looks share one error", looks_share_one_error },
     { "sides are read", sides_are_read },
     { "sides are applied", sides_are_applied },
     { "json has its shape", json_has_its_shape },
