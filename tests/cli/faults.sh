@@ -232,12 +232,15 @@ sweep() {
     run sweep --model "$tiny" --mode random --trials 3 --repeats 2 --rounds 2 \
         --new 4 --log-dir runs "$@"
 }
-sweep --prompt AB
+sweep --prompt AB --chunks-min 16 --chunks-max 32
 refused 2 chunk_size
-sweep --prompt "$(upper_prompt 3)"
+sweep --prompt "$(upper_prompt 3)" --chunks-max 128
 refused 2 chunk_size "more than 112"
+sweep --prompt AB --dry-run
+code 0
+prints "left out: chunk_size"
 sweep --prompt ""
-refused 2
+refused 2 empty
 sweep --prompt-file prompt.txt --new 0 --objective decode
 refused 2 new
 sweep --prompt-file gone.txt

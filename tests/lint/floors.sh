@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.."
 
 table() {
     cat <<'TABLE'
+kernel/         kernel/
 kernel/base/    kernel/base/
 kernel/guard/   kernel/base/ kernel/guard/
 kernel/param/   kernel/base/ kernel/param/

@@ -84,6 +84,7 @@ static void mistakes_name_their_column(struct xl_test *t)
           "column 1: no metric is named 'decod'; nearest is 'decode'" },
         { "latency", "column 1: no metric is named 'latency'" },
         { "latency@97", "column 1: no metric" },
+        { "ppl", "no metric is named 'ppl'; there are prefill, decode" },
         { "0.7*decode + 0.3*prefil", "column 18: no metric" },
         { "decode +", "column 9: expected" },
         { "decode,", "column 8: expected" },

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/buf.h"
 #include "kernel/base/opt.h"
 
 enum {
@@ -186,8 +187,14 @@ static enum xl_status fail_name(const struct parser *p, size_t at,
         return xl_fail(p->err, XL_EUSAGE,
                        "column %zu: no %s is named '%s'; nearest is '%s'",
                        at + 1, noun, word, near);
-    return xl_fail(p->err, XL_EUSAGE, "column %zu: no %s is named '%s'", at + 1,
-                   noun, word);
+    struct xl_buf all;
+    xl_buf_init(&all, 1024);
+    for (size_t i = 0; i < p->names->n_all; i++)
+        xl_buf_printf(&all, "%s%s", i ? ", " : "", p->names->all[i]);
+    xl_fail(p->err, XL_EUSAGE, "column %zu: no %s is named '%s'; there are %s",
+            at + 1, noun, word, xl_buf_ok(&all) ? all.data : "others");
+    xl_buf_release(&all);
+    return XL_EUSAGE;
 }
 
 static enum xl_status parse_word(struct parser *p, const struct xl_expr **out)

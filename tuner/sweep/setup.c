@@ -105,11 +105,12 @@ static enum xl_status make_prompt(struct xl_setup *setup, struct xl_err *err)
     struct xl_buf text;
     xl_buf_init(&text, PROMPT_MAX);
     enum xl_status rc = read_prompt_text(setup, &text, err);
+    if (rc == XL_OK && text.len == 0)
+        rc = xl_fail(err, XL_EUSAGE,
+                     "the prompt is empty: there is nothing to measure");
     if (rc == XL_OK)
         rc = xl_session_encode(&setup->session, text.data, text.len, true,
                                &setup->prompt, err);
-    if (rc == XL_OK && setup->prompt.n == 0)
-        rc = xl_fail(err, XL_EUSAGE, "the prompt has no tokens");
     if (rc == XL_OK && text.len <= PROMPT_KEPT)
         setup->prompt_text = xl_strndup(text.data, text.len);
     xl_buf_release(&text);
