@@ -8,240 +8,19 @@
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "kernel/base/stop.h"
-#include "tuner/measure/evaluator.h"
-#include "tuner/store/query.h"
 #include "tuner/store/export.h"
-#include "tuner/store/rundir.h"
+#include "tuner/sweep/cmd_sweep_job.h"
 #include "tuner/sweep/cmd_sweep_print.h"
-#include "tuner/sweep/cmd_sweep_progress.h"
 #include "tuner/sweep/cmd_sweep_replay.h"
 #include "tuner/sweep/finish.h"
 #include "tuner/sweep/insight_file.h"
-#include "tuner/sweep/provable.h"
 #include "tuner/sweep/rounds.h"
-#include "tuner/sweep/setup.h"
 
 enum {
     CONTENDER = 4 /* times the repetitions of an ordinary configuration */
 };
 
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-/* A sweep on its way. */
-struct job {
-    struct xl_cmd_ctx *ctx;
-    struct xl_opts words; /* a resumed run's own; else unused */
-    const char **word_list;
-    cJSON *meta; /* run_meta.json of the run */
-    struct xl_setup setup;
-    char *run_dir;
-    int lock; /* on the run folder; -1 = none */
-    struct xl_store *store;
-    struct xl_evaluator *evaluator;
-    struct xl_key key;
-    struct xl_machine_grade grade; /* of the machine at the start */
-    struct xl_pace pace;           /* starts with the program */
-    struct xl_sweep_progress progress;
-    cJSON *heard; /* what the judge has passed */
-};
-
-/* -- opening the run ------------------------------------------------------ */
-
-static enum xl_status parse_words(struct job *job, struct xl_err *err)
-{
-    const cJSON *words = cJSON_GetObjectItemCaseSensitive(job->meta, "words");
-    int n = cJSON_GetArraySize(words), at = 0;
-    job->word_list = xl_alloc_zero((size_t)n + 1, sizeof *job->word_list);
-    if (!job->word_list)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    for (const cJSON *w = words ? words->child : NULL; w; w = w->next)
-        job->word_list[at++] = cJSON_IsString(w) ? w->valuestring : "";
-    return xl_opts_parse(&job->words, job->ctx->opts.groups,
-                         job->ctx->opts.n_groups, at, job->word_list, err);
-}
-
-static enum xl_status open_resumed(struct job *job, const char *run,
-                                   struct xl_err *err)
-{
-    const char *log_dir =
-        xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_LOG_DIR);
-    XL_TRY(xl_rundir_find(log_dir, run, &job->run_dir, err));
-    char *path = xl_io_join(job->run_dir, "run_meta.json");
-    enum xl_status rc = path
-                            ? xl_json_load(path, XL_JSON_LARGE, &job->meta, err)
-                            : xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_free(path);
-    if (rc == XL_OK && (rc = parse_words(job, err)) != XL_OK)
-        xl_err_prefix(err, "'%s/run_meta.json'", job->run_dir);
-    if (rc == XL_OK)
-        rc = xl_setup_make(&job->setup, job->ctx, &job->words, job->meta, err);
-    return rc;
-}
-
-static enum xl_status save_meta(const struct job *job, struct xl_err *err)
-{
-    return xl_json_save_in(job->run_dir, "run_meta.json", job->meta, err);
-}
-
-static enum xl_status create_run(struct job *job, struct xl_err *err)
-{
-    struct xl_rundir_name name = {
-        .log_dir = xl_setup_text(&job->setup, XL_SWEEP_LOG_DIR),
-        .backend = xl_setup_backend(&job->setup),
-        .tag = xl_setup_text(&job->setup, XL_SWEEP_TAG),
-    };
-    XL_TRY(xl_rundir_create(&name, &job->run_dir, err));
-    job->meta = xl_setup_meta(&job->setup, job->ctx);
-    return save_meta(job, err);
-}
-
-static enum xl_status take_name(void *ctx, const struct xl_store_sweep *row,
-                                struct xl_err *err)
-{
-    struct xl_buf *name = ctx;
-    xl_buf_clear(name);
-    xl_buf_text(name, row->name);
-    return xl_buf_check(name, "the name of the run", err);
-}
-
-/* A sweep is called as its folder was when it began: a run that is taken up
- * again may lie in a folder of another name since. */
-static enum xl_status name_sweep(struct job *job, struct xl_buf *name,
-                                 struct xl_err *err)
-{
-    const char *slash = strrchr(job->run_dir, '/');
-    xl_buf_text(name, slash ? slash + 1 : job->run_dir);
-    if (job->word_list && xl_store_sweep_find(job->store, NULL, NULL) == XL_OK)
-        XL_TRY(xl_query_sweep(job->store, take_name, name, err));
-    return xl_buf_check(name, "the name of the run", err);
-}
-
-static enum xl_status open_store(struct job *job, struct xl_err *err)
-{
-    struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
-    struct xl_buf space, sampler, name;
-    char *path = xl_io_join(job->run_dir, XL_RUNDIR_STORE);
-    cJSON *json = xl_param_space_json(job->setup.space);
-    enum xl_status rc;
-    xl_buf_init(&space, 0);
-    xl_buf_init(&sampler, 0);
-    xl_buf_init(&name, 0);
-    xl_json_print(json, false, &space);
-    xl_buf_printf(&sampler, "{\"mode\":\"%s\",\"seed\":%lld}",
-                  xl_setup_text(&job->setup, XL_SWEEP_MODE),
-                  (long long)xl_setup_int(&job->setup, XL_SWEEP_SEED));
-    struct xl_store_sweep sweep = {
-        .space = space.data,
-        .sampler = sampler.data,
-        .objective = xl_objective_name(job->setup.objective),
-        .build_id = "xltune",
-        .model_hash = xl_model_hash(job->setup.session.model),
-        .class_id = "",
-    };
-    rc = path ? xl_store_open(&job->store, path, &opts, err)
-              : xl_fail(err, XL_ENOMEM, "out of memory");
-    if (rc == XL_OK)
-        rc = name_sweep(job, &name, err);
-    sweep.name = name.data;
-    if (rc == XL_OK)
-        rc = xl_store_sweep_begin(job->store, &sweep, err);
-    xl_free(path);
-    cJSON_Delete(json);
-    xl_buf_release(&name);
-    xl_buf_release(&space);
-    xl_buf_release(&sampler);
-    return rc;
-}
-
-static void note_facts(struct job *job, const char *scope, const cJSON *facts)
-{
-    for (const cJSON *item = facts ? facts->child : NULL; item;
-         item = item->next) {
-        char *text = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
-        struct xl_store_fact fact = {
-            .scope = scope,
-            .key = item->string,
-            .value = text ? text : cJSON_GetStringValue(item),
-        };
-        if (fact.value)
-            xl_store_set_fact(job->store, &fact, NULL);
-        cJSON_free(text);
-    }
-}
-
-static enum xl_status start_evaluator(struct job *job, struct xl_err *err)
-{
-    struct xl_evaluator_options options = {
-        .model_dir = job->setup.session.model_dir,
-        .prompt = job->setup.prompt.data,
-        .n_prompt = job->setup.prompt.n,
-        .new_tokens = (size_t)xl_setup_int(&job->setup, XL_SWEEP_NEW),
-        .judge_tokens =
-            (size_t)xl_setup_int(&job->setup, XL_SWEEP_JUDGE_TOKENS),
-        .timeout_s =
-            xl_opt_real(job->setup.opts, XL_GROUP_OWN, XL_SWEEP_TIMEOUT),
-        .memory_bytes = (uint64_t)xl_setup_int(&job->setup, XL_SWEEP_MEMORY)
-                        << 20,
-        .deadline_ns = xl_pace_end(&job->pace, XL_PHASE_OUTPUTS),
-        .stop = xl_stop_signal(),
-    };
-    return xl_evaluator_make(&job->evaluator, &options, err);
-}
-
-/* What a start of this run that was killed had not finished writing. */
-static enum xl_status tidy(const struct job *job, struct xl_err *err)
-{
-    char *outputs = xl_io_join(job->run_dir, "outputs");
-    if (!outputs)
-        return xl_fail(err, XL_ENOMEM, "out of memory");
-    xl_io_tidy(job->run_dir);
-    xl_io_tidy(outputs);
-    xl_free(outputs);
-    return XL_OK;
-}
-
-/* A run that is taken up again has its own words, but for when to end. */
-static const struct xl_opts *words_on(const struct job *job,
-                                      enum xl_sweep_opt opt)
-{
-    bool is_new = xl_opt_given(&job->ctx->opts, XL_GROUP_OWN, opt);
-    return is_new ? &job->ctx->opts : job->setup.opts;
-}
-
-static void set_pace(struct job *job)
-{
-    struct xl_pace *pace = &job->pace;
-    xl_pace_init(pace, pace->start_ns,
-                 xl_opt_real(words_on(job, XL_SWEEP_TIME_BUDGET), XL_GROUP_OWN,
-                             XL_SWEEP_TIME_BUDGET));
-    pace->duel_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ROUNDS);
-    pace->grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE);
-}
-
-static enum xl_status open_run(struct job *job, struct xl_err *err)
-{
-    const char *resume =
-        xl_opt_text(&job->ctx->opts, XL_GROUP_OWN, XL_SWEEP_RESUME);
-    if (resume) {
-        XL_TRY(open_resumed(job, resume, err));
-        XL_TRY(xl_rundir_lock(job->run_dir, &job->lock, err));
-        XL_TRY(tidy(job, err));
-    } else {
-        XL_TRY(
-            xl_setup_make(&job->setup, job->ctx, &job->ctx->opts, NULL, err));
-        XL_TRY(xl_sweep_provable(&job->setup, err));
-        XL_TRY(create_run(job, err));
-        XL_TRY(xl_rundir_lock(job->run_dir, &job->lock, err));
-    }
-    XL_TRY(open_store(job, err));
-    note_facts(job, "host",
-               cJSON_GetObjectItemCaseSensitive(job->meta, "host"));
-    note_facts(job, "build",
-               cJSON_GetObjectItemCaseSensitive(job->meta, "build"));
-    job->key = job->setup.key;
-    set_pace(job);
-    return start_evaluator(job, err);
-}
 
 /* -- the sweep ------------------------------------------------------------ */
 
@@ -252,7 +31,8 @@ static void to_params(void *ctx, const uint32_t *point,
 }
 
 /* The files of the run hold what there is. */
-static enum xl_status stopped(const struct job *job, struct xl_err *err)
+static enum xl_status stopped(const struct xl_sweep_job *job,
+                              struct xl_err *err)
 {
     int number = atomic_load(xl_stop_signal());
     char text[200];
@@ -265,7 +45,7 @@ static enum xl_status stopped(const struct job *job, struct xl_err *err)
 }
 
 /* A sweep without a winner has not done what it was asked for. */
-static enum xl_status end_status(const struct job *job,
+static enum xl_status end_status(const struct xl_sweep_job *job,
                                  const struct xl_verdicts *v,
                                  struct xl_err *err)
 {
@@ -295,7 +75,7 @@ static enum xl_status end_status(const struct job *job,
 }
 
 /* run_meta.json with the machine's grades and why it ended; NULL = not yet. */
-static enum xl_status note_grades(struct job *job,
+static enum xl_status note_grades(struct xl_sweep_job *job,
                                   const struct xl_machine_grade *end,
                                   const char *why, struct xl_err *err)
 {
@@ -308,10 +88,10 @@ static enum xl_status note_grades(struct job *job,
     cJSON_DeleteItemFromObjectCaseSensitive(job->meta, "end");
     if (why)
         cJSON_AddStringToObject(job->meta, "end", why);
-    return save_meta(job, err);
+    return xl_sweep_job_save(job, err);
 }
 
-static enum xl_status grade_machine(struct job *job,
+static enum xl_status grade_machine(struct xl_sweep_job *job,
                                     const struct xl_sweep *sweep,
                                     const struct xl_params *base,
                                     struct xl_err *err)
@@ -330,7 +110,7 @@ static enum xl_status grade_machine(struct job *job,
     return note_grades(job, NULL, NULL, err);
 }
 
-static struct xl_race_rules race_rules(const struct job *job)
+static struct xl_race_rules race_rules(const struct xl_sweep_job *job)
 {
     const struct xl_setup *setup = &job->setup;
     size_t repeats = (size_t)xl_setup_int(setup, XL_SWEEP_REPEATS);
@@ -346,7 +126,8 @@ static struct xl_race_rules race_rules(const struct job *job)
 }
 
 /* Writes what the search has learnt and says it. */
-static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
+static enum xl_status tell_insight(const struct xl_sweep_job *job,
+                                   struct xl_err *err)
 {
     struct xl_insight_source source = {
         .run_dir = job->run_dir,
@@ -364,7 +145,8 @@ static enum xl_status tell_insight(const struct job *job, struct xl_err *err)
     return rc;
 }
 
-static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
+static struct xl_sweep make_sweep(struct xl_sweep_job *job,
+                                  const struct xl_params *base,
                                   struct xl_race *race)
 {
     /* Memory is what all plans hold, so the anchor's may not be among them. */
@@ -380,8 +162,9 @@ static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
         .anchor = has_anchor ? base : NULL,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
         .pace = &job->pace,
-        .patience = (size_t)xl_opt_int(words_on(job, XL_SWEEP_PATIENCE),
-                                       XL_GROUP_OWN, XL_SWEEP_PATIENCE),
+        .patience =
+            (size_t)xl_opt_int(xl_sweep_job_words(job, XL_SWEEP_PATIENCE),
+                               XL_GROUP_OWN, XL_SWEEP_PATIENCE),
         .heard = job->heard,
         .stop = xl_stop_signal(),
         .to_params = to_params,
@@ -391,7 +174,7 @@ static struct xl_sweep make_sweep(struct job *job, const struct xl_params *base,
     };
 }
 
-static struct xl_finish make_finish(struct job *job,
+static struct xl_finish make_finish(struct xl_sweep_job *job,
                                     const struct xl_sweep *sweep,
                                     const struct xl_params *base)
 {
@@ -413,7 +196,7 @@ static struct xl_finish make_finish(struct job *job,
     };
 }
 
-static enum xl_status report(struct job *job,
+static enum xl_status report(struct xl_sweep_job *job,
                              const struct xl_verdicts *verdicts,
                              const char *end, struct xl_err *err)
 {
@@ -430,7 +213,7 @@ static enum xl_status report(struct job *job,
     return end_status(job, verdicts, err);
 }
 
-static enum xl_status search(struct job *job, struct xl_sweep *sweep,
+static enum xl_status search(struct xl_sweep_job *job, struct xl_sweep *sweep,
                              enum xl_sweep_end *end, struct xl_err *err)
 {
     job->progress = (struct xl_sweep_progress){
@@ -447,7 +230,7 @@ static enum xl_status search(struct job *job, struct xl_sweep *sweep,
     return rc == XL_OK && *end == XL_END_STOPPED ? XL_EINTERRUPTED : rc;
 }
 
-static enum xl_status run_job(struct job *job, struct xl_err *err)
+static enum xl_status run_job(struct xl_sweep_job *job, struct xl_err *err)
 {
     struct xl_params base = job->setup.base;
     struct xl_verdicts verdicts;
@@ -472,29 +255,16 @@ static enum xl_status run_job(struct job *job, struct xl_err *err)
     return report(job, &verdicts, why, err);
 }
 
-static void close_job(struct job *job)
-{
-    xl_evaluator_free(job->evaluator);
-    xl_store_close(job->store);
-    xl_rundir_unlock(&job->lock);
-    xl_setup_release(&job->setup);
-    xl_opts_release(&job->words);
-    xl_free(job->word_list);
-    cJSON_Delete(job->meta);
-    cJSON_Delete(job->heard);
-    xl_free(job->run_dir);
-}
-
 /* insight.json of a run that is there, anew. */
 static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
                                   struct xl_err *err)
 {
-    struct job job = { .ctx = ctx, .lock = -1 };
+    struct xl_sweep_job job = { .ctx = ctx, .lock = -1 };
     struct xl_buf text;
     xl_buf_init(&text, 0);
-    enum xl_status rc = open_resumed(&job, run, err);
+    enum xl_status rc = xl_sweep_job_recall(&job, run, err);
     if (rc == XL_OK)
-        rc = open_store(&job, err);
+        rc = xl_sweep_job_store(&job, err);
     if (rc == XL_OK)
         rc = tell_insight(&job, err);
     char *path = rc == XL_OK && ctx->json
@@ -504,12 +274,12 @@ static enum xl_status run_insight(struct xl_cmd_ctx *ctx, const char *run,
         fputs(text.data, stdout);
     xl_free(path);
     xl_buf_release(&text);
-    close_job(&job);
+    xl_sweep_job_close(&job);
     return rc;
 }
 
 /* The earlier runs that the search begins from. */
-static void say_warm(const struct job *job)
+static void say_warm(const struct xl_sweep_job *job)
 {
     const cJSON *list = job->setup.warm;
     for (const cJSON *n = list ? list->child : NULL; n; n = n->next) {
@@ -528,9 +298,11 @@ static void say_warm(const struct job *job)
 
 static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
-    struct job job = { .ctx = ctx, .lock = -1, .pace.start_ns = xl_clock_ns() };
+    struct xl_sweep_job job = { .ctx = ctx,
+                                .lock = -1,
+                                .pace.start_ns = xl_clock_ns() };
     xl_stop_catch(stop_signals, sizeof stop_signals / sizeof *stop_signals);
-    enum xl_status rc = open_run(&job, err);
+    enum xl_status rc = xl_sweep_job_open(&job, err);
     if (rc == XL_OK) {
         if (!ctx->quiet)
             fprintf(stderr,
@@ -543,7 +315,7 @@ static enum xl_status run_sweep(struct xl_cmd_ctx *ctx, struct xl_err *err)
             say_warm(&job);
         rc = run_job(&job, err);
     }
-    close_job(&job);
+    xl_sweep_job_close(&job);
     return rc;
 }
 
