@@ -106,15 +106,19 @@ static enum xl_run_go send_sample(struct xl_fake *fake,
     else
         set_factors(fake, factors, &is_dirty);
     double share = fake->follows ? fake->follows(fake, params) : 1.0;
+    bool is_part = r->load.prompt_tokens > 0;
+    size_t prompt = is_part ? r->load.prompt_tokens : PROMPT;
+    size_t steps = is_part ? r->load.new_tokens - 1 : STEPS;
     uint64_t prefill_ns =
-        spend(fake, PROMPT * 1e9 / (speed * factors[0]), share);
+        spend(fake, (double)prompt * 1e9 / (speed * factors[0]), share);
     struct xl_run_sample s = {
         .rep = rep,
         .side = side,
-        .prompt_tokens = PROMPT,
-        .decode_steps = STEPS,
+        .prompt_tokens = prompt,
+        .decode_steps = steps,
         .prefill_ns = prefill_ns,
-        .decode_ns = spend(fake, STEPS * 1e9 / (decode * factors[1]), share),
+        .decode_ns =
+            spend(fake, (double)steps * 1e9 / (decode * factors[1]), share),
         .dirt = is_dirty,
     };
     fake->samples++;

@@ -7,6 +7,7 @@
 
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/sweep/pace.h"
+#include "tuner/sweep/ration.h"
 
 #define SECOND ((uint64_t)1000000000u)
 
@@ -22,14 +23,46 @@ static double speed(const struct xl_fake *fake, const struct xl_params *params)
     return 1000.0 + more / (double)params->value[XL_PARAM_CHUNK_SIZE];
 }
 
+/* A model so large that 512 tokens of prompt and 64 new ones take 3 s. */
+static double slow_prefill(const struct xl_fake *fake,
+                           const struct xl_params *params)
+{
+    return 0.6 * speed(fake, params);
+}
+
+static double slow_decode(const struct xl_fake *fake,
+                          const struct xl_params *params)
+{
+    return 0.03 * speed(fake, params);
+}
+
 struct timed {
     double budget_s;
     uint64_t judge_ns;
     double gain;
+    bool is_large, is_rationed;
     enum xl_sweep_end end;
     struct xl_verdicts v;
+    struct xl_ration ration;
     double search_s, all_s;
 };
+
+/* Sounds and rations as `xltune sweep` does. */
+static void ration(struct xl_test *t, struct timed *run,
+                   const struct xl_sweep_start *s, struct xl_pace *pace,
+                   size_t trials)
+{
+    struct xl_ration_facts facts = { .budget_s = run->budget_s,
+                                     .trials = trials,
+                                     .whole = { 512, 64 },
+                                     .repeats = s->race.rules.repeats,
+                                     .most = s->race.rules.most };
+    XL_CHECK_EQ(
+        t, xl_ration_sound(&s->sweep.runner, s->sweep.anchor, &facts, NULL),
+        XL_OK);
+    xl_ration_choose(&run->ration, &facts);
+    pace->whole = run->ration.whole;
+}
 
 /* A whole sweep of so many seconds; 0 = no limit but the trials. */
 static void live(struct xl_test *t, struct timed *run, size_t trials)
@@ -50,7 +83,8 @@ static void live(struct xl_test *t, struct timed *run, size_t trials)
     memset(&run->v, 0, sizeof run->v);
     if (!xl_sweep_bench_open(&b, t, space, NULL))
         return;
-    b.fake.speed = speed;
+    b.fake.speed = run->is_large ? slow_prefill : speed;
+    b.fake.decode = run->is_large ? slow_decode : NULL;
     b.fake.noise = 0.02;
     b.fake.judge_ns = run->judge_ns;
     b.fake.gain = run->gain;
@@ -59,6 +93,12 @@ static void live(struct xl_test *t, struct timed *run, size_t trials)
     b.fake.deadline_ns = xl_pace_end(&pace, XL_PHASE_OUTPUTS);
     if (xl_sweep_start_open(&b, &s, &plan)) {
         s.sweep.pace = &pace;
+        if (run->is_rationed) {
+            ration(t, run, &s, &pace, trials);
+            s.sweep.load = run->ration.load;
+            s.race.rules.repeats = run->ration.repeats;
+            s.race.rules.most = run->ration.most;
+        }
         xl_sweep_start_grade(&b, &s, 16);
         run->end = xl_sweep_start_search(&b, &s);
         run->search_s = (double)(b.fake.now_ns - pace.start_ns) / 1e9;
@@ -126,10 +166,98 @@ static void time_enough_is_no_limit(struct xl_test *t)
     XL_CHECK(t, runs[0].v.proved && !runs[1].v.is_cut);
 }
 
+/* However dear the judge is, half of the time is the search's. */
+static void a_dear_judge_leaves_half(struct xl_test *t)
+{
+    static const uint64_t judges[] = { 1, 8, 40, 120 };
+    for (size_t i = 0; i < sizeof judges / sizeof *judges; i++) {
+        struct timed run = { .budget_s = 720,
+                             .judge_ns = judges[i] * SECOND,
+                             .gain = 1 };
+        live(t, &run, 100000);
+        xl_test_check(t, run.search_s > 0.49 * run.budget_s, __FILE__, __LINE__,
+                      "a judge of %d s left %g s of %g", (int)judges[i],
+                      run.search_s, run.budget_s);
+    }
+}
+
+/* 60 configurations of a model of which a repetition takes 3 s, in 12 minutes
+ * with judge and duel; without a ration that does not fit. */
+static void a_large_model_is_rationed(struct xl_test *t)
+{
+    struct timed runs[2];
+    for (size_t i = 0; i < 2; i++) {
+        runs[i] = (struct timed){ .budget_s = 720,
+                                  .judge_ns = 8 * SECOND,
+                                  .gain = 1,
+                                  .is_large = true,
+                                  .is_rationed = i == 1 };
+        live(t, &runs[i], 60);
+        XL_CHECK(t, runs[i].all_s <= runs[i].budget_s + 3.5);
+    }
+    XL_CHECK_EQ(t, runs[0].end, XL_END_TIME);
+    XL_CHECK_EQ(t, runs[1].end, XL_END_BUDGET);
+    XL_CHECK(t, runs[1].v.n_ok >= 60 && runs[1].v.proved && !runs[1].v.is_cut);
+    XL_CHECK(t, runs[1].v.value_ratio.n >= 16);
+    XL_CHECK(t, runs[1].ration.load.prompt_tokens == 256);
+    /* The duel runs the whole workload: 512 tokens at 600 to 700 a second. */
+    XL_CHECK(t, runs[1].v.figures.prefill_s.median > 0.6);
+}
+
+static void a_ration_fits_the_time(struct xl_test *t)
+{
+    struct xl_ration r;
+    struct xl_ration_facts facts = { .budget_s = 720,
+                                     .trials = 60,
+                                     .whole = { 3000, 64 },
+                                     .repeats = 5,
+                                     .most = 20,
+                                     .prefill_s = 0.0015,
+                                     .step_s = 0.04 };
+    xl_ration_choose(&r, &facts);
+    XL_CHECK(t, r.load.prompt_tokens >= 256 && r.load.prompt_tokens < 1000);
+    XL_CHECK(t, r.load.new_tokens >= 16 && r.load.new_tokens < 64);
+    XL_CHECK(t, r.repeats >= 2 && r.repeats <= 5 && r.most >= r.repeats);
+    double part_s = 0.0015 * (double)r.load.prompt_tokens +
+                    0.04 * (double)r.load.new_tokens;
+    XL_CHECK_NEAR(t, r.whole * part_s, 3000 * 0.0015 + 64 * 0.04, 1e-9);
+    facts.is_fixed = true;
+    xl_ration_choose(&r, &facts);
+    XL_CHECK(t, r.repeats == 5 && r.most == 20);
+    /* A short workload is never made longer. */
+    facts.whole = (struct xl_load){ 100, 8 };
+    facts.budget_s = 10;
+    xl_ration_choose(&r, &facts);
+    XL_CHECK(t, r.load.prompt_tokens == 0 && r.whole == 1.0);
+    /* Time enough, or no end: all that is wanted. */
+    facts.whole = (struct xl_load){ 3000, 64 };
+    for (size_t i = 0; i < 2; i++) {
+        facts.budget_s = i ? 1e6 : 0;
+        xl_ration_choose(&r, &facts);
+        XL_CHECK(t, r.load.prompt_tokens == 0 && r.whole == 1.0);
+        XL_CHECK(t, r.repeats == 5 && r.most == 20);
+    }
+}
+
+static void a_ration_survives_its_file(struct xl_test *t)
+{
+    struct xl_ration a = { { 256, 16 }, 3, 12, 4.25 }, b = { 0 };
+    cJSON *json = xl_ration_json(&a);
+    xl_ration_read(&b, json);
+    XL_CHECK(t, memcmp(&a, &b, sizeof a) == 0);
+    xl_ration_read(&b, NULL);
+    XL_CHECK(t, memcmp(&a, &b, sizeof a) == 0);
+    cJSON_Delete(json);
+}
+
 const struct xl_test_case xl_suite_pace[] = {
     { "the_whole_ends_on_time", the_whole_ends_on_time },
     { "the_search_gets_the_most", the_search_gets_the_most },
     { "a_cut_duel_says_so", a_cut_duel_says_so },
     { "time_enough_is_no_limit", time_enough_is_no_limit },
+    { "a_dear_judge_leaves_half", a_dear_judge_leaves_half },
+    { "a_large_model_is_rationed", a_large_model_is_rationed },
+    { "a_ration_fits_the_time", a_ration_fits_the_time },
+    { "a_ration_survives_its_file", a_ration_survives_its_file },
     { 0 },
 };

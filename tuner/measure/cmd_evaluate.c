@@ -167,6 +167,7 @@ struct contest {
     struct xl_plan *plans[2]; /* side 1: opponent or anchor, or NULL */
     size_t anchor_every;      /* 0: side 1 is an opponent */
     size_t first_rep, reps;
+    struct xl_trial_load load; /* of the workload, all or a part */
 };
 
 /* The next line without its end, or NULL when there is none. */
@@ -194,8 +195,8 @@ static enum xl_status run_side(struct server *s, const struct contest *c,
                                struct xl_err *err)
 {
     struct xl_run_sample sample;
-    XL_TRY(xl_trial_run(c->plans[side], s->session.model, &s->state,
-                        &s->workload, &sample, err));
+    XL_TRY(xl_trial_run(c->plans[side], s->session.model, &s->state, &c->load,
+                        &sample, err));
     sample.rep = rep;
     sample.side = (int)side;
     answer_sample(&sample, waits);
@@ -223,7 +224,7 @@ static enum xl_status run_rounds(struct server *s, const struct contest *c,
     size_t n_cold = c->plans[1] && !c->anchor_every ? 2 : 1;
     for (size_t i = 0; i < n_cold; i++)
         XL_TRY(xl_trial_warm_up(c->plans[i], s->session.model, &s->state,
-                                &s->workload, err));
+                                &c->load, err));
     for (size_t i = 0; i < c->reps; i++) {
         bool waits = i + 1 < c->reps;
         XL_TRY(run_round(s, c, c->first_rep + i, waits, err));
@@ -235,6 +236,7 @@ static enum xl_status run_rounds(struct server *s, const struct contest *c,
 
 /* The anchor's plan: that of the last request when it is the same. */
 static enum xl_status make_anchor(struct server *s, const cJSON *request,
+                                  const struct xl_trial_load *load,
                                   struct xl_err *err)
 {
     struct anchor *a = &s->anchor;
@@ -246,8 +248,22 @@ static enum xl_status make_anchor(struct server *s, const cJSON *request,
         return XL_OK;
     XL_TRY(xl_plan_make(&a->plan, s->session.model, &params, err));
     a->params = params;
-    return xl_trial_warm_up(a->plan, s->session.model, &s->state, &s->workload,
-                            err);
+    return xl_trial_warm_up(a->plan, s->session.model, &s->state, load, err);
+}
+
+static enum xl_status read_load(const struct server *s, const cJSON *request,
+                                struct xl_trial_load *load, struct xl_err *err)
+{
+    int64_t prompt = (int64_t)s->prompt.n, most = prompt;
+    int64_t new_tokens = (int64_t)s->workload.new_tokens;
+    *load = s->workload;
+    if (!cJSON_HasObjectItem(request, "prompt_tokens"))
+        return XL_OK;
+    XL_TRY(xl_json_get_int(request, "prompt_tokens", 1, most, &prompt, err));
+    XL_TRY(xl_json_get_int(request, "new", 0, new_tokens, &new_tokens, err));
+    load->n_prompt = (size_t)prompt;
+    load->new_tokens = (size_t)new_tokens;
+    return XL_OK;
 }
 
 static enum xl_status make_sides(struct server *s, const cJSON *request,
@@ -263,8 +279,9 @@ static enum xl_status make_sides(struct server *s, const cJSON *request,
     c->first_rep = (size_t)first;
     c->reps = (size_t)reps;
     c->anchor_every = (size_t)every;
+    XL_TRY(read_load(s, request, &c->load, err));
     if (every)
-        XL_TRY(make_anchor(s, request, err));
+        XL_TRY(make_anchor(s, request, &c->load, err));
     XL_TRY(make_plan(s, request, "params", &c->plans[0], err));
     if (is_duel)
         return make_plan(s, request, "against", &c->plans[1], err);

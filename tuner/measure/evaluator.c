@@ -322,6 +322,11 @@ static enum xl_status measure(void *ctx, const struct xl_run_request *request,
                                 (double)request->anchor_every);
     cJSON_AddNumberToObject(json, "first_rep", (double)request->first_rep);
     cJSON_AddNumberToObject(json, "reps", (double)request->reps);
+    if (request->load.prompt_tokens) {
+        cJSON_AddNumberToObject(json, "prompt_tokens",
+                                (double)request->load.prompt_tokens);
+        cJSON_AddNumberToObject(json, "new", (double)request->load.new_tokens);
+    }
     return run_request(ctx, json, request, end, err);
 }
 

@@ -25,10 +25,10 @@ enum xl_run_outcome {
     XL_RUN_FAILED, /* crashed or reported an error */
     XL_RUN_TIMEOUT,
     XL_RUN_OOM,
-    XL_RUN_WRONG,   /* ran other values than asked for, or wrong numbers */
-    XL_RUN_INVALID, /* refused before it ran */
+    XL_RUN_WRONG,    /* ran other values than asked for, or wrong numbers */
+    XL_RUN_INVALID,  /* refused before it ran */
     XL_RUN_UNPROVED, /* measured, not proved to do no damage */
-    XL_RUN_STOPPED, /* the callback or a signal ended it */
+    XL_RUN_STOPPED,  /* the callback or a signal ended it */
 };
 
 /* Percentiles kept of the times of single tokens. */
@@ -62,6 +62,11 @@ enum xl_run_go {
 typedef enum xl_run_go xl_run_sample_fn(void *ctx,
                                         const struct xl_run_sample *sample);
 
+/* Of the workload, its first tokens and so many new ones; none = all of it. */
+struct xl_load {
+    size_t prompt_tokens, new_tokens;
+};
+
 /* Repetitions of one configuration; of two in a duel, both once a round, the
  * first place changing hands; or of one with an anchor, which runs once before
  * the first and then before every anchor_every-th repetition. */
@@ -70,6 +75,7 @@ struct xl_run_request {
     const struct xl_params *against; /* side 1: opponent or anchor; or NULL */
     size_t anchor_every;             /* 0: `against` is an opponent */
     size_t first_rep, reps;          /* reps: the most to run */
+    struct xl_load load;
     uint64_t deadline_ns; /* on xl_clock_ns: end with STOPPED; 0 = none */
     xl_run_sample_fn *on_sample;
     void *ctx;

@@ -351,6 +351,7 @@ static enum xl_status run_reps(struct attempt *a,
         .against = sweep->anchor_every ? sweep->anchor : NULL,
         .anchor_every = sweep->anchor ? sweep->anchor_every : 0,
         .first_rep = had,
+        .load = sweep->load,
         .reps = xl_race_most(sweep->race) - had,
         .deadline_ns = limit_ns ? limit_ns + GRACE_NS : 0,
         .on_sample = on_sample,
@@ -366,7 +367,7 @@ static enum xl_status run_reps(struct attempt *a,
     XL_TRY(sweep->runner.measure(sweep->runner.ctx, &request, end, a->err));
     XL_TRY(a->rc);
     if (end->outcome == XL_RUN_OK)
-        xl_pace_lap(sweep->pace, xl_clock_ns() - start_ns, a->taken);
+        xl_pace_lap(sweep->pace, xl_clock_ns() - start_ns, a->taken, false);
     if (a->is_late)
         end->outcome = XL_RUN_STOPPED;
     compare_effective(sweep, params, end);

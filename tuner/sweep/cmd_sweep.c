@@ -110,19 +110,61 @@ static enum xl_status grade_machine(struct xl_sweep_job *job,
     return note_grades(job, NULL, NULL, err);
 }
 
-static struct xl_race_rules race_rules(const struct xl_sweep_job *job)
+/* What the words ask for. */
+static struct xl_ration_facts ration_facts(const struct xl_sweep_job *job)
 {
     const struct xl_setup *setup = &job->setup;
+    const struct xl_pace *pace = &job->pace;
     size_t repeats = (size_t)xl_setup_int(setup, XL_SWEEP_REPEATS);
     size_t most = (size_t)xl_setup_int(setup, XL_SWEEP_MAX_REPEATS);
     bool is_fixed = xl_opt_bool(setup->opts, XL_GROUP_OWN, XL_SWEEP_NO_RACE);
-    return (struct xl_race_rules){
-        .objective = setup->objective,
+    return (struct xl_ration_facts){
+        .budget_s =
+            pace->end_ns ? (double)(pace->end_ns - pace->start_ns) / 1e9 : 0.0,
+        .trials = (size_t)xl_strategy_budget(setup->strategy),
+        .whole = { setup->prompt.n, (size_t)xl_setup_int(setup, XL_SWEEP_NEW) },
         .repeats = repeats,
         .most = is_fixed ? 0
                 : most   ? most
                          : CONTENDER * repeats,
+        .is_fixed = is_fixed ||
+                    xl_opt_given(setup->opts, XL_GROUP_OWN, XL_SWEEP_REPEATS),
     };
+}
+
+static void say_ration(const struct xl_ration *ration,
+                       const struct xl_ration_facts *facts)
+{
+    const struct xl_load *part = &ration->load, *all = &facts->whole;
+    if (part->prompt_tokens)
+        fprintf(stderr,
+                "ration   the search measures %zu of %zu tokens of prompt and "
+                "%zu of %zu new, up to %zu times; the duel all of them\n",
+                part->prompt_tokens, all->prompt_tokens, part->new_tokens,
+                all->new_tokens, ration->repeats);
+}
+
+/* What the search spends on one configuration: as the run began. */
+static enum xl_status set_ration(struct xl_sweep_job *job,
+                                 const struct xl_params *base,
+                                 struct xl_err *err)
+{
+    struct xl_ration *ration = &job->ration;
+    struct xl_ration_facts facts = ration_facts(job);
+    const struct xl_runner runner = xl_evaluator_runner(job->evaluator);
+    const cJSON *noted = cJSON_GetObjectItemCaseSensitive(job->meta, "ration");
+    bool is_resumed = job->word_list != NULL;
+    if (facts.budget_s > 0 && !is_resumed)
+        XL_TRY(xl_ration_sound(&runner, base, &facts, err));
+    xl_ration_choose(ration, &facts);
+    xl_ration_read(ration, noted);
+    job->pace.whole = ration->whole;
+    if (!job->ctx->quiet)
+        say_ration(ration, &facts);
+    if (is_resumed)
+        return XL_OK;
+    cJSON_AddItemToObject(job->meta, "ration", xl_ration_json(ration));
+    return xl_sweep_job_save(job, err);
 }
 
 /* Writes what the search has learnt and says it. */
@@ -161,6 +203,7 @@ static struct xl_sweep make_sweep(struct xl_sweep_job *job,
         .race = race,
         .anchor = has_anchor ? base : NULL,
         .anchor_every = (size_t)xl_setup_int(&job->setup, XL_SWEEP_ANCHOR),
+        .load = job->ration.load,
         .pace = &job->pace,
         .patience =
             (size_t)xl_opt_int(xl_sweep_job_words(job, XL_SWEEP_PATIENCE),
@@ -235,15 +278,19 @@ static enum xl_status run_job(struct xl_sweep_job *job, struct xl_err *err)
     struct xl_params base = job->setup.base;
     struct xl_verdicts verdicts;
     enum xl_sweep_end end = XL_END_BUDGET;
-    struct xl_race_rules rules = race_rules(job);
     struct xl_race race;
     char why[80];
     job->heard = cJSON_CreateObject();
+    xl_plan_canonical(xl_model_config(job->setup.session.model), &base);
+    enum xl_status rc = set_ration(job, &base, err);
     struct xl_sweep sweep = make_sweep(job, &base, &race);
-    xl_plan_canonical(sweep.config, &base);
     struct xl_finish finish = make_finish(job, &sweep, &base);
-    xl_race_init(&race, &rules);
-    enum xl_status rc = grade_machine(job, &sweep, &base, err);
+    xl_race_init(&race,
+                 &(struct xl_race_rules){ .objective = job->setup.objective,
+                                          .repeats = job->ration.repeats,
+                                          .most = job->ration.most });
+    if (rc == XL_OK)
+        rc = grade_machine(job, &sweep, &base, err);
     if (rc == XL_OK)
         rc = search(job, &sweep, &end, err);
     if (rc == XL_OK)

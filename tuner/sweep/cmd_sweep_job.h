@@ -11,6 +11,7 @@
 #include "tuner/measure/grade.h"
 #include "tuner/sweep/cmd_sweep_progress.h"
 #include "tuner/sweep/pace.h"
+#include "tuner/sweep/ration.h"
 #include "tuner/sweep/setup.h"
 
 struct xl_sweep_job {
@@ -26,6 +27,7 @@ struct xl_sweep_job {
     struct xl_key key;
     struct xl_machine_grade grade; /* of the machine at the start */
     struct xl_pace pace;           /* starts with the program */
+    struct xl_ration ration;
     struct xl_sweep_progress progress;
     cJSON *heard; /* what the judge has passed */
 };

@@ -332,6 +332,7 @@ static enum xl_status hold_duel(const struct xl_finish *finish,
         .sides = { &(*of)->params, finish->base },
         .rules = { .rounds = finish->rounds, .is_challenge = true },
         .phase = XL_PHASE_DUEL,
+        .is_whole = true,
     };
     struct xl_rounds_end end;
     enum xl_status rc = xl_rounds_run(finish->sweep, &rounds, &end, err);

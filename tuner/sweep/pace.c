@@ -2,22 +2,23 @@
  *
  * Every phase behind the search is put down at what it would cost now: the
  * whole judge for nominee, defaults and a few more, the holdout text whose
- * reference is made anew, a duel with one look, an output for each trial. All
- * that may not take more than MOST_SHARE, or a slow judge would leave nothing
- * to judge; then each phase gets less in proportion, and what does not fit is
- * cut. */
+ * reference is made anew, a duel with one look, outputs as far as a small
+ * share of the time goes. All that may not take more than MOST_SHARE, or a
+ * slow judge would leave nothing to judge; then each phase gets less in
+ * proportion, and what does not fit is cut. */
 #include "tuner/sweep/pace.h"
 
 #include <math.h>
 
 #include "kernel/base/clock.h"
 
-#define MOST_SHARE  0.6  /* of the time, behind the search */
-#define START_SHARE 0.1  /* for the first grade, judge and files, at most */
-#define GRADE_SHARE 0.05 /* for the last */
-#define FILES_SHARE 0.02
-#define LEAST_FILES 0.3e9 /* ns */
-#define MOST_FILES  5e9
+#define MOST_SHARE   0.5  /* of the time, behind the search */
+#define START_SHARE  0.1  /* for the first grade, judge and files, at most */
+#define GRADE_SHARE  0.05 /* for the last */
+#define OUTPUT_SHARE 0.05 /* what does not fit is not written */
+#define FILES_SHARE  0.02
+#define LEAST_FILES  0.3e9 /* ns */
+#define MOST_FILES   5e9
 
 enum {
     DUEL_ROUNDS = 16, /* to the first look */
@@ -35,12 +36,18 @@ void xl_pace_init(struct xl_pace *pace, uint64_t start_ns, double seconds)
         pace->end_ns = start_ns + (uint64_t)(seconds * 1e9);
 }
 
-void xl_pace_lap(struct xl_pace *pace, uint64_t wall_ns, size_t n)
+static double whole_of(const struct xl_pace *pace)
+{
+    return pace->whole > 0 ? pace->whole : 1.0;
+}
+
+void xl_pace_lap(struct xl_pace *pace, uint64_t wall_ns, size_t n,
+                 bool is_whole)
 {
     if (!pace || n == 0)
         return;
     pace->laps_ns += wall_ns;
-    pace->laps += n;
+    pace->laps += (double)n * (is_whole ? whole_of(pace) : 1.0);
 }
 
 void xl_pace_trial(struct xl_pace *pace)
@@ -60,7 +67,7 @@ void xl_pace_judge(struct xl_pace *pace, uint64_t wall_ns)
 
 static double lap_ns(const struct xl_pace *pace)
 {
-    return pace->laps ? (double)pace->laps_ns / (double)pace->laps : 0.0;
+    return pace->laps > 0 ? (double)pace->laps_ns / pace->laps : 0.0;
 }
 
 static double budget_ns(const struct xl_pace *pace)
@@ -72,6 +79,7 @@ static double budget_ns(const struct xl_pace *pace)
 static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
 {
     double lap = lap_ns(pace), budget = budget_ns(pace);
+    double whole = lap * whole_of(pace);
     size_t duel = pace->duel_rounds ? pace->duel_rounds : DUEL_ROUNDS;
     switch (phase) {
     case XL_PHASE_JUDGE:
@@ -79,16 +87,17 @@ static double cost_ns(const struct xl_pace *pace, enum xl_phase phase)
                fmin(HEARINGS * (double)pace->judge_ns,
                     fmax(2.0 * (double)pace->judge_ns, START_SHARE * budget));
     case XL_PHASE_PLAYOFF:
-        return lap * (double)(pace->laps / PLAYOFF);
+        return lap * pace->laps / PLAYOFF;
     case XL_PHASE_HOLDOUT:
         return (double)(pace->first_judge_ns + pace->judge_ns);
     case XL_PHASE_DUEL:
-        return lap * (double)(2 * duel + COLD_LAPS);
+        return whole * (double)(2 * duel + COLD_LAPS);
     case XL_PHASE_GRADE_END:
         return fmin(lap * 2.0 * (double)pace->grade_rounds,
                     GRADE_SHARE * budget);
     case XL_PHASE_OUTPUTS:
-        return lap * (double)(pace->trials + BASE_LAPS);
+        return fmin(whole * (double)(pace->trials + BASE_LAPS),
+                    OUTPUT_SHARE * budget);
     case XL_PHASE_FILES:
         return fmin(fmax(FILES_SHARE * budget, LEAST_FILES),
                     fmin(MOST_FILES, START_SHARE * budget));

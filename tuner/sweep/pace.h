@@ -7,7 +7,7 @@
  *     |-- search --|-- judge --|-- play-off --|-- holdout --|-- duel --|...
  *
  *     xl_pace_init(&pace, start_ns, seconds);
- *     xl_pace_lap(&pace, wall_ns, n);           // as they come
+ *     xl_pace_lap(&pace, wall_ns, n, is_whole); // as they come
  *     xl_pace_judge(&pace, wall_ns);
  *     while (!xl_pace_is_over(&pace, XL_PHASE_SEARCH)) ...
  *
@@ -38,18 +38,22 @@ struct xl_pace {
     uint64_t start_ns, end_ns; /* on xl_clock_ns; end 0 = none */
     size_t duel_rounds;        /* wanted */
     size_t grade_rounds;
+    double whole; /* laps of the search that one of the whole workload takes;
+                     0 = it is the search's */
     /* private */
     uint64_t laps_ns; /* of all laps, plans and warm-ups among them */
-    size_t laps, trials;
+    double laps;      /* of the search, or what comes to so many */
+    size_t trials;
     uint64_t first_judge_ns, judge_ns; /* the first makes its reference */
 };
 
 /* seconds: 0 = no end. */
 void xl_pace_init(struct xl_pace *pace, uint64_t start_ns, double seconds);
 
-/* n laps took so long, together with plans and warm-ups. NULL learns nothing,
- * here and below. */
-void xl_pace_lap(struct xl_pace *pace, uint64_t wall_ns, size_t n);
+/* n laps, of the search's workload or the whole one, took so long, together
+ * with plans and warm-ups. NULL learns nothing, here and below. */
+void xl_pace_lap(struct xl_pace *pace, uint64_t wall_ns, size_t n,
+                 bool is_whole);
 
 /* One more configuration, which will have its output. */
 void xl_pace_trial(struct xl_pace *pace);
@@ -65,7 +69,8 @@ bool xl_pace_is_over(const struct xl_pace *pace, enum xl_phase phase);
 bool xl_pace_has(const struct xl_pace *pace, enum xl_phase phase,
                  uint64_t more_ns);
 
-/* Rounds of a duel that still fit into a phase; SIZE_MAX = any number. */
+/* Rounds of the search's workload that still fit into a phase; SIZE_MAX = any
+ * number. */
 size_t xl_pace_rounds(const struct xl_pace *pace, enum xl_phase phase);
 
 #endif

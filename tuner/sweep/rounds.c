@@ -180,6 +180,7 @@ static enum xl_status run_request(struct contest *c)
         .against = c->rounds->sides[1],
         .first_rep = end->duel.samples.n,
         .reps = xl_duel_room(&end->duel),
+        .load = c->rounds->is_whole ? (struct xl_load){ 0 } : c->sweep->load,
         .on_sample = on_sample,
         .ctx = c,
     };
@@ -189,7 +190,7 @@ static enum xl_status run_request(struct contest *c)
     XL_TRY(c->rc);
     if (run.outcome == XL_RUN_OK)
         xl_pace_lap(c->sweep->pace, xl_clock_ns() - start_ns,
-                    XL_SIDES * (c->ran - ran));
+                    XL_SIDES * (c->ran - ran), c->rounds->is_whole);
     if (run.outcome == XL_RUN_STOPPED &&
         xl_sweep_stopped(c->sweep) == XL_ETIMEOUT) {
         end->is_cut = true;

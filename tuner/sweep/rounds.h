@@ -22,6 +22,7 @@ struct xl_rounds {
     struct xl_duel_rules rules;
     uint64_t limit_ns;   /* after it no more than LEAST rounds; 0 = none */
     enum xl_phase phase; /* of the sweep's pace: no round begins after it */
+    bool is_whole;       /* the whole workload, not the search's */
 };
 
 struct xl_rounds_end {

@@ -51,6 +51,7 @@ struct xl_sweep {
     struct xl_race *race;           /* initialised; learns from every trial */
     const struct xl_params *anchor; /* canonical; NULL = drift stays in */
     size_t anchor_every;            /* repetitions; 0 = no anchor */
+    struct xl_load load;            /* of the search's repetitions */
     struct xl_pace *pace;           /* of the time budget; NULL = no end */
     size_t patience;   /* trials without a better one; 0 = any number */
     double resolvable; /* by the machine, relative: a gain up to it is none */
