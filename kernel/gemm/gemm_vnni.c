@@ -11,7 +11,8 @@
 #include "kernel/tensor/vec.h"
 
 enum {
-    VNNI_BLOCK = 8
+    VNNI_BLOCK = 8,
+    VNNI_INT8_AHEAD = 0
 };
 
 struct ints {

@@ -16,7 +16,8 @@
 #include "kernel/tensor/vec.h"
 
 enum {
-    VNNI_BLOCK = 4
+    VNNI_BLOCK = 4,
+    VNNI_INT8_AHEAD = 4096
 };
 
 struct ints {
