@@ -41,6 +41,11 @@ struct xl_row_ops {
                   const struct xl_norm_weights *weights, size_t heads,
                   size_t dv);
 
+    /* y = heads(x) sigmoid(o), the bits of `heads` and sigmoid_gate. */
+    void (*gated_heads)(float *y, const float *x, const float *o,
+                        const struct xl_norm_weights *weights, size_t heads,
+                        size_t dv);
+
     /* x += z, then y = heads(x). */
     void (*add_heads)(float *y, float *x, const float *z,
                       const struct xl_norm_weights *weights, size_t heads,

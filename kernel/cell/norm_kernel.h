@@ -18,6 +18,7 @@
 #ifndef XL_NORM_KERNEL_H
 #define XL_NORM_KERNEL_H
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -55,6 +56,14 @@ XL_INLINE size_t part(size_t n, size_t i)
     return n - i < XL_LANES ? n - i : XL_LANES;
 }
 
+/* 1 + exp(-x), the denominator of a sigmoid. */
+XL_INLINE struct xl_vec one_plus_exp(struct xl_vec x)
+{
+    struct xl_vec negative = xl_vec_mul(x, xl_vec_set1(-1));
+    struct xl_vec e = xl_vec_exp(xl_vec_min(xl_vec_set1(87), negative));
+    return xl_vec_add(e, xl_vec_set1(1));
+}
+
 /* -- norms ---------------------------------------------------------------- */
 
 static inline double sum_squares(const float *x, size_t n)
@@ -90,28 +99,44 @@ static inline void scale(float *y, const float *x,
     }
 }
 
-static void run_rms(float *y, const float *x,
-                    const struct xl_norm_weights *weights, size_t n)
+static inline void scale_rms(float *y, const float *x,
+                             const struct xl_norm_weights *weights,
+                             double squares, size_t n)
 {
-    double mean = sum_squares(x, n) / (double)n;
+    double mean = squares / (double)n;
     scale(y, x, weights, (float)(1.0 / sqrt(mean + (double)weights->eps)), n);
 }
 
-/* x += z */
-static inline void add_row(float *x, const float *z, size_t n)
+static void run_rms(float *y, const float *x,
+                    const struct xl_norm_weights *weights, size_t n)
 {
+    scale_rms(y, x, weights, sum_squares(x, n), n);
+}
+
+/* x += z; the sum of squares of x, as sum_squares has it. */
+static inline double add_row(float *x, const float *z, size_t n)
+{
+    static_assert((int)XL_LANES == 2 * (int)XL_WIDE, "both halves of a vector");
+    xl_wide even = { 0 }, odd = { 0 };
     for (size_t i = 0; i < n; i += XL_LANES) {
         size_t len = part(n, i);
         store(x + i, xl_vec_add(load(x + i, len), load(z + i, len)), len);
+        if (len < XL_LANES)
+            return sum_squares(x, n);
+        xl_wide a = xl_wide_load_f32(x + i),
+                b = xl_wide_load_f32(x + i + XL_WIDE);
+        even += a * a;
+        odd += b * b;
     }
+    return xl_wide_sum(even + odd);
 }
 
 static void run_add_rms(float *y, float *x, const float *z,
                         const struct xl_norm_weights *weights, size_t n)
 {
-    add_row(x, z, n);
+    double squares = add_row(x, z, n);
     if (weights->w)
-        run_rms(y, x, weights, n);
+        scale_rms(y, x, weights, squares, n);
     else
         memcpy(y, x, n * sizeof *y);
 }
@@ -120,48 +145,77 @@ static void run_add_rms(float *y, float *x, const float *z,
 static inline double sum_centred(const float *x, size_t n, double centre,
                                  int power)
 {
-    xl_wide total = { 0 };
+    enum {
+        CHAINS = 4
+    };
+    const xl_wide middle = xl_wide_set1(centre);
+    xl_wide total[CHAINS] = { 0 };
     size_t i = 0;
+    for (; i + CHAINS * XL_WIDE <= n; i += CHAINS * XL_WIDE)
+        for (size_t c = 0; c < CHAINS; c++) {
+            xl_wide d = xl_wide_load_f32(x + i + c * XL_WIDE) - middle;
+            total[c] += power == 1 ? d : d * d;
+        }
     for (; i + XL_WIDE <= n; i += XL_WIDE) {
-        xl_wide d = xl_wide_load_f32(x + i) - xl_wide_set1(centre);
-        total += power == 1 ? d : d * d;
+        xl_wide d = xl_wide_load_f32(x + i) - middle;
+        total[0] += power == 1 ? d : d * d;
     }
     double rest = 0;
     for (; i < n; i++) {
         double d = (double)x[i] - centre;
         rest += power == 1 ? d : d * d;
     }
-    return xl_wide_sum(total) + rest;
+    return xl_wide_sum((total[0] + total[1]) + (total[2] + total[3])) + rest;
 }
 
-/* y = x - centre, rounded once. */
-static inline void centre_row(float *y, const float *x, size_t n, double centre)
+/* n <= 16 numbers less their centre, rounded once. */
+XL_INLINE struct xl_vec load_centred(const float *x, size_t n, xl_wide centre)
 {
-    size_t i = 0;
-    for (; i + XL_WIDE <= n; i += XL_WIDE) {
-        xl_narrow d = __builtin_convertvector(
-            xl_wide_load_f32(x + i) - xl_wide_set1(centre), xl_narrow);
-        memcpy(y + i, &d, sizeof d);
+    float lanes[XL_LANES];
+    if (n < XL_LANES) {
+        xl_vec_store(lanes, xl_vec_load_n(x, n));
+        x = lanes;
     }
-    for (; i < n; i++)
-        y[i] = (float)((double)x[i] - centre);
+    return xl_vec_from_wide(xl_wide_load_f32(x) - centre,
+                            xl_wide_load_f32(x + XL_WIDE) - centre);
+}
+
+/* One head; o NULL = no gate. */
+XL_INLINE void norm_head(float *y, const float *x, const float *o,
+                         const float *w, const float *b, float eps, size_t n)
+{
+    double mean = sum_centred(x, n, 0, 1) / (double)n;
+    double variance = sum_centred(x, n, mean, 2) / (double)n;
+    float r = (float)(1.0 / sqrt(variance + (double)eps));
+    const struct xl_vec factor = xl_vec_set1(r);
+    const xl_wide centre = xl_wide_set1(mean);
+    for (size_t i = 0; i < n; i += XL_LANES) {
+        size_t len = part(n, i);
+        struct xl_vec a = xl_vec_mul(load_centred(x + i, len, centre), factor);
+        struct xl_vec weight = load(w + i, len);
+        a = b ? xl_vec_fma(a, weight, load(b + i, len)) : xl_vec_mul(a, weight);
+        if (o)
+            a = xl_vec_div(a, one_plus_exp(load(o + i, len)));
+        store(y + i, a, len);
+    }
 }
 
 static void run_heads(float *y, const float *x,
                       const struct xl_norm_weights *weights, size_t heads,
                       size_t dv)
 {
-    for (size_t head = 0; head < heads; head++) {
-        size_t at = head * dv;
-        struct xl_norm_weights here = { .w = weights->w + at,
-                                        .b = weights->b ? weights->b + at
-                                                        : NULL };
-        double mean = sum_centred(x + at, dv, 0, 1) / (double)dv;
-        double variance = sum_centred(x + at, dv, mean, 2) / (double)dv;
-        centre_row(y + at, x + at, dv, mean);
-        scale(y + at, y + at, &here,
-              (float)(1.0 / sqrt(variance + (double)weights->eps)), dv);
-    }
+    for (size_t at = 0; at < heads * dv; at += dv)
+        norm_head(y + at, x + at, NULL, weights->w + at,
+                  weights->b ? weights->b + at : NULL, weights->eps, dv);
+}
+
+static void run_gated_heads(float *y, const float *x, const float *o,
+                            const struct xl_norm_weights *weights, size_t heads,
+                            size_t dv)
+{
+    for (size_t at = 0; at < heads * dv; at += dv)
+        norm_head(y + at, x + at, o + at, weights->w + at,
+                  weights->b ? weights->b + at : NULL, weights->eps, dv);
 }
 
 static void run_add_heads(float *y, float *x, const float *z,
@@ -173,14 +227,6 @@ static void run_add_heads(float *y, float *x, const float *z,
 }
 
 /* -- gates and caps ------------------------------------------------------- */
-
-/* 1 + exp(-x), the denominator of a sigmoid. */
-XL_INLINE struct xl_vec one_plus_exp(struct xl_vec x)
-{
-    struct xl_vec negative = xl_vec_mul(x, xl_vec_set1(-1));
-    struct xl_vec e = xl_vec_exp(xl_vec_min(xl_vec_set1(87), negative));
-    return xl_vec_add(e, xl_vec_set1(1));
-}
 
 static void run_sigmoid_gate(float *y, const float *o, size_t n)
 {
@@ -283,6 +329,7 @@ static double run_log_sum_exp(const float *x, size_t n)
         .rms = run_rms,                    \
         .add_rms = run_add_rms,            \
         .heads = run_heads,                \
+        .gated_heads = run_gated_heads,    \
         .add_heads = run_add_heads,        \
         .soft_cap = run_soft_cap,          \
         .sigmoid_gate = run_sigmoid_gate,  \

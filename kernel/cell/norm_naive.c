@@ -102,6 +102,14 @@ static void sigmoid_gate(float *y, const float *o, size_t n)
         y[i] /= 1.0f + expf(-o[i]);
 }
 
+static void gated_heads(float *y, const float *x, const float *o,
+                        const struct xl_norm_weights *weights, size_t heads,
+                        size_t dv)
+{
+    norm_heads(y, x, weights, heads, dv);
+    sigmoid_gate(y, o, heads * dv);
+}
+
 static void swiglu(float *gate, const float *up, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -137,6 +145,7 @@ const struct xl_row_ops xl_norm_naive = {
     .rms = rms,
     .add_rms = add_rms,
     .heads = norm_heads,
+    .gated_heads = gated_heads,
     .add_heads = add_heads,
     .soft_cap = soft_cap,
     .sigmoid_gate = sigmoid_gate,

@@ -84,6 +84,13 @@ struct xl_mlstm_state xl_chunk_state(const struct xl_chunk_spec *spec,
                                     job->m + head };
 }
 
+void xl_chunk_finish_head(const struct xl_chunk_job *job, size_t head,
+                          struct xl_span tokens)
+{
+    if (job->finish)
+        job->finish(job->finish_ctx, head, tokens);
+}
+
 void xl_chunk_advance(const struct xl_chunk_spec *spec,
                       const struct xl_chunk_job *job, size_t head,
                       struct xl_span tokens, const struct xl_mlstm_state *state,
@@ -94,6 +101,7 @@ void xl_chunk_advance(const struct xl_chunk_spec *spec,
     size_t left = job->tokens - tokens.end;
     io.ahead = left < len ? left : len;
     xl_cell_chunk(spec->cell, &io, len, state, &spec->tiles, scratch);
+    xl_chunk_finish_head(job, head, tokens);
 }
 
 size_t xl_chunk_lines(size_t nbytes)

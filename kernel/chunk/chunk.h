@@ -49,6 +49,9 @@ struct xl_chunk_spec {
     struct xl_pool *pool; /* its width is the number of workers */
 };
 
+/* These tokens of a head's h are there, and whoever wrote them says so. */
+typedef void xl_chunk_finish(void *ctx, size_t head, struct xl_span tokens);
+
 /* One layer, `tokens` tokens, all heads. Head h of row t of q starts at
  * q + t * q_stride + h * dk; of v and h at ... + h * dv; its gates are
  * igate[t * gate_stride + h]. State is updated in place. */
@@ -64,6 +67,9 @@ struct xl_chunk_job {
     float *C; /* [heads][dk][dv] */
     float *n; /* [heads][dk] */
     float *m; /* [heads] */
+    /* Called once for each token of each head, on any worker; or NULL. */
+    xl_chunk_finish *finish;
+    void *finish_ctx;
 };
 
 struct xl_chunk_backend {

@@ -42,6 +42,10 @@ void xl_chunk_advance(const struct xl_chunk_spec *spec,
                       struct xl_span tokens, const struct xl_mlstm_state *state,
                       float *scratch);
 
+/* These tokens of the head's h are written. */
+void xl_chunk_finish_head(const struct xl_chunk_job *job, size_t head,
+                          struct xl_span tokens);
+
 /* Bytes rounded up to whole cache lines. */
 size_t xl_chunk_lines(size_t nbytes);
 

@@ -24,6 +24,7 @@ static void run(const struct xl_chunk_spec *spec,
             struct xl_mlstm_io io = xl_chunk_io(spec, job, head, t);
             struct xl_mlstm_state state = xl_chunk_state(spec, job, head);
             spec->cell->steps(&io, len, &state, scratch);
+            xl_chunk_finish_head(job, head, (struct xl_span){ t, t + len });
         }
     }
 }

@@ -186,6 +186,7 @@ static void write_outputs(const struct run *run, size_t chunk, size_t head,
     struct xl_mlstm_state kept = kept_state(run, chunk, head);
     spec->cell->chunk_output(&io, tokens.end - tokens.begin, &kept,
                              &spec->tiles, scratch);
+    xl_chunk_finish_head(run->job, head, tokens);
 }
 
 /* All chunks of the band's heads, states and outputs in turn. */

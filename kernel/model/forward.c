@@ -8,229 +8,15 @@
  * a stage out as tickets and does itself what no other worker took, so that a
  * neighbour on the machine costs a share, not a time slice a stage. Small
  * stages run without asking anybody. A batch is decode with a row a sequence:
- * its products are those of few rows, in the order of sums of a single row.
- * Projections that share an input share a stage: its columns are counted
- * through all of them, and cut at multiples of COLUMN_STEP. */
-#include "kernel/model/forward_int.h"
+ * its products are those of few rows, in the order of sums of a single row. */
+#include "kernel/model/products_int.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    COLUMN_STEP = 16,
-    FEW_ROWS = 4,
-    MANY_WORKERS = 8, /* from here on they are cut in teams */
-    SMALL_ROWS = 4    /* rows up to which a small stage is not shared out */
+    SMALL_ROWS = 4 /* rows up to which a small stage is not shared out */
 };
-
-/* -- products ------------------------------------------------------------- */
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-size_t xl_product_steps(const struct xl_matrix *w)
-{
-    return (w->out + COLUMN_STEP - 1) / COLUMN_STEP;
-}
-
-struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
-                            size_t rows, size_t steps)
-{
-    return (struct xl_share){ .stage = s,
-                              .worker = worker,
-                              .rows = rows,
-                              .mine = xl_span_of(steps, s->parts, worker) };
-}
-
-void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job)
-{
-    size_t most = gemm->few_rows ? gemm->few_rows : job->m;
-    for (size_t i = 0; i < job->m; i += most) {
-        struct xl_gemm_job part = *job;
-        part.m = job->m - i < most ? job->m - i : most;
-        part.x += i * job->ldx;
-        part.y += i * job->ldy;
-        gemm->run(&part);
-    }
-}
-
-/* The engine that reads packed x of the matrix in this pass, or NULL. */
-static const struct xl_gemm *packing_engine(const struct xl_stage *s,
-                                            const struct xl_matrix *w)
-{
-    const struct xl_gemm *gemm = xl_plan_gemm(s->plan, w, false);
-    if (xl_stage_is_step(s) || s->rows < FEW_ROWS || !w->is_packed)
-        return NULL;
-    return gemm->x_bytes && gemm->x_bytes(s->rows, w->in) ? gemm : NULL;
-}
-
-void xl_stage_pack(const struct xl_stage *s, size_t worker,
-                   const struct xl_matrix *w, const float *x, size_t ldx)
-{
-    const struct xl_gemm *gemm = packing_engine(s, w);
-    struct xl_span span = xl_stage_rows(s, worker);
-    struct xl_gemm_job job = { .m = s->rows, .k = w->in, .x = x, .ldx = ldx };
-    if (gemm && span.begin < span.end)
-        gemm->pack_x(&job, span.begin, span.end, s->plan->scratch.packed_x);
-}
-
-void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
-                     const float *x, size_t ldx, struct xl_span columns,
-                     void *to)
-{
-    const struct xl_stage *s = share->stage;
-    const struct xl_gemm *gemm = packing_engine(s, w);
-    struct xl_gemm_job job = { .m = s->rows,
-                               .k = w->in,
-                               .x = x + columns.begin,
-                               .ldx = ldx,
-                               .k_begin = columns.begin,
-                               .k_end = columns.end };
-    if (gemm)
-        gemm->pack_x(&job, share->first, share->first + share->rows, to);
-}
-
-bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w)
-{
-    const struct xl_gemm *gemm = packing_engine(share->stage, w);
-    return gemm && gemm->finishes && gemm->x_row_bytes;
-}
-
-/* m is more than these rows: those that pad a block of the engine's are another
- * share's, or go nowhere. */
-void xl_piece_pack(const struct xl_share *share, const struct xl_matrix *w,
-                   const struct xl_gemm_piece *piece, void *to)
-{
-    const struct xl_stage *s = share->stage;
-    const struct xl_gemm *gemm = packing_engine(s, w);
-    size_t row = share->first + piece->row;
-    struct xl_gemm_job job = { .m = piece->rows + 1,
-                               .k = w->in,
-                               .x = piece->sums,
-                               .ldx = XL_PACK_LANES,
-                               .k_begin = piece->column,
-                               .k_end = piece->column + piece->columns };
-    if (gemm)
-        gemm->pack_x(&job, 0, piece->rows,
-                     (char *)to + row * gemm->x_row_bytes(w->in));
-}
-
-/* Teams that workers are cut in: two, where there are many workers. Measured
- * on 16 cores of a Xeon: writing a line that 16 have read takes 110 ns, 8 have
- * read 70, 4 have read 25. But each team reads all weights: prefill of 400m by
- * 8 workers gains 12 % from two teams, and by 16 loses 10 % by four. */
-static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
-{
-    const struct xl_gemm *gemm = packing_engine(s, w);
-    if (!gemm || !gemm->x_row_bytes || s->parts < MANY_WORKERS ||
-        s->parts % 2 != 0)
-        return 1;
-    return s->rows < s->parts * XL_GEMM_ROWS ? 1 : 2;
-}
-
-struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
-                              const struct xl_matrix *w, size_t steps)
-{
-    size_t teams = count_teams(s, w), size = s->parts / teams;
-    size_t captain = worker / size * size;
-    struct xl_share share = { .stage = s, .worker = worker, .rows = s->rows };
-    share.mine = xl_span_of(steps, size, worker % size);
-    if (teams > 1) {
-        share.first = xl_stage_rows(s, captain).begin;
-        share.rows = xl_stage_rows(s, captain + size - 1).end - share.first;
-    }
-    return share;
-}
-
-/* By one job when the matrix is packed, by one a part it touches when it is
- * rows. */
-void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
-                    struct xl_span columns)
-{
-    const struct xl_plan *plan = share->stage->plan;
-    bool is_step = xl_stage_is_step(share->stage);
-    const struct xl_gemm *gemm =
-        p->gemm ? p->gemm
-                : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
-    const struct xl_gemm *packing = packing_engine(share->stage, p->w);
-    bool is_packed = p->packed && packing && gemm->pack_x == packing->pack_x;
-    size_t row = share->first;
-    const char *packed = p->packed;
-    if (is_packed && row)
-        packed += row * packing->x_row_bytes(p->w->in);
-    for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
-        const struct xl_matrix_part *part = &p->w->parts[i];
-        size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
-        size_t first = larger(columns.begin, part->at);
-        if (first >= columns.end || first >= end)
-            continue;
-        struct xl_gemm_job job = {
-            .m = share->rows,
-            .k = p->w->in,
-            .n_begin = first - part->at,
-            .n_end = (columns.end < end ? columns.end : end) - part->at,
-            .x = p->x + row * p->ldx,
-            .ldx = p->ldx,
-            .w = part->w,
-            .w_dtype = p->w->dtype,
-            .packed = xl_matrix_packed(p->w),
-            .bias = p->w->bias ? p->w->bias + part->at : NULL,
-            .y = p->y + row * p->ldy + part->at,
-            .ldy = p->ldy,
-            .scratch = plan->scratch.gemm[share->worker],
-            .packed_x = is_packed ? packed : NULL,
-            .next_n = p->next_n,
-            .k_block = plan->k_block,
-            .no_prefetch = plan->no_prefetch,
-            .ahead = is_step ? plan->decode_ahead : 0,
-            .finish = p->finish,
-            .finish_ctx = p->finish_ctx,
-            .pair_n = p->pair_n,
-        };
-        if (is_step)
-            xl_few_run(gemm, &job);
-        else
-            gemm->run(&job);
-    }
-}
-
-void xl_share_run(struct xl_share *share, const struct xl_product *p)
-{
-    const struct xl_span *mine = &share->mine;
-    size_t here = xl_product_steps(p->w), before = share->before;
-    size_t begin = mine->begin > before ? mine->begin - before : 0;
-    size_t end = mine->end > before ? mine->end - before : 0;
-    share->before += here;
-    begin = begin * COLUMN_STEP;
-    end = end < here ? end * COLUMN_STEP : p->w->out;
-    if (begin < end)
-        xl_columns_run(share, p, (struct xl_span){ begin, end });
-}
-
-void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
-                    size_t worker)
-{
-    size_t steps = 0;
-    for (size_t i = 0; i < all->n; i++)
-        steps += xl_product_steps(all->list[i].w);
-    struct xl_share share =
-        all->packed && all->n == 1
-            ? xl_team_share(s, worker, all->list[0].w, steps)
-            : xl_share_of(s, worker, all->rows, steps);
-    for (size_t i = 0; i < all->n; i++) {
-        const struct xl_output *o = &all->list[i];
-        xl_share_run(
-            &share, &(struct xl_product){ .w = o->w,
-                                          .x = all->x,
-                                          .ldx = all->ldx ? all->ldx : o->w->in,
-                                          .y = o->y,
-                                          .ldy = o->ldy ? o->ldy : o->w->out,
-                                          .gemm = o->gemm,
-                                          .packed = all->packed });
-    }
-}
 
 /* -- stages --------------------------------------------------------------- */
 
@@ -240,14 +26,15 @@ static const struct xl_forward_arch *arch_of(const struct xl_plan *plan)
                                                      : &xl_forward_xlstm;
 }
 
-/* y = norm(x): RMSNorm, or, in a block stack, LayerNorm. */
-static void norm_row(const struct xl_plan *plan, const struct xl_vector *norm,
-                     size_t row)
+/* x of a row, then y = norm(x): RMSNorm, or, in a block stack, LayerNorm. */
+static void embed_row(const struct xl_stage *s, const struct xl_vector *norm,
+                      size_t row, float *y)
 {
+    const struct xl_plan *plan = s->plan;
     size_t width = plan->config->width;
-    const float *x = plan->scratch.x + row * width;
-    float *y = plan->scratch.y + row * width;
+    float *x = plan->scratch.x + row * width;
     struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
+    xl_prepared_embed(plan->weights, (size_t)s->tokens[row], x);
     if (!norm->w)
         memcpy(y, x, width * sizeof *y);
     else if (plan->config->arch == XL_ARCH_BLOCK_STACK)
@@ -256,26 +43,70 @@ static void norm_row(const struct xl_plan *plan, const struct xl_vector *norm,
         plan->row->rms(y, x, &weights, width);
 }
 
-/* y, the input of a block, for the first of its products. */
-static void pack_input(const struct xl_stage *s, size_t worker, size_t block)
+/* x += z, then y as above. */
+static void add_row(const struct xl_stage *s, const struct xl_vector *norm,
+                    size_t row, float *y)
 {
     const struct xl_plan *plan = s->plan;
-    const struct xl_matrix *w = arch_of(plan)->reader(plan, block);
-    if (w)
-        xl_stage_pack(s, worker, w, plan->scratch.y, plan->config->width);
+    size_t width = plan->config->width;
+    float *x = plan->scratch.x + row * width;
+    const float *z = plan->scratch.z + row * width;
+    struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
+    if (plan->config->arch == XL_ARCH_BLOCK_STACK && norm->w)
+        plan->row->add_heads(y, x, z, &weights, 1, width);
+    else
+        plan->row->add_rms(y, x, z, &weights, width);
+}
+
+typedef void row_work(const struct xl_stage *s, const struct xl_vector *norm,
+                      size_t row, float *y);
+
+/* Rows of y, to who reads them. Where all read them packed, a strip is packed
+ * while it is in the first cache and y is one strip of the worker's own;
+ * whoever else multiplies them does so then. */
+static void norm_rows(const struct xl_stage *s, size_t worker, row_work *work,
+                      const struct xl_normed *to)
+{
+    const struct xl_plan *plan = s->plan;
+    const struct xl_gemm *gemm =
+        to->reader ? xl_stage_packer(s, to->reader) : NULL;
+    bool passes = gemm && gemm->x_row_bytes && !plan->gemm_keys;
+    struct xl_span all = xl_stage_rows(s, worker), rows = all;
+    size_t width = plan->config->width;
+    for (; rows.begin < all.end; rows.begin = rows.end) {
+        size_t left = all.end - rows.begin;
+        size_t n = passes && left > XL_GEMM_ROWS ? (size_t)XL_GEMM_ROWS : left;
+        float *y = plan->scratch.y + (passes ? all.begin : rows.begin) * width;
+        rows.end = rows.begin + n;
+        for (size_t r = 0; r < n; r++)
+            work(s, to->norm, rows.begin + r, y + r * width);
+        if (passes)
+            xl_strip_pack(s, to->reader, y, width, rows, (struct xl_span){ 0 },
+                          plan->scratch.packed_x);
+        else if (gemm)
+            xl_rows_pack(s, to->reader, plan->scratch.y, width, rows,
+                         (struct xl_span){ 0 }, plan->scratch.packed_x);
+        if (to->then)
+            to->then(s, worker, to->block, rows, y);
+    }
+}
+
+/* What follows the norm in front of a block, or of the head. */
+static struct xl_normed normed_for(const struct xl_stage *s, size_t block)
+{
+    const struct xl_plan *plan = s->plan;
+    const struct xl_forward_arch *arch = arch_of(plan);
+    bool has_gates = block < plan->config->blocks && !xl_stage_is_step(s);
+    return (struct xl_normed){ .norm = arch->norm(plan, block),
+                               .reader = arch->reader(plan, block),
+                               .block = block,
+                               .then = has_gates ? arch->gates : NULL };
 }
 
 static void embed_and_norm(const struct xl_stage *s, size_t worker)
 {
-    const struct xl_plan *plan = s->plan;
-    const struct xl_vector *norm = arch_of(plan)->norm(plan, 0);
-    struct xl_span span = xl_stage_rows(s, worker);
-    for (size_t t = span.begin; t < span.end; t++) {
-        xl_prepared_embed(plan->weights, (size_t)s->tokens[t],
-                          plan->scratch.x + t * plan->config->width);
-        norm_row(plan, norm, t);
-    }
-    pack_input(s, worker, 0);
+    struct xl_normed to = normed_for(s, 0);
+    norm_rows(s, worker, embed_row, &to);
 }
 
 void xl_stage_cap_gates(const struct xl_stage *s, struct xl_span rows)
@@ -288,28 +119,15 @@ void xl_stage_cap_gates(const struct xl_stage *s, struct xl_span rows)
 }
 
 void xl_stage_add(const struct xl_stage *s, size_t worker,
-                  const struct xl_vector *norm)
+                  const struct xl_normed *to)
 {
-    const struct xl_plan *plan = s->plan;
-    bool is_stack = plan->config->arch == XL_ARCH_BLOCK_STACK;
-    struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
-    size_t width = plan->config->width;
-    struct xl_span span = xl_stage_rows(s, worker);
-    for (size_t t = span.begin; t < span.end; t++) {
-        float *x = plan->scratch.x + t * width;
-        float *y = plan->scratch.y + t * width;
-        const float *z = plan->scratch.z + t * width;
-        if (is_stack && norm->w)
-            plan->row->add_heads(y, x, z, &weights, 1, width);
-        else
-            plan->row->add_rms(y, x, z, &weights, width);
-    }
+    norm_rows(s, worker, add_row, to);
 }
 
 void xl_stage_end(const struct xl_stage *s, size_t worker)
 {
-    xl_stage_add(s, worker, arch_of(s->plan)->norm(s->plan, s->block + 1));
-    pack_input(s, worker, s->block + 1);
+    struct xl_normed to = normed_for(s, s->block + 1);
+    xl_stage_add(s, worker, &to);
 }
 
 static void head(const struct xl_stage *s, size_t worker)
@@ -393,8 +211,14 @@ static void narrow_C(const struct xl_stage *s, size_t worker)
         to[i] = xl_f32_to_bf16(s->plan->scratch.C[i]);
 }
 
+static void finish_head(void *ctx, size_t head, struct xl_span tokens)
+{
+    const struct xl_stage *s = ctx;
+    arch_of(s->plan)->finish_head(s, head, tokens);
+}
+
 /* Backends know fp32 only: a state of bf16 is widened for the pass. */
-static void run_cell(const struct xl_stage *s)
+static void run_cell(struct xl_stage *s)
 {
     const struct xl_plan *plan = s->plan;
     bool is_bf16 = plan->C_dtype == XL_BF16;
@@ -402,6 +226,8 @@ static void run_cell(const struct xl_stage *s)
     job.C = is_bf16 ? plan->scratch.C : xl_state_C(s->states[0], s->block);
     job.n = xl_state_n(s->states[0], s->block);
     job.m = xl_state_m(s->states[0], s->block);
+    job.finish = finish_head;
+    job.finish_ctx = s;
     if (is_bf16)
         run_region(s, widen_C, XL_PART_CELL);
     plan->backend->run(&plan->spec, &job, plan->scratch.chunk);
@@ -457,6 +283,8 @@ static void step_head(const struct xl_stage *s, size_t sequence, size_t h,
         struct xl_mlstm_state state = { xl_state_C(from, s->block) + at, n, m };
         plan->spec.cell->steps(&io, 1, &state, scratch);
     }
+    arch_of(plan)->finish_head(s, h,
+                               (struct xl_span){ sequence, sequence + 1 });
 }
 
 /* One token of each sequence: the worker's pairs of sequence and head. */

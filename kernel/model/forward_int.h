@@ -13,10 +13,6 @@
 #include "kernel/chunk/chunk.h"
 #include "kernel/model/plan_int.h"
 
-enum {
-    XL_OUTPUTS = 6
-};
-
 /* What every stage function sees. */
 struct xl_stage {
     struct xl_plan *plan;
@@ -40,6 +36,10 @@ struct xl_stage_row {
     bool is_small;       /* for few rows not worth sharing out */
 };
 
+/* y: these rows, normed in front of the block; they may be gone later. */
+typedef void xl_normed_work(const struct xl_stage *s, size_t worker,
+                            size_t block, struct xl_span rows, const float *y);
+
 struct xl_block_stages {
     const struct xl_stage_row *before;
     bool has_cell;
@@ -54,9 +54,15 @@ struct xl_forward_arch {
     /* The norm in front of a block, or, for the number of blocks, of the
      * head; w NULL = none. */
     const struct xl_vector *(*norm)(const struct xl_plan *plan, size_t block);
-    /* The matrix that multiplies what this norm gives, if xl_stage_pack is to
-     * pack it; NULL = none. */
+    /* The matrix that multiplies what this norm gives, if that is to be packed;
+     * NULL = none. */
     const struct xl_matrix *(*reader)(const struct xl_plan *plan, size_t block);
+    /* Prefill: the other products of normed rows in front of a block; or NULL.
+     */
+    xl_normed_work *gates;
+    /* Norm and gate of a head, rows of h; packed for who multiplies them. */
+    void (*finish_head)(const struct xl_stage *s, size_t head,
+                        struct xl_span rows);
 };
 
 extern const struct xl_forward_arch xl_forward_xlstm;
@@ -76,101 +82,9 @@ static inline bool xl_stage_is_step(const struct xl_stage *s)
     return s->rows == s->n_states;
 }
 
-/* -- products ------------------------------------------------------------- */
-
-/* y[rows][ldy] = x[rows][ldx] W^T + b; gemm NULL = by the number of rows. */
-struct xl_product {
-    const struct xl_matrix *w;
-    const float *x;
-    size_t ldx;
-    float *y;
-    size_t ldy;
-    const struct xl_gemm *gemm;
-    const void *packed; /* x by xl_stage_pack, for engines that pack */
-    size_t next_n;      /* columns of w from here on are next; 0 = none are */
-    xl_gemm_finish *finish; /* as in struct xl_gemm_job, where */
-    void *finish_ctx;       /* xl_share_finishes */
-    size_t pair_n;
-};
-
-/* One worker's share of the columns of several products, which are counted
- * through all of them:
- *
- *     struct xl_share share = xl_share_of(s, worker, rows, steps);
- *     for (...)
- *         xl_share_run(&share, &product);
- */
-struct xl_share {
-    const struct xl_stage *stage;
-    size_t worker, first, rows; /* rows first .. first + rows of x and y */
-    struct xl_span mine;        /* in steps of columns */
-    size_t before;              /* steps of the products that have been run */
-};
-
-/* Steps of columns that a product counts for. */
-size_t xl_product_steps(const struct xl_matrix *w);
-
-struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
-                            size_t rows, size_t steps);
-void xl_share_run(struct xl_share *share, const struct xl_product *product);
-
-/* The share of a worker whose products read x packed for w. Many workers are
- * cut in teams by rows: a team's rows are those that its workers have by
- * xl_stage_rows, and they share the columns. A line of x is then read by few,
- * and writing it again has to wait for as many caches to drop it. */
-struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
-                              const struct xl_matrix *w, size_t steps);
-
-/* May products of packed x by w be finished piece by piece? */
-bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w);
-
-/* These columns of a product, whosoever they are. */
-void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
-                    struct xl_span columns);
-
-/* Products of one input, which is as wide as they are. */
-struct xl_output {
-    const struct xl_matrix *w;
-    float *y;                   /* [rows][ldy] */
-    const struct xl_gemm *gemm; /* NULL = by the number of rows */
-    size_t ldy;                 /* 0 = w->out */
-};
-
-struct xl_outputs {
-    const float *x;
-    size_t ldx;         /* 0 = as wide as the products are */
-    const void *packed; /* as in struct xl_product */
-    size_t rows, n;
-    struct xl_output list[XL_OUTPUTS];
-};
-
-void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
-                    size_t worker);
-
-/* A product by an engine that is made for few rows, as many at a time as leave
- * a row the bits it has alone. */
-void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
-
-/* Rows of x [rows][ldx], the worker's by xl_stage_rows, as the engine of
- * prefill reads them, into scratch.packed_x: for all products of x by matrices
- * of w's engine, in the stages up to the next call. Nothing in decode, nor for
- * engines that pack nothing. */
-void xl_stage_pack(const struct xl_stage *s, size_t worker,
-                   const struct xl_matrix *w, const float *x, size_t ldx);
-
-/* The same by who made these columns of the share's rows: into `to`. They
- * begin at a multiple of 16. */
-void xl_columns_pack(const struct xl_share *share, const struct xl_matrix *w,
-                     const float *x, size_t ldx, struct xl_span columns,
-                     void *to);
-
-/* The same for a finished piece, whose columns are inputs of w. */
-void xl_piece_pack(const struct xl_share *share, const struct xl_matrix *w,
-                   const struct xl_gemm_piece *piece, void *to);
-
 /* -- stages that both use ------------------------------------------------- */
 
-/* The worker's rows: whole steps of xl_stage_pack in prefill. */
+/* The worker's rows: whole steps of xl_rows_pack in prefill. */
 static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
                                            size_t worker)
 {
@@ -187,9 +101,17 @@ static inline struct xl_span xl_stage_rows(const struct xl_stage *s,
  */
 void xl_stage_cap_gates(const struct xl_stage *s, struct xl_span rows);
 
-/* x += z, then y = norm(x); w NULL = no norm follows. */
+/* What becomes of normed rows. */
+struct xl_normed {
+    const struct xl_vector *norm;   /* w NULL = none */
+    const struct xl_matrix *reader; /* multiplies them packed; or NULL */
+    xl_normed_work *then;           /* or NULL */
+    size_t block;                   /* for `then` */
+};
+
+/* x += z, then y = norm(x), for the worker's rows. */
 void xl_stage_add(const struct xl_stage *s, size_t worker,
-                  const struct xl_vector *norm);
+                  const struct xl_normed *to);
 
 /* xl_stage_add with the norm in front of the next block or the head. */
 void xl_stage_end(const struct xl_stage *s, size_t worker);

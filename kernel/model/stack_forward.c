@@ -11,7 +11,7 @@
 #include "kernel/cell/activation.h"
 #include "kernel/cell/norm.h"
 #include "kernel/cell/slstm.h"
-#include "kernel/model/forward_int.h"
+#include "kernel/model/products_int.h"
 #include "kernel/model/stack_prepare.h"
 
 enum {
@@ -149,21 +149,19 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
                                   .eps = c->cell_eps };
 }
 
-/* h = (norm(h) + skip c) silu(z), shared by heads of rows. */
-static void gate_heads(const struct xl_stage *s, size_t worker)
+/* h = (norm(h) + skip c) silu(z) */
+static void finish_head(const struct xl_stage *s, size_t head,
+                        struct xl_span rows)
 {
     const struct xl_plan *plan = s->plan;
-    const struct xl_config *config = plan->config;
     const struct xl_ready_mlstm *b = &block_of(s)->m;
-    size_t heads = config->heads, dv = config->dv;
-    struct xl_span span = xl_span_of(s->rows * heads, s->parts, worker);
-    for (size_t i = span.begin; i < span.end; i++) {
-        size_t row = i / heads, at = i % heads * dv;
-        const float *skip = b->skip + at;
-        const float *c = plan->scratch.c + row * config->inner + at;
-        float *h = plan->scratch.h + row * config->inner + at;
-        float *z = plan->scratch.wide + (2 * row + 1) * config->inner + at;
-        struct xl_norm_weights norm = xl_norm_of(plan, &b->head_norm, at);
+    size_t inner = plan->config->inner, dv = plan->config->dv, at = head * dv;
+    struct xl_norm_weights norm = xl_norm_of(plan, &b->head_norm, at);
+    const float *skip = b->skip + at;
+    for (size_t row = rows.begin; row < rows.end; row++) {
+        const float *c = plan->scratch.c + row * inner + at;
+        const float *z = plan->scratch.wide + (2 * row + 1) * inner + at;
+        float *h = plan->scratch.h + row * inner + at;
         plan->row->heads(h, h, &norm, 1, dv);
         for (size_t j = 0; j < dv; j++)
             h[j] += skip[j] * c[j];
@@ -260,7 +258,8 @@ static void run_slstm(const struct xl_stage *s, size_t worker)
 
 static void add_slstm(const struct xl_stage *s, size_t worker)
 {
-    xl_stage_add(s, worker, &block_of(s)->s.norm_ffn);
+    xl_stage_add(s, worker,
+                 &(struct xl_normed){ .norm = &block_of(s)->s.norm_ffn });
 }
 
 static void expand_ffn(const struct xl_stage *s, size_t worker)
@@ -309,7 +308,6 @@ static const struct xl_stage_row before_cell[] = {
     { 0 },
 };
 static const struct xl_stage_row after_cell[] = {
-    { gate_heads, XL_PART_HEAD_NORM, false },
     { contract_mlstm, XL_PART_OUT, false },
     { xl_stage_end, XL_PART_ADD, true },
     { 0 },
@@ -361,4 +359,5 @@ const struct xl_forward_arch xl_forward_stack = {
     .cell_job = cell_job,
     .norm = norm_before,
     .reader = reader,
+    .finish_head = finish_head,
 };

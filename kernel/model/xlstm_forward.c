@@ -3,7 +3,7 @@
  * Stages of a block of xlstm (arXiv 2503.13427): an mLSTM layer, then a gated
  * feed-forward. */
 #include "kernel/cell/norm.h"
-#include "kernel/model/forward_int.h"
+#include "kernel/model/products_int.h"
 
 static const struct xl_prepared_block *block_of(const struct xl_stage *s)
 {
@@ -12,26 +12,24 @@ static const struct xl_prepared_block *block_of(const struct xl_stage *s)
 
 /* Many rows: the gates of the worker's rows, for their few columns would all
  * fall to one worker. */
-static void project_gates(const struct xl_stage *s, size_t worker)
+static void project_gates(const struct xl_stage *s, size_t worker, size_t block,
+                          struct xl_span rows, const float *y)
 {
-    const struct xl_prepared_block *b = block_of(s);
+    const struct xl_prepared_block *b = &s->plan->weights->blocks[block];
     const struct xl_scratch *m = &s->plan->scratch;
     size_t width = s->plan->config->width, heads = s->plan->config->heads;
-    struct xl_span span = xl_stage_rows(s, worker);
-    struct xl_share share = xl_share_of(s, worker, span.end - span.begin, 0);
+    struct xl_share share = xl_share_of(s, worker, rows.end - rows.begin, 0);
     share.mine.end = xl_product_steps(&b->igate) + xl_product_steps(&b->fgate);
     struct xl_product p = { .w = &b->igate,
-                            .x = m->y + span.begin * width,
+                            .x = y,
                             .ldx = width,
-                            .y = m->igate + span.begin * heads,
+                            .y = m->igate + rows.begin * heads,
                             .ldy = heads };
-    if (span.begin == span.end)
-        return;
     xl_share_run(&share, &p);
     p.w = &b->fgate;
-    p.y = m->fgate + span.begin * heads;
+    p.y = m->fgate + rows.begin * heads;
     xl_share_run(&share, &p);
-    xl_stage_cap_gates(s, span);
+    xl_stage_cap_gates(s, rows);
 }
 
 static void project_in(const struct xl_stage *s, size_t worker)
@@ -54,8 +52,6 @@ static void project_in(const struct xl_stage *s, size_t worker)
     if (xl_stage_is_step(s)) {
         all.list[all.n++] = (struct xl_output){ &b->igate, m->igate, NULL, 0 };
         all.list[all.n++] = (struct xl_output){ &b->fgate, m->fgate, NULL, 0 };
-    } else {
-        project_gates(s, worker);
     }
     xl_outputs_run(s, &all, worker);
 }
@@ -81,42 +77,69 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
                                   .eps = c->cell_eps };
 }
 
-static void gate_heads(const struct xl_stage *s, size_t worker)
+/* May heads be packed as they are made? Their rows are those of a chunk. */
+static bool heads_are_packed(const struct xl_stage *s)
 {
+    const struct xl_plan *plan = s->plan;
+    size_t step = plan->backend->knobs & XL_KNOB_INNER ? plan->spec.inner_tile
+                                                       : plan->spec.chunk;
+    return step % XL_GEMM_ROWS == 0 && plan->config->dv % XL_PACK_LANES == 0;
+}
+
+/* Rows of a head are short and far apart: hardware does not see them come. */
+static void fetch_gate(const struct xl_stage *s, size_t at, struct xl_span rows)
+{
+    const struct xl_scratch *m = &s->plan->scratch;
+    for (size_t t = rows.begin; t < rows.end; t++)
+        for (size_t x = 0; x < s->plan->config->dv; x += XL_PACK_LANES)
+            __builtin_prefetch(m->o + t * m->in_row + at + x, 0, 2);
+}
+
+/* h = norm(h) sigmoid(o) */
+static void finish_head(const struct xl_stage *s, size_t head,
+                        struct xl_span rows)
+{
+    enum {
+        AHEAD = 4
+    };
+    const struct xl_prepared_block *b = block_of(s);
     const struct xl_config *c = s->plan->config;
-    const struct xl_row_ops *row = s->plan->row;
-    struct xl_norm_weights norm =
-        xl_norm_of(s->plan, &block_of(s)->head_norm, 0);
-    struct xl_span span = xl_stage_rows(s, worker);
-    size_t n = c->heads * c->dv;
-    for (size_t t = span.begin; t < span.end; t++) {
-        float *h = s->plan->scratch.h + t * n;
-        const float *o = s->plan->scratch.o + t * s->plan->scratch.in_row;
-        row->heads(h, h, &norm, c->heads, c->dv);
-        row->sigmoid_gate(h, o, n);
+    const struct xl_scratch *m = &s->plan->scratch;
+    size_t n = c->heads * c->dv, at = head * c->dv, asked = rows.begin;
+    struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
+    for (size_t t = rows.begin; t < rows.end; t++) {
+        size_t most = rows.end - t < AHEAD ? rows.end : t + AHEAD;
+        fetch_gate(s, at, (struct xl_span){ asked, most });
+        asked = most;
+        float *h = m->h + t * n + at;
+        s->plan->row->gated_heads(h, h, m->o + t * m->in_row + at, &norm, 1,
+                                  c->dv);
     }
-    xl_stage_pack(s, worker, &block_of(s)->out, s->plan->scratch.h, n);
+    if (heads_are_packed(s))
+        xl_rows_pack(s, &b->out, m->h + at, n, rows,
+                     (struct xl_span){ at, at + c->dv }, m->packed_x);
 }
 
 static void project_out(const struct xl_stage *s, size_t worker)
 {
     const struct xl_matrix *out = &block_of(s)->out;
+    const struct xl_scratch *m = &s->plan->scratch;
     xl_outputs_run(s,
                    &(struct xl_outputs){
-                       .x = s->plan->scratch.h,
-                       .packed = s->plan->scratch.packed_x,
+                       .x = m->h,
+                       .packed = heads_are_packed(s) ? m->packed_x : NULL,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { out, s->plan->scratch.z, NULL, 0 } } },
+                       .list = { { out, m->z, NULL, 0 } } },
                    worker);
 }
 
 static void add_mlstm(const struct xl_stage *s, size_t worker)
 {
     const struct xl_prepared_block *b = block_of(s);
-    xl_stage_add(s, worker, &b->norm_ffn);
-    xl_stage_pack(s, worker, &b->gate_up, s->plan->scratch.y,
-                  s->plan->config->width);
+    xl_stage_add(
+        s, worker,
+        &(struct xl_normed){ .norm = &b->norm_ffn, .reader = &b->gate_up });
 }
 
 /* silu(gate) up of these columns, where the gates were; is_last: none follow.
@@ -142,7 +165,9 @@ static void expand_columns(const struct xl_share *share, struct xl_span columns,
     for (size_t t = share->first; t < share->first + share->rows; t++)
         s->plan->row->swiglu(m->g + t * m->ffn_row + columns.begin,
                              m->u + t * m->ffn_row + columns.begin, n);
-    xl_columns_pack(share, &b->down, m->g, m->ffn_row, columns, m->packed_ffn);
+    xl_rows_pack(s, &b->down, m->g + columns.begin, m->ffn_row,
+                 (struct xl_span){ share->first, share->first + share->rows },
+                 columns, m->packed_ffn);
 }
 
 /* The same, where the engine has both parts of a piece in its first cache. */
@@ -152,8 +177,12 @@ static void finish_expand(void *ctx, const struct xl_gemm_piece *piece)
     const struct xl_stage *s = share->stage;
     s->plan->row->swiglu(piece->sums, piece->paired,
                          piece->rows * XL_PACK_LANES);
-    xl_piece_pack(share, &block_of(s)->down, piece,
-                  s->plan->scratch.packed_ffn);
+    size_t row = share->first + piece->row;
+    xl_strip_pack(
+        s, &block_of(s)->down, piece->sums, XL_PACK_LANES,
+        (struct xl_span){ row, row + piece->rows },
+        (struct xl_span){ piece->column, piece->column + piece->columns },
+        s->plan->scratch.packed_ffn);
 }
 
 static void expand_pieces(struct xl_share *share, struct xl_span columns)
@@ -219,13 +248,9 @@ static const struct xl_stage_row before_cell[] = {
     { 0 },
 };
 static const struct xl_stage_row after_cell[] = {
-    { gate_heads, XL_PART_HEAD_NORM, true },
-    { project_out, XL_PART_OUT, false },
-    { add_mlstm, XL_PART_ADD, true },
-    { expand, XL_PART_FFN_UP, false },
-    { contract, XL_PART_FFN_DOWN, false },
-    { xl_stage_end, XL_PART_ADD, true },
-    { 0 },
+    { project_out, XL_PART_OUT, false }, { add_mlstm, XL_PART_ADD, true },
+    { expand, XL_PART_FFN_UP, false },   { contract, XL_PART_FFN_DOWN, false },
+    { xl_stage_end, XL_PART_ADD, true }, { 0 },
 };
 static struct xl_block_stages layer(const struct xl_stage *s)
 {
@@ -252,4 +277,6 @@ const struct xl_forward_arch xl_forward_xlstm = {
     .cell_job = cell_job,
     .norm = norm_before,
     .reader = reader,
+    .gates = project_gates,
+    .finish_head = finish_head,
 };

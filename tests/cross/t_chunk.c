@@ -107,6 +107,20 @@ static void free_answer(struct answer *a)
     xl_free(a->m);
 }
 
+struct signs {
+    const struct xl_chunk_job *job;
+    size_t dv;
+};
+
+/* Finishes h by turning its sign: not at all, twice or too early is wrong. */
+static void turn_sign(void *ctx, size_t head, struct xl_span tokens)
+{
+    const struct signs *s = ctx;
+    for (size_t t = tokens.begin; t < tokens.end; t++)
+        for (size_t x = 0; x < s->dv; x++)
+            s->job->h[t * s->job->h_stride + head * s->dv + x] *= -1;
+}
+
 /* The whole problem in jobs of at most `split` tokens. Scratch has exactly
  * the bytes asked for, so that a sanitizer sees one too many. */
 static bool solve(const struct xl_chunk_backend *backend,
@@ -142,7 +156,10 @@ static bool solve(const struct xl_chunk_backend *backend,
             .C = a->C,
             .n = a->n,
             .m = a->m,
+            .finish = turn_sign,
         };
+        struct signs signs = { .job = &job, .dv = p->shape.dv };
+        job.finish_ctx = &signs;
         backend->run(spec, &job, scratch);
     }
     xl_free(scratch);
@@ -399,6 +416,7 @@ static void run_without_carry(const struct xl_chunk_spec *spec,
         part.igate = job->igate + t * job->gate_stride;
         part.fgate = job->fgate + t * job->gate_stride;
         part.h = job->h + t * job->h_stride;
+        part.finish_ctx = &(struct signs){ &part, spec->shape.dv };
         size_t n = spec->shape.heads * spec->shape.dk;
         memset(part.C, 0, n * spec->shape.dv * sizeof *part.C);
         memset(part.n, 0, n * sizeof *part.n);
@@ -423,17 +441,25 @@ static void run_without_last_head(const struct xl_chunk_spec *spec,
     xl_chunk_get(XL_CHUNK_SERIAL)->run(&part, job, scratch);
 }
 
+static void run_without_finish(const struct xl_chunk_spec *spec,
+                               const struct xl_chunk_job *job, void *scratch)
+{
+    struct xl_chunk_job part = *job;
+    part.finish = NULL;
+    xl_chunk_get(XL_CHUNK_SERIAL)->run(spec, &part, scratch);
+}
+
 static void faults_are_seen(struct xl_test *t)
 {
     struct xl_chunk_backend faulty = *xl_chunk_get(XL_CHUNK_SERIAL);
-    void (*const faults[])(const struct xl_chunk_spec *,
-                           const struct xl_chunk_job *, void *) = {
-        run_without_carry, run_without_ragged_chunk, run_without_last_head
-    };
+    void (*const faults[])(
+        const struct xl_chunk_spec *, const struct xl_chunk_job *,
+        void *) = { run_without_carry, run_without_ragged_chunk,
+                    run_without_last_head, run_without_finish };
     struct cross c;
     struct xl_chunk_shape shape = { HEADS, DK, DV, TOKENS };
     if (XL_CHECK(t, open_cross(&c, shape)))
-        for (size_t x = 0; x < 4; x++) {
+        for (size_t x = 0; x < 5; x++) {
             struct xl_chunk_spec spec = make_spec(&c.problem);
             spec.pool = c.pools[0];
             if (x > 0)

@@ -315,6 +315,9 @@ static void heads_are_exact(struct xl_test *t)
                                                  (h + 1) * dv, true));
             check_worst(t, row, "head norm", worst, NORM);
             float x[MOST], again[MOST];
+            row->gated_heads(again, c.x, c.z, &weights, heads, dv);
+            row->sigmoid_gate(c.got, c.z, c.n);
+            XL_CHECK(t, memcmp(again, c.got, c.n * sizeof *again) == 0);
             for (size_t j = 0; j < c.n; j++)
                 x[j] = c.x[j] - 2.0f;
             for (size_t j = 0; j < c.n; j++)

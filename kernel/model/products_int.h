@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Products of a forward pass: a worker's share of them, their inputs packed;
+ * for kernel/model only.
+ */
+#ifndef XL_PRODUCTS_INT_H
+#define XL_PRODUCTS_INT_H
+
+#include "kernel/model/forward_int.h"
+
+enum {
+    XL_OUTPUTS = 6
+};
+
+/* y[rows][ldy] = x[rows][ldx] W^T + b; gemm NULL = by the number of rows. */
+struct xl_product {
+    const struct xl_matrix *w;
+    const float *x;
+    size_t ldx;
+    float *y;
+    size_t ldy;
+    const struct xl_gemm *gemm;
+    const void *packed; /* x by who made it, for engines that pack */
+    size_t next_n;      /* columns of w from here on are next; 0 = none are */
+    xl_gemm_finish *finish; /* as in struct xl_gemm_job, where */
+    void *finish_ctx;       /* xl_share_finishes */
+    size_t pair_n;
+};
+
+/* One worker's share of the columns of several products, which are counted
+ * through all of them:
+ *
+ *     struct xl_share share = xl_share_of(s, worker, rows, steps);
+ *     for (...)
+ *         xl_share_run(&share, &product);
+ */
+struct xl_share {
+    const struct xl_stage *stage;
+    size_t worker, first, rows; /* rows first .. first + rows of x and y */
+    struct xl_span mine;        /* in steps of columns */
+    size_t before;              /* steps of the products that have been run */
+};
+
+/* Steps of columns that a product counts for. */
+size_t xl_product_steps(const struct xl_matrix *w);
+
+struct xl_share xl_share_of(const struct xl_stage *s, size_t worker,
+                            size_t rows, size_t steps);
+void xl_share_run(struct xl_share *share, const struct xl_product *product);
+
+/* The share of a worker whose products read x packed for w. Many workers are
+ * cut in teams by rows: a team's rows are those that its workers have by
+ * xl_stage_rows, and they share the columns. A line of x is then read by few,
+ * and writing it again has to wait for as many caches to drop it. */
+struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
+                              const struct xl_matrix *w, size_t steps);
+
+/* May products of packed x by w be finished piece by piece? */
+bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w);
+
+/* These columns of a product, whosoever they are. */
+void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
+                    struct xl_span columns);
+
+/* Products of one input, which is as wide as they are. */
+struct xl_output {
+    const struct xl_matrix *w;
+    float *y;                   /* [rows][ldy] */
+    const struct xl_gemm *gemm; /* NULL = by the number of rows */
+    size_t ldy;                 /* 0 = w->out */
+};
+
+struct xl_outputs {
+    const float *x;
+    size_t ldx;         /* 0 = as wide as the products are */
+    const void *packed; /* as in struct xl_product */
+    size_t rows, n;
+    struct xl_output list[XL_OUTPUTS];
+};
+
+void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
+                    size_t worker);
+
+/* A product by an engine that is made for few rows, as many at a time as leave
+ * a row the bits it has alone. */
+void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job);
+
+/* The engine that reads packed x of the matrix in this pass; NULL in decode
+ * and for engines that pack nothing. */
+const struct xl_gemm *xl_stage_packer(const struct xl_stage *s,
+                                      const struct xl_matrix *w);
+
+/* Rows and columns of x [rows][ldx] as that engine reads them, if there is one:
+ * for all products of x by matrices of w's engine. x begins at the pass's first
+ * row and at these columns, which are inputs of w from a multiple of 16 on; no
+ * columns = all. Rows begin at a multiple of XL_GEMM_ROWS. */
+void xl_rows_pack(const struct xl_stage *s, const struct xl_matrix *w,
+                  const float *x, size_t ldx, struct xl_span rows,
+                  struct xl_span columns, void *to);
+
+/* The same where x has these rows alone; for engines with x_row_bytes. */
+void xl_strip_pack(const struct xl_stage *s, const struct xl_matrix *w,
+                   const float *x, size_t ldx, struct xl_span rows,
+                   struct xl_span columns, void *to);
+
+#endif
