@@ -45,6 +45,7 @@ struct xl_judge {
     struct xl_twins twins;
     struct xl_drift *drift, *twin_drift; /* twin_drift: NULL until needed */
     struct xl_looks looks;
+    size_t look_end;   /* of the look under way */
     float *piece;      /* [piece_room][vocab] */
     size_t piece_room; /* tokens */
     float *prefilled;  /* [MOST_STEPS][vocab] */
@@ -113,6 +114,14 @@ static enum xl_status copy_text(struct xl_judge *judge,
     return XL_OK;
 }
 
+/* Of a reference only what this look asks for is computed. */
+static void tell_reference(void *ctx, const char *what, size_t done, size_t of)
+{
+    const struct xl_judge *judge = ctx;
+    (void)of;
+    xl_watch_tell(&judge->options.watch, what, done, judge->look_end);
+}
+
 static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
 {
     const struct xl_judge_options *o = &judge->options;
@@ -127,6 +136,7 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
         .room_bytes = o->room_bytes,
         .piece = judge->most_piece,
         .folder = o->folder,
+        .watch = { tell_reference, judge },
     };
     XL_TRY(xl_reference_make(&judge->reference, &spec, err));
     spec.params = &judge->naive;
@@ -277,6 +287,7 @@ static enum xl_status run_piece(struct trial *t, size_t n, struct xl_err *err)
         xl_drift_add(judge->twin_drift, reference + i * vocab,
                      judge->piece + i * vocab);
     t->at += n;
+    xl_watch_tell(&judge->options.watch, "judge, tokens of the candidate", t->at, judge->look_end);
     return XL_OK;
 }
 
@@ -419,9 +430,10 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
 static enum xl_status run_looks(struct trial *t, enum xl_tier tier,
                                 size_t n_looks, struct xl_err *err)
 {
-    const struct xl_judge *judge = t->judge;
+    struct xl_judge *judge = t->judge;
     for (size_t i = 0; i < n_looks; i++) {
         size_t end = judge->looks.ends[i];
+        judge->look_end = end;
         size_t steps = steps_of(t, end - t->at);
         XL_TRY(prefill_to(t, end - steps, err));
         XL_TRY(step_to(t, end, err));

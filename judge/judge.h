@@ -37,6 +37,7 @@
 
 #include "judge/gate.h"
 #include "judge/scores.h"
+#include "judge/watch.h"
 #include "kernel/base/buf.h"
 #include "kernel/base/err.h"
 #include "kernel/base/hash.h"
@@ -95,7 +96,7 @@ struct xl_judge_options {
     size_t block;       /* tokens a block of the intervals; 0 = auto */
     size_t steps;       /* tokens through the decode path before each look;
                            0 = an eighth of them, at most 128 */
-    size_t room_bytes;  /* most for the reference's logits; 0 = an eighth
+    size_t room_bytes;  /* most for the reference's logits; 0 = a quarter
                            of what is free */
     size_t screen;      /* tokens before the first look, which may only
                            refuse; 0 = no such look */
@@ -105,6 +106,7 @@ struct xl_judge_options {
                            the bounds pay for; 0 = 1 */
     const char *folder; /* where the reference's logits are kept between
                            processes, or NULL */
+    struct xl_watch watch;
 };
 
 /* The naive fp32 configuration; its bits do not depend on its workers. */

@@ -98,6 +98,7 @@ static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
     struct extent x = extent_of(text.ids.n, p->options.max_tokens);
     struct xl_judge_options options = options_of(&x, stage);
     options.folder = p->options.folder;
+    options.watch = p->options.watch;
     if (stage == XL_STAGE_HOLDOUT) {
         xl_judge_text_release(&text);
         rc = xl_judge_made(&text, p->model, p->tokenizer, x.total, HOLDOUT_SEED,

@@ -26,6 +26,7 @@ struct xl_panel_options {
     size_t max_tokens;  /* of each text: the held-out text first, then made
                            text; 0 = up to four times the held-out text */
     const char *folder; /* of kept reference logits, or NULL; borrowed */
+    struct xl_watch watch;
 };
 
 /* Model and tokenizer (NULL: random ids) are borrowed. options may be NULL. */

@@ -12,7 +12,7 @@
 #include "kernel/guard/memory.h"
 
 enum {
-    SHARE = 8 /* of the memory that is free, one of this many */
+    SHARE = 4 /* of the memory that is free, one of this many */
 };
 #define LEAST_ROOM ((uint64_t)256 << 20)
 
@@ -44,7 +44,8 @@ void xl_reference_free(struct xl_reference *r)
 }
 
 /* Computing rows again for every candidate costs far more than keeping them,
- * but a machine must have room for those of several judges and twins. */
+ * but a machine must have room for those of several judges and twins. Rows
+ * take memory when they are computed, and mostly a quarter of a text is. */
 static uint64_t room_of(const struct xl_reference_spec *spec)
 {
     uint64_t usable;
@@ -165,6 +166,7 @@ static enum xl_status run_pass(struct xl_reference *r, float *rows,
     XL_TRY(xl_reference_pass(r, n, rows, err));
     XL_TRY(check_rows(r, rows, n, err));
     r->done += n;
+    xl_watch_tell(&r->spec.watch, "judge, tokens of the reference", r->done, r->spec.n);
     note_mark(r);
     return XL_OK;
 }

@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "judge/watch.h"
 #include "kernel/base/err.h"
 #include "kernel/model/plan.h"
 
@@ -47,6 +48,7 @@ struct xl_reference_spec {
     size_t room_bytes;  /* most for the rows kept; 0 = a part of what is free */
     size_t piece;       /* most rows asked for at once */
     const char *folder; /* of kept rows, or NULL */
+    struct xl_watch watch; /* told of rows that are computed, of n */
 };
 
 enum xl_status xl_reference_make(struct xl_reference **reference,

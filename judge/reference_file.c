@@ -27,7 +27,7 @@ enum {
     FORMAT = 1,
     MOST_FILES = 8,
 };
-#define MOST_BYTES ((int64_t)1 << 30)
+#define MOST_BYTES ((int64_t)4 << 30) /* a text of 400m is 0.4 GiB */
 
 static const char magic[8] = "xlrefer";
 static const char suffix[] = ".reference";

@@ -48,8 +48,16 @@ static enum xl_run_go count_sample(void *ctx,
 struct result {
     struct xl_run_end end;
     size_t samples, starts;
+    size_t told; /* tokens of the judge, done and all, added up */
     double seconds;
 };
+
+static void count_told(void *ctx, const char *what, size_t done, size_t of)
+{
+    size_t *told = ctx;
+    if (strcmp(what, "candidate") == 0)
+        *told += done + of;
+}
 
 /* Measures twice with the same evaluator; the second end counts. */
 static void measure(struct xl_test *t, const char *body, size_t times,
@@ -66,6 +74,7 @@ static void measure(struct xl_test *t, const char *body, size_t times,
         .n_prompt = 3,
         .new_tokens = 4,
         .timeout_s = 0.5,
+        .watch = { count_told, &r->told },
     };
     struct xl_run_request request = { .params = &params,
                                       .reps = 1,
@@ -90,12 +99,17 @@ static void good_child_is_kept(struct xl_test *t)
     struct result r;
     measure(t,
             GREETING "while read request; do\n" SAMPLE
-                     "echo '{\"done\":true,\"load_s\":0.5}'\ndone\n",
+                     "echo '{\"progress\":{\"what\":\"candidate\",\"done\":7,"
+                     "\"of\":9}}'\n"
+                     "echo '{\"done\":true,\"load_s\":0.5,\"warm_laps\":3,"
+                     "\"warm_apart\":0.25}'\ndone\n",
             3, &r);
     XL_CHECK_EQ(t, r.end.outcome, XL_RUN_OK);
     XL_CHECK_EQ(t, r.samples, 3);
     XL_CHECK_EQ(t, r.starts, 1);
     XL_CHECK_NEAR(t, r.end.load_s, 0.5, 1e-12);
+    XL_CHECK(t, r.end.warm_up.laps == 3 && r.end.warm_up.apart == 0.25);
+    XL_CHECK_EQ(t, r.told, 3 * (7 + 9));
 }
 
 static void bad_children_cost_one_request(struct xl_test *t)

@@ -20,7 +20,7 @@
 #include "tuner/space/param_space.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/finish.h"
-#include "tuner/sweep/patience.h"
+#include "tuner/strategy/patience.h"
 
 enum {
     REPEATS = 3,

@@ -230,6 +230,26 @@ static enum xl_status follow(void *ctx, const struct xl_simulate_event *event,
     return XL_OK;
 }
 
+struct stall {
+    size_t evals, since, most, out_at; /* out_at: 0 = not yet */
+    double best;
+};
+
+static enum xl_status count_stall(void *ctx,
+                                  const struct xl_simulate_event *event,
+                                  struct xl_err *err)
+{
+    struct stall *s = ctx;
+    (void)err;
+    bool is_better = event->has_best && s->best != event->best;
+    s->evals++;
+    s->since = is_better ? 0 : s->since + 1;
+    s->best = event->has_best ? event->best : s->best;
+    if (!s->out_at && s->since == s->most)
+        s->out_at = s->evals;
+    return XL_OK;
+}
+
 static void replay_tells_each_evaluation(struct xl_test *t)
 {
     struct xl_table *table = load(t, "kernel_tuner_small.json");
@@ -262,6 +282,32 @@ static void replay_tells_each_evaluation(struct xl_test *t)
                                 follow, &all, &err),
                 XL_EUSAGE);
     XL_CHECK(t, strstr(err.message, "'ga'"));
+    xl_table_free(table);
+}
+
+/* Evaluations until patience is out, as lines say it: so many since the last
+ * that was better. */
+static void replay_loses_patience(struct xl_test *t)
+{
+    struct xl_table *table = load(t, "kernel_tuner_small.json");
+    struct xl_err err = { 0 };
+    if (!table)
+        return;
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct stall whole = { .most = 12 }, cut = { .most = 12 };
+        struct xl_simulate_options options = { .mode = "random",
+                                               .trials = 200,
+                                               .seed = seed };
+        XL_CHECK_EQ(t,
+                    xl_simulate_run(table, &options, count_stall, &whole, &err),
+                    XL_OK);
+        options.patience = 12;
+        XL_CHECK_EQ(t,
+                    xl_simulate_run(table, &options, count_stall, &cut, &err),
+                    XL_OK);
+        XL_CHECK(t, whole.out_at > 12 && whole.evals > whole.out_at);
+        XL_CHECK_EQ(t, cut.evals, whole.out_at);
+    }
     xl_table_free(table);
 }
 
@@ -335,6 +381,7 @@ const struct xl_test_case xl_suite_table[] = {
     { "direction is as said", direction_is_as_said },
     { "cache agrees with its file", cache_agrees_with_its_file },
     { "replay tells each evaluation", replay_tells_each_evaluation },
+    { "replay loses patience", replay_loses_patience },
     { "hostile files end cleanly", hostile_files_end_cleanly },
     { "survives failed allocations", survives_failed_allocations },
     { 0 },

@@ -197,7 +197,7 @@ static enum xl_status begin_cell(struct bench *b, size_t at, struct xl_err *err)
                   1u << cell->needs[XL_SPEED_DECODE].flops_at,
     };
     return xl_trial_warm_up(c->plan, b->job->model, &b->state, &c->workload,
-                            err);
+                            &r->warm_up, err);
 }
 
 static enum xl_status begin(struct bench *b, struct xl_err *err)

@@ -30,6 +30,7 @@ struct xl_bench_result {
     struct xl_bench_phase phases[XL_SPEED_COUNT];
     struct xl_limit_log limits; /* all at first, then those beside samples */
     double load_s;              /* opening the model and making the plan */
+    struct xl_steady warm_up;
     double peak_rss_mb; /* of the process, all cells open; NaN = unknown */
 };
 

@@ -44,9 +44,10 @@ static enum xl_status run_looks(const struct xl_bench_duel_job *job,
                                 struct xl_state *state, struct xl_duel *duel,
                                 struct xl_err *err)
 {
+    struct xl_steady warm_up;
     for (size_t i = 0; i < XL_SIDES; i++)
         XL_TRY(xl_trial_warm_up(job->plans[i], job->model, state,
-                                &job->workload, err));
+                                &job->workload, &warm_up, err));
     while (!duel->is_over) {
         while (xl_duel_wants_round(duel))
             XL_TRY(run_round(job, state, duel, err));

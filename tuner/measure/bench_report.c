@@ -94,6 +94,7 @@ cJSON *xl_bench_result_json(const struct xl_bench_result *r)
     cJSON_AddItemToObject(environment, "disturbed_by", dirt_json(&r->samples));
     cJSON_AddItemToObject(o, "limits", xl_limit_log_json(&r->limits));
     xl_json_add_real(o, "load_s", r->load_s);
+    cJSON_AddItemToObject(o, "warm_up", xl_steady_json(&r->warm_up));
     xl_json_add_real(o, "peak_rss_mb", r->peak_rss_mb);
     return o;
 }

@@ -123,6 +123,7 @@ enum xl_status xl_where_measure(struct xl_where *where,
     *where = (struct xl_where){ .repeats = repeats,
                                 .prompt_tokens = workload->n_prompt,
                                 .new_tokens = workload->new_tokens };
+    struct xl_steady warm_up;
     XL_TRY(xl_state_init(&state, config, err));
     struct xl_trace *traces =
         xl_alloc_zero(repeats * XL_SPEED_COUNT, sizeof *traces);
@@ -134,7 +135,8 @@ enum xl_status xl_where_measure(struct xl_where *where,
         goto done;
     }
     count_all(where, config, xl_plan_effective(plan));
-    XL_TRY_DONE(rc, xl_trial_warm_up(plan, model, &state, workload, err));
+    XL_TRY_DONE(rc,
+                xl_trial_warm_up(plan, model, &state, workload, &warm_up, err));
     for (size_t i = 0; i < repeats; i++)
         run_once(where, &r, traces + i * XL_SPEED_COUNT);
     for (size_t i = 0; i < XL_SPEED_COUNT; i++)

@@ -27,6 +27,8 @@ enum {
     OPT_COUNT
 };
 
+#define TELL_NS ((uint64_t)500 * 1000000)
+
 static const struct xl_opt rows[OPT_COUNT] = {
     [OPT_MEMORY] = { .name = "memory-bytes",
                      .kind = XL_OPT_INT,
@@ -50,6 +52,7 @@ struct server {
     size_t judge_tokens;
     struct xl_panel *panel; /* made by the first judge request */
     char *judge_folder;     /* of kept reference logits; heap or NULL */
+    uint64_t told_ns;       /* when the parent last heard of the judge */
     struct anchor {
         struct xl_plan *plan; /* kept from trial to trial; NULL = none yet */
         struct xl_params params;
@@ -168,6 +171,7 @@ struct contest {
     size_t anchor_every;      /* 0: side 1 is an opponent */
     size_t first_rep, reps;
     struct xl_trial_load load; /* of the workload, all or a part */
+    struct xl_steady warm_up;  /* of side 0 */
 };
 
 /* The next line without its end, or NULL when there is none. */
@@ -218,13 +222,13 @@ static enum xl_status run_round(struct server *s, const struct contest *c,
     return run_side(s, c, rep, 0, waits, err);
 }
 
-static enum xl_status run_rounds(struct server *s, const struct contest *c,
+static enum xl_status run_rounds(struct server *s, struct contest *c,
                                  struct xl_err *err)
 {
     size_t n_cold = c->plans[1] && !c->anchor_every ? 2 : 1;
-    for (size_t i = 0; i < n_cold; i++)
+    for (size_t i = n_cold; i-- > 0;) /* side 0 last: its warm-up is kept */
         XL_TRY(xl_trial_warm_up(c->plans[i], s->session.model, &s->state,
-                                &c->load, err));
+                                &c->load, &c->warm_up, err));
     for (size_t i = 0; i < c->reps; i++) {
         bool waits = i + 1 < c->reps;
         XL_TRY(run_round(s, c, c->first_rep + i, waits, err));
@@ -241,6 +245,7 @@ static enum xl_status make_anchor(struct server *s, const cJSON *request,
 {
     struct anchor *a = &s->anchor;
     struct xl_params params;
+    struct xl_steady warm_up;
     XL_TRY(read_params(request, "against", &params, err));
     if (a->plan && !xl_params_equal(&a->params, &params))
         return xl_fail(err, XL_EUSAGE, "the anchor may not change");
@@ -248,7 +253,8 @@ static enum xl_status make_anchor(struct server *s, const cJSON *request,
         return XL_OK;
     XL_TRY(xl_plan_make(&a->plan, s->session.model, &params, err));
     a->params = params;
-    return xl_trial_warm_up(a->plan, s->session.model, &s->state, load, err);
+    return xl_trial_warm_up(a->plan, s->session.model, &s->state, load,
+                            &warm_up, err);
 }
 
 static enum xl_status read_load(const struct server *s, const cJSON *request,
@@ -302,6 +308,8 @@ static enum xl_status op_measure(struct server *s, const cJSON *request,
     cJSON_AddItemToObject(json, "effective",
                           xl_params_to_json(xl_plan_effective(c.plans[0])));
     cJSON_AddNumberToObject(json, "load_s", load_s);
+    cJSON_AddNumberToObject(json, "warm_laps", (double)c.warm_up.laps);
+    cJSON_AddNumberToObject(json, "warm_apart", c.warm_up.apart);
     answer(json);
 done:
     xl_plan_free(c.plans[0]);
@@ -310,13 +318,30 @@ done:
     return rc;
 }
 
+/* Tells the parent, which may be waiting for minutes, not too often. */
+static void tell_progress(void *ctx, const char *what, size_t done, size_t of)
+{
+    struct server *s = ctx;
+    uint64_t now = xl_clock_ns();
+    if (now - s->told_ns < TELL_NS)
+        return;
+    s->told_ns = now;
+    cJSON *json = cJSON_CreateObject();
+    cJSON *o = cJSON_AddObjectToObject(json, "progress");
+    cJSON_AddStringToObject(o, "what", what);
+    cJSON_AddNumberToObject(o, "done", (double)done);
+    cJSON_AddNumberToObject(o, "of", (double)of);
+    answer(json);
+}
+
 static enum xl_status make_panel(struct server *s, struct xl_err *err)
 {
     if (s->panel)
         return XL_OK;
     s->judge_folder = xl_judge_folder();
     struct xl_panel_options options = { .max_tokens = s->judge_tokens,
-                                        .folder = s->judge_folder };
+                                        .folder = s->judge_folder,
+                                        .watch = { tell_progress, s } };
     return xl_panel_make(&s->panel, s->session.model, s->session.tokenizer,
                          &options, err);
 }

@@ -165,6 +165,8 @@ static void on_done(const struct exchange *x, cJSON *json)
         cJSON_GetObjectItemCaseSensitive(json, "effective");
     end->outcome = XL_RUN_OK;
     xl_json_get_real(json, "load_s", 0, 1e9, &end->load_s, NULL);
+    end->warm_up.laps = (size_t)get_u64(json, "warm_laps");
+    xl_json_get_real(json, "warm_apart", 0, 1e9, &end->warm_up.apart, NULL);
     if (effective) {
         xl_params_init(&end->effective);
         end->has_effective =
@@ -172,6 +174,14 @@ static void on_done(const struct exchange *x, cJSON *json)
                                 "the evaluator", NULL) == XL_OK;
     }
     end->answer = cJSON_DetachItemFromObjectCaseSensitive(json, "answer");
+}
+
+static void on_progress(const struct exchange *x, const cJSON *json)
+{
+    const char *what = "";
+    xl_json_get_text(json, "what", &what, NULL);
+    xl_watch_tell(&x->evaluator->options.watch, what,
+                  (size_t)get_u64(json, "done"), (size_t)get_u64(json, "of"));
 }
 
 /* Until when to wait for the next answer. */
@@ -204,8 +214,11 @@ static void read_answers(struct exchange *x)
         }
         const cJSON *sample = cJSON_GetObjectItemCaseSensitive(json, "sample");
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
-        bool ended = !sample;
-        if (sample && !on_sample(x, sample)) {
+        const cJSON *news = cJSON_GetObjectItemCaseSensitive(json, "progress");
+        bool ended = !sample && !news;
+        if (news) {
+            on_progress(x, news);
+        } else if (sample && !on_sample(x, sample)) {
             lose_child(x, XL_CHILD_STOPPED);
             ended = true;
         } else if (error) {

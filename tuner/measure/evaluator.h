@@ -12,10 +12,11 @@
  *   -> {"op": "measure", "params": {...}, "first_rep": 0, "reps": 5}
  *   <- {"sample": {"rep": 0, "prefill_ns": ..., "waits": true, ...}}
  *   -> {"op": "more"}, or {"op": "enough"}
- *   <- {"done": true, "effective": {...}, "load_s": ...}
+ *   <- {"done": true, "effective": {...}, "load_s": ..., "warm_laps": 2, ...}
  *   -> {"op": "measure", ..., "against": {...}, "anchor_every": 4}
  *   -> {"op": "duel", "params": {...}, "against": {...}, "reps": 9}
  *   -> {"op": "judge", "params": {...}}
+ *   <- {"progress": {"what": "reference", "done": 128, "of": 512}}
  *   -> {"op": "output", "params": {...}}
  *   <- {"error": {"outcome": "invalid", "message": "..."}}
  *
@@ -31,6 +32,7 @@
 
 #include <stdatomic.h>
 
+#include "judge/watch.h"
 #include "kernel/base/err.h"
 #include "tuner/measure/runner.h"
 
@@ -46,6 +48,7 @@ struct xl_evaluator_options {
     uint64_t deadline_ns;   /* on xl_clock_ns: whatever is asked ends then,
                                with STOPPED; 0 = none */
     const atomic_int *stop; /* not 0 = end now; set by a signal; or NULL */
+    struct xl_watch watch;  /* told how far the judge is */
     const char *program;    /* NULL = this program */
 };
 

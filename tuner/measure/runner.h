@@ -19,6 +19,7 @@
 #include "judge/stage.h"
 #include "kernel/base/err.h"
 #include "kernel/param/param.h"
+#include "tuner/measure/steady.h"
 
 enum xl_run_outcome {
     XL_RUN_OK,
@@ -90,8 +91,9 @@ struct xl_run_end {
     char reason[XL_RUN_REASON];
     struct xl_params effective; /* valid when OK and has_effective */
     bool has_effective;
-    double load_s; /* time to make the plan */
-    cJSON *answer; /* of judge and output; the caller's to delete */
+    double load_s;            /* time to make the plan */
+    struct xl_steady warm_up; /* of side 0; no repetitions = not known */
+    cJSON *answer;            /* of judge and output; the caller's to delete */
 };
 
 struct xl_runner {

@@ -11,10 +11,12 @@
 #include "kernel/run/generate.h"
 #include "tuner/measure/probe.h"
 
+/* Of a warm-up, whose repetitions fill every buffer by then: no phase has
+ * memory of its length. */
 enum {
-    WARM_MOST = 3
+    WARM_PROMPT = 512,
+    WARM_NEW = 16
 };
-#define WARM_NS ((uint64_t)100 * 1000000)
 
 /* -- times of single tokens ----------------------------------------------- */
 
@@ -143,20 +145,26 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
     return XL_OK;
 }
 
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 const struct xl_model *model,
                                 struct xl_state *state,
                                 const struct xl_trial_load *workload,
-                                struct xl_err *err)
+                                struct xl_steady *steady, struct xl_err *err)
 {
-    struct xl_run_sample discarded;
+    struct xl_run_sample s;
+    struct xl_trial_load load = *workload;
+    load.n_prompt = least_of(load.n_prompt, WARM_PROMPT);
+    load.new_tokens = least_of(load.new_tokens, WARM_NEW);
+    *steady = (struct xl_steady){ 0 };
     xl_memory_forget_peak(); /* of the plans before this one */
-    uint64_t start = xl_clock_ns();
-    for (int i = 0; i < WARM_MOST; i++) {
-        XL_TRY(xl_trial_run(plan, model, state, workload, &discarded, err));
-        if (xl_clock_ns() - start >= WARM_NS)
-            break;
-    }
+    do
+        XL_TRY(xl_trial_run(plan, model, state, &load, &s, err));
+    while (xl_steady_wants(steady, s.prefill_ns, s.decode_ns));
     return XL_OK;
 }
 

@@ -16,6 +16,7 @@
 #include "kernel/model/plan.h"
 #include "tuner/measure/probe.h"
 #include "tuner/measure/runner.h"
+#include "tuner/measure/steady.h"
 
 struct xl_trial_load {
     const int32_t *prompt;       /* [n_prompt] */
@@ -30,13 +31,13 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err);
 
-/* Discards repetitions at the measured shapes: at least one, then until 100 ms
- * have gone by, three at most. */
+/* Discards repetitions of the workload, of its first tokens where it is long,
+ * until both phases are steady or it took long enough. */
 enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 const struct xl_model *model,
                                 struct xl_state *state,
                                 const struct xl_trial_load *workload,
-                                struct xl_err *err);
+                                struct xl_steady *steady, struct xl_err *err);
 
 /* Tokens a second of a sample; NaN when the phase was not run. */
 double xl_sample_prefill_tok_s(const struct xl_run_sample *sample);

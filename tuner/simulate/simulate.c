@@ -6,20 +6,25 @@
 #include <math.h>
 
 #include "kernel/base/json.h"
+#include "tuner/strategy/patience.h"
 #include "tuner/strategy/strategy.h"
 
 static enum xl_status run(struct xl_strategy *strategy,
-                          const struct xl_table *table, xl_simulate_sink *sink,
+                          const struct xl_table *table,
+                          struct xl_patience *patience, xl_simulate_sink *sink,
                           void *ctx, struct xl_err *err)
 {
     struct xl_simulate_event event = { .table = table };
     struct xl_ask ask;
-    for (;;) {
+    while (!xl_patience_is_out(patience)) {
         XL_TRY(xl_strategy_ask(strategy, &ask, err));
         if (ask.end)
             return XL_OK;
         struct xl_outcome outcome = xl_table_outcome(table, ask.point);
+        bool is_ok = outcome.status == XL_OUTCOME_OK;
         XL_TRY(xl_strategy_tell(strategy, ask.point, &outcome, err));
+        XL_TRY(
+            xl_patience_tell(patience, is_ok ? outcome.values : NULL, 1, err));
         event.eval++;
         event.ask = &ask;
         event.row = xl_table_at(table, ask.point);
@@ -32,6 +37,7 @@ static enum xl_status run(struct xl_strategy *strategy,
         }
         XL_TRY(sink(ctx, &event, err));
     }
+    return XL_OK;
 }
 
 enum xl_status xl_simulate_run(const struct xl_table *table,
@@ -41,6 +47,7 @@ enum xl_status xl_simulate_run(const struct xl_table *table,
 {
     const struct xl_strategy_kind *kind;
     struct xl_strategy *strategy;
+    struct xl_patience patience = { .most = options->patience };
     uint64_t rows = xl_space_count(xl_table_space(table));
     XL_TRY(xl_strategy_choose(&kind, options->mode, err));
     XL_TRY(xl_strategy_make(
@@ -51,7 +58,8 @@ enum xl_status xl_simulate_run(const struct xl_table *table,
             .population = options->population,
         },
         err));
-    enum xl_status rc = run(strategy, table, sink, ctx, err);
+    enum xl_status rc = run(strategy, table, &patience, sink, ctx, err);
+    xl_patience_release(&patience);
     xl_strategy_free(strategy);
     return rc;
 }

@@ -6,7 +6,7 @@
  *         .mode = "ga", .trials = 100, .seed = 1 }, print, NULL, err));
  *
  * A configuration costs one evaluation, also when it failed. A run ends after
- * `trials` evaluations or when every row has been seen.
+ * `trials` evaluations, when every row has been seen, or when patience is out.
  */
 #ifndef XL_SIMULATE_H
 #define XL_SIMULATE_H
@@ -24,6 +24,7 @@ struct xl_simulate_options {
     size_t trials;    /* 0 = all rows */
     uint64_t seed;
     size_t population; /* 0 = the strategy's */
+    size_t patience;   /* evaluations without a better one; 0 = any number */
 };
 
 struct xl_simulate_event {

@@ -155,6 +155,8 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
         a->rc = xl_heat_add(&a->heat, &lap, a->err);
     if (a->rc != XL_OK)
         return XL_RUN_ABORT;
+    xl_watch_tell(&a->sweep->step, "repetitions", a->heat.raw.n,
+                  a->sweep->race->rules.repeats);
     if (xl_heat_call(&a->heat) != XL_RACE_MORE)
         return XL_RUN_ENOUGH;
     if (!xl_sweep_is_over(a->sweep, &end))
@@ -223,6 +225,7 @@ static struct xl_store_metric metric_of(const struct xl_estimate *e)
 
 /* The values with and without what the machine did meanwhile. */
 static void print_result_detail(const struct attempt *a,
+                                const struct xl_run_end *end,
                                 const struct xl_sweep_news *news,
                                 struct xl_buf *out)
 {
@@ -241,6 +244,8 @@ static void print_result_detail(const struct attempt *a,
     cJSON_AddNumberToObject(
         o, "disturbed", (double)(a->heat.raw.n - xl_laps_quiet(&a->heat.raw)));
     cJSON_AddBoolToObject(o, "dropped", news->is_dropped);
+    if (end->warm_up.laps)
+        cJSON_AddItemToObject(o, "warm_up", xl_steady_json(&end->warm_up));
     xl_json_print(o, false, out);
     cJSON_Delete(o);
 }
@@ -268,7 +273,7 @@ static enum xl_status finish_trial(const struct attempt *a,
     };
     xl_buf_init(&effective, 0);
     xl_buf_init(&detail, 0);
-    print_result_detail(a, news, &detail);
+    print_result_detail(a, end, news, &detail);
     enum xl_status rc = xl_buf_check(&detail, "a result", err);
     result.detail = detail.data;
     if (rc == XL_OK && end->has_effective) {

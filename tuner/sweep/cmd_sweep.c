@@ -104,6 +104,7 @@ static enum xl_status grade_machine(struct xl_sweep_job *job,
         .learn = true,
     };
     XL_TRY(xl_rounds_grade(sweep, &grading, &job->grade, err));
+    xl_sweep_progress_clear(&job->progress);
     if (!job->ctx->quiet && grading.rounds)
         fprintf(stderr, "machine  %s\n",
                 xl_machine_grade_text(&job->grade, text, sizeof text));
@@ -156,6 +157,7 @@ static enum xl_status set_ration(struct xl_sweep_job *job,
     bool is_resumed = job->word_list != NULL;
     if (facts.budget_s > 0 && !is_resumed)
         XL_TRY(xl_ration_sound(&runner, base, &facts, err));
+    xl_sweep_progress_clear(&job->progress);
     xl_ration_choose(ration, &facts);
     xl_ration_read(ration, noted);
     job->pace.whole = ration->whole;
@@ -214,6 +216,7 @@ static struct xl_sweep make_sweep(struct xl_sweep_job *job,
         .params_ctx = job->setup.space,
         .news = xl_sweep_progress_news,
         .news_ctx = &job->progress,
+        .step = { xl_sweep_progress_step, &job->progress },
     };
 }
 
@@ -259,15 +262,9 @@ static enum xl_status report(struct xl_sweep_job *job,
 static enum xl_status search(struct xl_sweep_job *job, struct xl_sweep *sweep,
                              enum xl_sweep_end *end, struct xl_err *err)
 {
-    job->progress = (struct xl_sweep_progress){
-        .space = job->setup.space,
-        .unit = xl_objective_unit(job->setup.objective),
-        .quiet = job->ctx->quiet,
-        .deadline_ns = job->pace.end_ns,
-    };
     if (job->grade.letter != '-')
         sweep->resolvable = job->grade.resolvable;
-    xl_sweep_progress_start(&job->progress);
+    xl_sweep_progress_start(&job->progress); /* trials a minute from here on */
     enum xl_status rc = xl_sweep_search(sweep, end, err);
     xl_sweep_progress_clear(&job->progress);
     return rc == XL_OK && *end == XL_END_STOPPED ? XL_EINTERRUPTED : rc;
@@ -280,6 +277,14 @@ static enum xl_status run_job(struct xl_sweep_job *job, struct xl_err *err)
     enum xl_sweep_end end = XL_END_BUDGET;
     struct xl_race race;
     char why[80];
+    job->progress = (struct xl_sweep_progress){
+        .space = job->setup.space,
+        .unit = xl_objective_unit(job->setup.objective),
+        .quiet = job->ctx->quiet,
+        .deadline_ns = job->pace.end_ns,
+    };
+    xl_sweep_progress_start(&job->progress);
+    xl_sweep_progress_step(&job->progress, "plan of the defaults", 0, 1);
     job->heard = cJSON_CreateObject();
     xl_plan_canonical(xl_model_config(job->setup.session.model), &base);
     enum xl_status rc = set_ration(job, &base, err);
@@ -295,6 +300,7 @@ static enum xl_status run_job(struct xl_sweep_job *job, struct xl_err *err)
         rc = search(job, &sweep, &end, err);
     if (rc == XL_OK)
         rc = xl_finish_run(&finish, &verdicts, err);
+    xl_sweep_progress_clear(&job->progress);
     if (rc == XL_EINTERRUPTED)
         return stopped(job, err);
     XL_TRY(rc);

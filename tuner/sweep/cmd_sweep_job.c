@@ -151,6 +151,7 @@ static enum xl_status start_evaluator(struct xl_sweep_job *job,
                         << 20,
         .deadline_ns = xl_pace_end(&job->pace, XL_PHASE_OUTPUTS),
         .stop = xl_stop_signal(),
+        .watch = { xl_sweep_progress_step, &job->progress },
     };
     return xl_evaluator_make(&job->evaluator, &options, err);
 }

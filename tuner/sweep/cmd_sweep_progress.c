@@ -17,7 +17,8 @@ enum {
     REASON = 72, /* letters of one, at most */
     SELDOM = 50  /* lines of trials that come from the store: one in so many */
 };
-#define WIDE 1.96 /* standard errors of an interval of 95 % */
+#define STEP_NS ((uint64_t)1000000000) /* between two lines of steps */
+#define WIDE    1.96 /* standard errors of an interval of 95 % */
 
 void xl_sweep_progress_start(struct xl_sweep_progress *p)
 {
@@ -106,6 +107,7 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
         return;
     xl_buf_init(&line, LINE_ROOM);
     xl_buf_printf(&line, "%3zu/%zu", news->done, news->budget);
+    p->drawn_ns = xl_clock_ns();
     if (p->is_live) {
         print_pace(p, news, &line);
         xl_buf_char(&line, ' ');
@@ -122,6 +124,48 @@ void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news)
         print_pace(p, news, &line);
         fprintf(stderr, "%s\n", line.data);
     }
+    fflush(stderr);
+    xl_buf_release(&line);
+}
+
+/* Is this the same thing, further on? Else it begins now. */
+static void follow(struct xl_progress_step *step, const char *what, size_t done)
+{
+    bool goes_on = strcmp(step->what, what) == 0 && done >= step->last;
+    step->last = done;
+    if (goes_on)
+        return;
+    snprintf(step->what, sizeof step->what, "%s", what);
+    step->first = done;
+    step->start_ns = xl_clock_ns();
+}
+
+/* "  12 s left", as fast as it went so far. */
+static void print_left(const struct xl_progress_step *step, size_t of,
+                       uint64_t now_ns, struct xl_buf *out)
+{
+    double elapsed = (double)(now_ns - step->start_ns) / 1e9;
+    size_t done = step->last - step->first;
+    if (done > 0 && of > step->last)
+        xl_buf_printf(out, "  %.0f s left",
+                      elapsed / (double)done * (double)(of - step->last));
+}
+
+void xl_sweep_progress_step(void *ctx, const char *what, size_t done, size_t of)
+{
+    struct xl_sweep_progress *p = ctx;
+    struct xl_buf line;
+    uint64_t now = xl_clock_ns();
+    follow(&p->step, what, done);
+    if (!p->is_live || now - p->drawn_ns < STEP_NS)
+        return;
+    p->drawn_ns = now;
+    xl_buf_init(&line, LINE_ROOM);
+    if (p->budget)
+        xl_buf_printf(&line, "%3zu/%zu  ", p->done, p->budget);
+    xl_buf_printf(&line, "%s: %zu of %zu", what, done, of);
+    print_left(&p->step, of, now, &line);
+    fprintf(stderr, "\r\033[K%.*s", (int)p->width - 1, line.data);
     fflush(stderr);
     xl_buf_release(&line);
 }

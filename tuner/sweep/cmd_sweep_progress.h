@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How `xltune sweep` gets on, to standard error and only on a terminal: one
- * line that is written over, or a line a trial where that cannot be. */
+ * line that is written over, or a line a trial where that cannot be. What
+ * takes longer than a second says how far it is. */
 #ifndef XL_CMD_SWEEP_PROGRESS_H
 #define XL_CMD_SWEEP_PROGRESS_H
 
@@ -17,7 +18,12 @@ struct xl_sweep_progress {
     bool is_shown, is_live;
     size_t width, measured, done, budget;
     double best;
-    uint64_t start_ns;
+    uint64_t start_ns, drawn_ns;
+    struct xl_progress_step {
+        char what[40];
+        size_t first, last; /* done at its start, done now */
+        uint64_t start_ns;
+    } step;
 };
 
 /* After the fields above are set. */
@@ -33,5 +39,9 @@ const char *xl_sweep_progress_text(const struct xl_sweep_progress *progress,
 /* For xl_sweep.news and xl_finish.talk; ctx is the progress. */
 void xl_sweep_progress_news(void *ctx, const struct xl_sweep_news *news);
 void xl_sweep_progress_talk(void *ctx, const char *line);
+
+/* For xl_watch: repetitions, rounds, tokens of the judge. */
+void xl_sweep_progress_step(void *ctx, const char *what, size_t done,
+                            size_t of);
 
 #endif

@@ -31,6 +31,7 @@ static enum xl_status simulate(struct xl_cmd_ctx *ctx, const char *path,
         .population =
             sized ? (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_POPULATION)
                   : 0,
+        .patience = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_PATIENCE),
     };
     struct xl_table *table;
     struct xl_buf line;

@@ -212,6 +212,7 @@ static enum xl_status write_outputs(const struct xl_finish *finish,
     for (size_t i = 0; i < c->n; i++) {
         if (sweep->stop && atomic_load(sweep->stop))
             return XL_EINTERRUPTED;
+        xl_watch_tell(&sweep->step, "outputs", i, c->n);
         enum xl_status rc = xl_pace_is_over(sweep->pace, XL_PHASE_OUTPUTS)
                                 ? XL_ETIMEOUT
                                 : xl_finish_output(finish, &c->items[i], err);

@@ -82,6 +82,20 @@ static enum xl_status keep_round(struct contest *c)
 
 /* -- one round ------------------------------------------------------------ */
 
+static void tell_round(const struct contest *c)
+{
+    static const char *const names[XL_PHASES] = {
+        [XL_PHASE_GRADE_START] = "machine, rounds",
+        [XL_PHASE_PLAYOFF] = "play-off, rounds",
+        [XL_PHASE_DUEL] = "duel, rounds",
+        [XL_PHASE_GRADE_END] = "machine, rounds",
+    };
+    const struct xl_samples *samples = &c->end->duel.samples;
+    const char *name = names[c->rounds->phase];
+    xl_watch_tell(&c->sweep->step, name ? name : "rounds",
+                  xl_samples_quiet(samples), samples->wanted);
+}
+
 /* Takes the laps of a round into the duel. */
 static enum xl_status take_round(struct contest *c)
 {
@@ -130,6 +144,7 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
         c->rc = keep_round(c);
         if (c->rc == XL_OK)
             c->rc = take_round(c);
+        tell_round(c);
         if (c->rc == XL_OK &&
             (!xl_duel_wants_round(&c->end->duel) || is_late(c)))
             return XL_RUN_ENOUGH;

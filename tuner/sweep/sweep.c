@@ -15,7 +15,7 @@
 #include "kernel/model/plan.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/attempt.h"
-#include "tuner/sweep/patience.h"
+#include "tuner/strategy/patience.h"
 
 /* A sweep may be killed and resumed as often as its user likes: only trials
  * that end the evaluator are failures, and those are recorded at once. */

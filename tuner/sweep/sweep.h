@@ -17,6 +17,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "judge/watch.h"
 #include "kernel/base/err.h"
 #include "kernel/model/config.h"
 #include "kernel/param/param.h"
@@ -64,6 +65,7 @@ struct xl_sweep {
     void *params_ctx;
     void (*news)(void *ctx, const struct xl_sweep_news *news); /* or NULL */
     void *news_ctx;
+    struct xl_watch step; /* told of repetitions and rounds */
 };
 
 enum xl_sweep_end {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tuner/sweep/patience.h"
+#include "tuner/strategy/patience.h"
 
 #include <math.h>
 #include <string.h>
