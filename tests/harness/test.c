@@ -105,13 +105,32 @@ const char *xl_test_data(const char *name)
     return path;
 }
 
+/* Is the word part of "suite/name"? */
+static bool is_named(const char *suite, const char *name, const char *word)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", suite, name);
+    return strstr(path, word) != NULL;
+}
+
 static bool is_wanted(const char *suite, const char *name, int argc,
                       char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (strstr(suite, argv[i]) || strstr(name, argv[i]))
+        if (is_named(suite, name, argv[i]))
             return true;
     return argc < 2;
+}
+
+/* A word that names no case would test nothing, and pass. */
+static bool names_some(const char *word)
+{
+    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
+        for (const struct xl_test_case *row = suites[s].cases; row->name; row++)
+            if (is_named(suites[s].name, row->name, word))
+                return true;
+    printf("no case has '%s' in its name\n", word);
+    return false;
 }
 
 /* Removes the case's folder, which holds files and one level of folders. */
@@ -174,6 +193,9 @@ int main(int argc, char **argv)
     size_t passed = 0, failed = 0, wanted = 0, part, parts;
     char home[256];
     setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int i = 1; i < argc; i++)
+        if (!names_some(argv[i]))
+            return 1;
     if (!read_part(&part, &parts) || !move_home(home))
         return 1;
     for (size_t s = 0; s < sizeof suites / sizeof *suites; s++) {
