@@ -190,6 +190,36 @@ static size_t count_different(double *x, double noise, double shift)
     return different;
 }
 
+/* Several looks share one error; both ends of a rise are uncertain; and the
+ * first look at a text passes nobody. */
+static void shortcuts_prove_nothing(struct xl_test *t)
+{
+    enum {
+        N = 4096
+    };
+    static double x[N];
+    struct xl_rng rng;
+    XL_CHECK_NEAR(t, xl_interval_level(0), 0.05, 0);
+    XL_CHECK_NEAR(t, 4 * xl_interval_level(4), 0.05, 1e-15);
+    xl_rng_seed(&rng, 5);
+    draw_losses(&rng, x, N / 4, 0, false, 3);
+    for (size_t i = N / 4; i < N; i++)
+        x[i] = 3; /* the last quarter is certain, the first is not */
+    double first = xl_block_rise(x, N, 0.05).se;
+    for (size_t i = 0; i < N / 4; i++) {
+        x[N - N / 4 + i] = x[i];
+        x[i] = 3;
+    }
+    XL_CHECK(t, first > 0);
+    XL_CHECK_NEAR(t, xl_block_rise(x, N, 0.05).se, first, 1e-12);
+    struct xl_ruling ruling = { .verdict = XL_VERDICT_PASS };
+    xl_ruling_hold(&ruling, 512);
+    XL_CHECK_EQ(t, ruling.verdict, XL_VERDICT_INCONCLUSIVE);
+    ruling.verdict = XL_VERDICT_FAIL;
+    xl_ruling_hold(&ruling, 512);
+    XL_CHECK_EQ(t, ruling.verdict, XL_VERDICT_FAIL);
+}
+
 /* The bound is 0.0014; the noise makes the standard error of the difference
  * a tenth of it, as large, and ten times as large. */
 static void the_same_is_not_called_different(struct xl_test *t)
@@ -287,6 +317,7 @@ const struct xl_test_case xl_suite_judge_proof[] = {
     { "the_reference_agrees_with_another_program",
       the_reference_agrees_with_another_program },
     { "intervals_cover_in_95_of_100", intervals_cover_in_95_of_100 },
+    { "shortcuts_prove_nothing", shortcuts_prove_nothing },
     { "the_same_is_not_called_different", the_same_is_not_called_different },
     { "a_noisy_twin_passes_and_a_loud_one_does_not",
       a_noisy_twin_passes_and_a_loud_one_does_not },

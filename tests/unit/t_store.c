@@ -11,6 +11,7 @@
 
 #include "kernel/base/rng.h"
 #include "tests/unit/store_fixture.h"
+#include "tuner/store/store_int.h"
 
 /* -- the life of a trial -------------------------------------------------- */
 
@@ -218,6 +219,13 @@ static void lease_expires(struct xl_test *t)
     struct xl_store_result result = xl_fix_result(1, 50);
     XL_CHECK_STATUS(t, xl_store_finish(b, &fast, &result, &err), XL_OK, &err);
     check_fenced(t, a, &slow); /* after it is done */
+    XL_CHECK_STATUS(t,
+                    xl_store_fail(b, &fast, XL_TRIAL_FAILED, "?", false, &err),
+                    XL_EFENCED, &err);
+    XL_CHECK_EQ(t,
+                xl_fix_sql(t, "SELECT count(*) FROM attempt WHERE late "
+                              "IS NOT NULL AND outcome = 'ok'"),
+                0);
     XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT value FROM result"), 50);
     XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT count(*) FROM sample"), 1);
     XL_CHECK_EQ(t,
@@ -259,6 +267,65 @@ static void owner_dies(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_store_claim(store, 0, &claim, &err), XL_OK, &err);
     XL_CHECK_EQ(t, claim.trial, 2);
     xl_store_close(store);
+}
+
+/* Only what is certain: a lease that runs out errs on no side. */
+static void owners(struct xl_test *t)
+{
+    struct xl_owner self, gone, other;
+    xl_owner_self(&self);
+    XL_CHECK(t, !xl_owner_is_dead(&self, &self));
+    other = self; /* the pid is used again */
+    other.start_ticks++;
+    XL_CHECK(t, xl_owner_is_dead(&other, &self));
+    other.start_ticks = 0;
+    XL_CHECK(t, !xl_owner_is_dead(&other, &self));
+    gone = self;
+    gone.pid = fork();
+    if (gone.pid == 0)
+        _exit(0);
+    waitpid((pid_t)gone.pid, NULL, 0);
+    XL_CHECK(t, xl_owner_is_dead(&gone, &self));
+    other = gone; /* a pid of another container */
+    other.pid_ns[0] ^= 1;
+    XL_CHECK(t, !xl_owner_is_dead(&other, &self));
+    other.pid_ns[0] = '\0';
+    XL_CHECK(t, !xl_owner_is_dead(&other, &self));
+    other = gone; /* before a restart, of this machine or another */
+    other.boot_id[0] ^= 1;
+    XL_CHECK(t, xl_owner_is_dead(&other, &self));
+    other.host[0] ^= 1;
+    XL_CHECK(t, !xl_owner_is_dead(&other, &self));
+    other.boot_id[0] = '\0';
+    XL_CHECK(t, !xl_owner_is_dead(&other, &self));
+}
+
+/* A machine measures what was proposed for its class, and no other's. */
+static void classes(struct xl_test *t)
+{
+    struct xl_err err = { 0 };
+    struct xl_store_claim claim;
+    struct xl_store_sweep sweep = { .name = "sweep",
+                                    .space = "{}",
+                                    .sampler = "random",
+                                    .objective = "decode",
+                                    .build_id = "build",
+                                    .model_hash = "model",
+                                    .class_id = "b",
+                                    .fingerprint = "other caches" };
+    struct xl_store *a = xl_fix_open(t), *b = xl_fix_open(t);
+    XL_CHECK_STATUS(t, xl_store_sweep_begin(b, &sweep, &err), XL_OK, &err);
+    int64_t theirs = xl_fix_propose(t, b, 1);
+    XL_CHECK(t, xl_store_claim(a, 0, &claim, &err) == XL_ENOTFOUND);
+    XL_CHECK(t, xl_store_claim(a, theirs, &claim, &err) == XL_ENOTFOUND);
+    int64_t own = xl_fix_propose(t, a, 1);
+    XL_CHECK(t, own != theirs);
+    XL_CHECK_STATUS(t, xl_store_claim(b, 0, &claim, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, claim.trial, theirs);
+    XL_CHECK_STATUS(t, xl_store_claim(a, 0, &claim, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, claim.trial, own);
+    xl_store_close(a);
+    xl_store_close(b);
 }
 
 static void busy_store(struct xl_test *t)
@@ -480,6 +547,8 @@ const struct xl_test_case xl_suite_store[] = {
     { "fails and retries", fails_and_retries },
     { "lease expires", lease_expires },
     { "owner dies", owner_dies },
+    { "owners", owners },
+    { "classes", classes },
     { "busy store", busy_store },
     { "groups", groups },
     { "another sweep", another_sweep },
