@@ -5,8 +5,8 @@
  * Intervals of a median are distribution-free: the order statistics that
  * bracket it with at least 95% confidence. Fewer than six values have none.
  */
-#ifndef XL_TABLE_H
-#define XL_TABLE_H
+#ifndef XL_PLOTS_TABLE_H
+#define XL_PLOTS_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

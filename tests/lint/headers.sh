@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Every header compiles alone, but for bodies of kernels, which say in their
-# names that they are compiled by the files that include them.
+# names that they are compiled by the files that include them. No two have the
+# same guard: a file that includes both would silently miss one.
 set -eu
 cd "$(dirname "$0")/../.."
 flags=$(pkg-config --cflags libcjson sqlite3)
@@ -16,5 +17,10 @@ for header in $(echo "$headers" | grep -v -e '_kernel\.h$' \
         echo "$header does not compile alone"
         bad=1
     }
+done
+for guard in $(echo "$headers" |
+    xargs sed -n 's/^#ifndef \(XL[A-Z0-9_]*_H\)$/\1/p' | sort | uniq -d); do
+    echo "$guard guards several headers"
+    bad=1
 done
 exit $bad

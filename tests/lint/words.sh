@@ -28,6 +28,9 @@ complain "unbounded or unsafe calls" "$(echo "$sources" | xargs grep -nE \
 complain "the heap has one door, kernel/base/alloc" "$(echo "$sources" |
     grep -v 'kernel/base/alloc\.c' |
     xargs grep -nE '(^|[^a-z_])(malloc|calloc|realloc)\(' || true)"
+complain "structs, enums and unions go by their own names" \
+    "$(echo "$sources" |
+        xargs grep -nE '^typedef (struct|enum|union)\b[^(]*[;{]$' || true)"
 complain "left for later" "$(grep -rnE 'TODO|FIXME|\bXXX\b|#if 0' \
     --include='*.[ch]' --include='*.def' --include='*.sh' --include='*.gp' \
     --exclude=words.sh --exclude=help.sh \

@@ -15,8 +15,8 @@
  * m = 20..200 of (B(m) - F(m)) / (B(m) - optimum). A configuration that failed
  * costs an evaluation; until one ran, F is the worst value of the table.
  */
-#ifndef XL_SCORE_H
-#define XL_SCORE_H
+#ifndef XL_SIMULATE_SCORE_H
+#define XL_SIMULATE_SCORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

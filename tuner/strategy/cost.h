@@ -3,8 +3,8 @@
  * Values as costs for models: smaller is better, and logarithms where all
  * values have one sign, so that a model sees ratios. Included only inside
  * tuner/strategy and by tests. */
-#ifndef XL_COST_H
-#define XL_COST_H
+#ifndef XL_STRATEGY_COST_H
+#define XL_STRATEGY_COST_H
 
 #include <math.h>
 
