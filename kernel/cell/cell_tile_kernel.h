@@ -115,6 +115,8 @@ XL_INLINE void block_product(const struct tile *t, enum tile_kind kind,
     struct xl_vec acc[BLOCK_MOST];
     float *out = t->out + row0 * t->out_row + column0;
     size_t left = t->columns - column0;
+    if (rows * vectors > XL_VEC_BLOCK)
+        return; /* never asked for; written out it costs minutes to compile */
     add_product(acc, &t->first, row0, column0, rows, vectors, true);
     if (kind == TILE_SCALE) {
         scale_rows(acc, t->scale + row0, rows, vectors);

@@ -21,29 +21,26 @@
 #include <stdint.h>
 
 #include "kernel/cell/cell_int.h"
+#include "kernel/cell/cell_small_kernel.h"
 #include "kernel/cell/cell_step_kernel.h"
 #include "kernel/cell/cell_tile_kernel.h"
 #include "kernel/cell/cell_weight_kernel.h"
 #include "kernel/cell/mlstm.h"
 
-enum {
-    SMALL_DK = 64 /* up to which scores are products with K', see below */
-};
-
 /* The weights, and what products read. */
 struct tiled {
     struct work work;
-    float *keys; /* [dk][score_width], K' of a small head */
-    float *kb;   /* [dk / rows][len][rows], in the place of scores */
+    float *kb; /* [dk / rows][len][rows], in the place of scores */
     float *state_panel, *value_panel; /* [dk][width], [len][width] */
 };
 
 static size_t count_scratch(size_t chunk, size_t dk, size_t dv)
 {
-    (void)dv;
     size_t S = most(round_lanes(chunk), dk + TILE_MOST);
+    if (is_small(dk))
+        return count_small(chunk, dk, dv);
     return count_weights(chunk) + round_lanes(chunk * S) +
-           (dk + chunk) * TILE_MOST + least(dk, SMALL_DK) * round_lanes(chunk);
+           (dk + chunk) * TILE_MOST;
 }
 
 static inline struct tiled carve_tiled(float *scratch, size_t len, size_t dk)
@@ -54,8 +51,7 @@ static inline struct tiled carve_tiled(float *scratch, size_t len, size_t dk)
     work->S = carve(&scratch, len * most(work->score_width, dk + TILE_MOST));
     tiled.kb = work->S;
     tiled.state_panel = carve(&scratch, dk * TILE_MOST);
-    tiled.value_panel = carve(&scratch, len * TILE_MOST);
-    tiled.keys = scratch;
+    tiled.value_panel = scratch;
     return tiled;
 }
 
@@ -129,54 +125,6 @@ static inline void dot_one(const struct xl_mlstm_io *io,
     dot_block(io, work, (struct pairs){ j, i, 1, 1 });
 }
 
-/* keys = K', zeros beyond len. */
-static inline void transpose_keys(const struct xl_mlstm_io *io, size_t len,
-                                  float *keys, size_t width)
-{
-    for (size_t a = 0; a < io->dk; a += XL_LANES)
-        for (size_t t = 0; t < width; t += XL_LANES) {
-            size_t columns = least(io->dk - a, XL_LANES);
-            const float *from = io->k + t * io->k_stride + a;
-            struct xl_vec rows[XL_LANES];
-            for (size_t r = 0; r < XL_LANES; r++)
-                rows[r] = t + r < len
-                              ? xl_vec_load_n(from + r * io->k_stride, columns)
-                              : xl_vec_zero();
-            xl_vec_transpose(keys + a * width + t, width, columns, rows);
-        }
-}
-
-/* Scores as a product with K': where heads are small, adding up lanes takes
- * longer than the products. Sums of at most TERMS each are added up: a longer
- * chain loses bits that lanes side by side keep. */
-static inline void multiply_all(const struct xl_mlstm_io *io, size_t len,
-                                const struct tiled *tiled)
-{
-    const struct work *work = &tiled->work;
-    enum {
-        ROWS = 8,
-        TERMS = 32
-    };
-    size_t width = work->score_width;
-    transpose_keys(io, len, tiled->keys, width);
-    for (size_t j = 0; j < len; j += ROWS) {
-        size_t rows = least(len - j, ROWS);
-        struct tile t = { .out = work->S + j * width, .out_row = width };
-        t.columns = round_lanes(j + rows);
-        for (size_t a = 0; a < io->dk; a += TERMS) {
-            t.kind = a ? TILE_KEEP : TILE_STORE;
-            t.keep = 1;
-            t.first = (struct product){ .a = io->q + j * io->q_stride + a,
-                                        .a_row = io->q_stride,
-                                        .a_step = 1,
-                                        .b = tiled->keys + a * width,
-                                        .b_step = width,
-                                        .depth = least(io->dk - a, TERMS) };
-            run_tile(&t, rows);
-        }
-    }
-}
-
 /* All q_j . k_i with i <= j (and a few beyond, which weigh_row clears). */
 static inline void dot_all(const struct xl_mlstm_io *io, size_t len,
                            const struct work *work)
@@ -198,10 +146,7 @@ static inline void weigh(const struct xl_mlstm_io *io, size_t len,
                          struct tiled *tiled)
 {
     weigh_gates(io, len, start, &tiled->work);
-    if (io->dk <= SMALL_DK)
-        multiply_all(io, len, tiled);
-    else
-        dot_all(io, len, &tiled->work);
+    dot_all(io, len, &tiled->work);
     weigh_all(io, len, start, &tiled->work);
 }
 
@@ -284,7 +229,10 @@ static void output_chunk(const struct xl_mlstm_io *io, size_t len,
                          const struct xl_mlstm_tiles *tiles, float *scratch)
 {
     struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    write_outputs(io, len, start, tiles, &tiled);
+    if (is_small(io->dk))
+        run_spans(io, len, start, tiles, true, false, scratch);
+    else
+        write_outputs(io, len, start, tiles, &tiled);
 }
 
 /* -- state ---------------------------------------------------------------- */
@@ -343,6 +291,10 @@ static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
     struct tiled tiled = carve_tiled(scratch, len, io->dk);
     if (len == 0)
         return;
+    if (is_small(io->dk)) {
+        run_spans(io, len, state, tiles, false, true, scratch);
+        return;
+    }
     float keep = weigh_state(io, len, state, &tiled.work);
     advance_state(io, len, state, tiles, keep, false, &tiled);
 }
@@ -357,6 +309,10 @@ static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
         io->dv <= tiles->av_columns && io->dv <= tiles->atb_columns;
     if (len == 0)
         return;
+    if (is_small(io->dk)) {
+        run_spans(io, len, state, tiles, true, true, scratch);
+        return;
+    }
     write_outputs(io, len, state, tiles, &tiled);
     float keep = weigh_end(len, state, &tiled.work);
     advance_state(io, len, state, tiles, keep, has_values, &tiled);

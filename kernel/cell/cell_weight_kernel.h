@@ -41,7 +41,7 @@ static inline size_t most(size_t a, size_t b)
 
 /* Of one chunk. S is placed by the file that multiplies. */
 struct work {
-    double *c, *M; /* [len], see above; zeros behind it, to whole vectors */
+    double *c, *M; /* [len], see above; to whole vectors */
     double *m;     /* [len] m_j */
     double total;  /* b_end */
     float *weight; /* [len] w_j; or exp(..) of kb */
@@ -74,42 +74,57 @@ static inline struct work carve_weights(float **scratch, size_t len)
     return work;
 }
 
-/* M = the gates' logarithms, c = the input gates, of the chunk. */
-static inline void take_gates(const struct xl_mlstm_io *io, size_t len,
-                              const struct work *work)
+/* Eight gates from token t on, `rest` where there are no tokens. */
+static inline xl_wide load_gates(const float *gates, size_t stride, size_t t,
+                                 size_t len, float rest)
 {
-    for (size_t t = 0; t < round_lanes(len); t++) {
-        bool is_in = t < len;
-        work->M[t] = is_in ? (double)io->fgate[t * io->gate_stride] : 0;
-        work->c[t] = is_in ? (double)io->igate[t * io->gate_stride] : 0;
-    }
-    for (size_t t = 0; t < len; t += XL_WIDE)
-        xl_wide_store(work->M + t,
-                      xl_wide_log_sigmoid(xl_wide_load(work->M + t)));
+    const float *g = gates + t * stride;
+    float lanes[XL_WIDE];
+    if (len - t >= XL_WIDE)
+        return __builtin_convertvector(
+            ((xl_narrow){ g[0], g[stride], g[2 * stride], g[3 * stride],
+                          g[4 * stride], g[5 * stride], g[6 * stride],
+                          g[7 * stride] }),
+            xl_wide);
+    for (size_t i = 0; i < XL_WIDE; i++)
+        lanes[i] = t + i < len ? g[i * stride] : rest;
+    return xl_wide_load_f32(lanes);
 }
 
 /* Fills c, M, m and total. A NaN gate shows in c, and by it in every result. */
 static inline void sum_gates(const struct xl_mlstm_io *io, size_t len, double m,
                              struct work *work)
 {
+    const float open = 1000; /* a forget gate that keeps all */
     double b = 0, top = m;
-    take_gates(io, len, work);
-    for (size_t t = 0; t < len; t++) {
-        b += work->M[t];
-        work->c[t] -= b;
-        top = work->c[t] > top ? work->c[t] : top;
-        work->M[t] = top;
-        work->m[t] = b + top;
+    for (size_t t = 0; t < len; t += XL_WIDE) {
+        xl_wide f = load_gates(io->fgate, io->gate_stride, t, len, open);
+        xl_wide c = load_gates(io->igate, io->gate_stride, t, len, -INFINITY);
+        xl_wide sums = xl_wide_sums(xl_wide_log_sigmoid(f)) + xl_wide_set1(b);
+        xl_wide tops = xl_wide_maxima(c -= sums);
+        tops = xl_wide_max(tops, xl_wide_set1(top));
+        b = sums[XL_WIDE - 1];
+        top = tops[XL_WIDE - 1];
+        xl_wide_store(work->c + t, c);
+        xl_wide_store(work->M + t, tops);
+        xl_wide_store(work->m + t, sums + tops);
+    }
+    for (size_t t = (len + XL_WIDE - 1) / XL_WIDE * XL_WIDE;
+         t < round_lanes(len); t += XL_WIDE) {
+        xl_wide_store(work->c + t, xl_wide_set1(-INFINITY));
+        xl_wide_store(work->M + t, xl_wide_set1(top));
+        xl_wide_store(work->m + t, xl_wide_set1(b + top));
     }
     work->total = b;
 }
 
-/* weight = scale exp(m - M), bound = exp(-m_j) as far as fp32 goes. */
-static inline void weigh_start(size_t len, double m, double scale,
+/* From token j on: weight = scale exp(m - M), bound = exp(-m_j) as far as fp32
+ * goes. */
+static inline void weigh_start(size_t j, size_t len, double m, double scale,
                                const struct work *work)
 {
     const xl_wide most = xl_wide_set1(88);
-    for (size_t t = 0; t < len; t += XL_WIDE) {
+    for (size_t t = j; t < j + len; t += XL_WIDE) {
         xl_wide w = xl_wide_exp(xl_wide_set1(m) - xl_wide_load(work->M + t));
         xl_wide bound = -xl_wide_load(work->m + t);
         bound = xl_wide_exp(xl_wide_choose(bound > most, most, bound));
@@ -130,26 +145,29 @@ static inline void weigh_gates(const struct xl_mlstm_io *io, size_t len,
 {
     double m = (double)*start->m;
     sum_gates(io, len, m, work);
-    weigh_start(len, m, scale_of(io), work);
+    weigh_start(0, len, m, scale_of(io), work);
 }
 
 /* -- scores --------------------------------------------------------------- */
+
+/* D_ji of sixteen keys from i on. */
+XL_INLINE struct xl_vec decay_lanes(const struct work *work, size_t j, size_t i)
+{
+    const double *c = work->c + i;
+    const xl_wide M = xl_wide_set1(work->M[j]);
+    return xl_vec_exp(
+        xl_vec_from_wide(xl_wide_load(c) - M, xl_wide_load(c + XL_WIDE) - M));
+}
 
 /* n <= 16 scores of row j from key i on, weighted. */
 XL_INLINE struct xl_vec weigh_scores(const struct work *work, size_t j,
                                      size_t i, size_t n, float scale)
 {
     float *row = work->S + j * work->score_width + i;
-    const double *c = work->c + i;
-    const xl_wide M = xl_wide_set1(work->M[j]);
-    struct xl_vec x =
-        xl_vec_from_wide(xl_wide_load(c) - M, xl_wide_load(c + XL_WIDE) - M);
-    struct xl_vec S = xl_vec_load(row);
-    if (n < XL_LANES) {
-        x = xl_vec_first(x, n);
+    struct xl_vec S = xl_vec_mul(xl_vec_load(row), decay_lanes(work, j, i));
+    S = xl_vec_mul(S, xl_vec_set1(scale));
+    if (n < XL_LANES)
         S = xl_vec_first(S, n);
-    }
-    S = xl_vec_mul(xl_vec_mul(S, xl_vec_exp(x)), xl_vec_set1(scale));
     xl_vec_store(row, S);
     return S;
 }
@@ -184,24 +202,32 @@ static inline struct xl_vec start_part(const struct xl_mlstm_io *io, size_t j,
     return xl_vec_mul(sum, xl_vec_set1(w));
 }
 
-/* Sixteen rows from j on, those that are there: their scores, and 1 /
- * denominator of each in the place of its bound. */
-static inline void weigh_rows(const struct xl_mlstm_io *io, size_t j,
-                              size_t rows, const float *n, float scale,
-                              const struct work *work)
+/* 1 / denominator of sixteen rows from j on in the place of their bounds. */
+static inline void finish_rows(const struct xl_mlstm_io *io, size_t j,
+                               const struct xl_vec parts[XL_LANES],
+                               const struct work *work)
 {
-    struct xl_vec parts[XL_LANES];
     float sums[XL_LANES];
-    for (size_t r = 0; r < XL_LANES; r++)
-        parts[r] = xl_vec_zero();
-    for (size_t r = 0; r < rows; r++)
-        parts[r] = weigh_row(work, j + r, scale,
-                             start_part(io, j + r, n, work->weight[j + r]));
     xl_vec_sum16(sums, 4, parts);
     struct xl_vec d = xl_vec_abs(xl_vec_load(sums));
     d = xl_vec_max(d, xl_vec_load(work->bound + j));
     d = xl_vec_div(xl_vec_set1(1), xl_vec_add(d, xl_vec_set1(io->eps)));
     xl_vec_store(work->bound + j, d);
+}
+
+/* Sixteen rows from j on, those that are there: their scores, and 1 /
+ * denominator of each. */
+static inline void weigh_rows(const struct xl_mlstm_io *io, size_t j,
+                              size_t rows, const float *n, float scale,
+                              const struct work *work)
+{
+    struct xl_vec parts[XL_LANES];
+    for (size_t r = 0; r < XL_LANES; r++)
+        parts[r] = xl_vec_zero();
+    for (size_t r = 0; r < rows; r++)
+        parts[r] = weigh_row(work, j + r, scale,
+                             start_part(io, j + r, n, work->weight[j + r]));
+    finish_rows(io, j, parts, work);
 }
 
 /* All scores q_j . k_i become weights, all bounds 1 / denominators. */

@@ -13,6 +13,7 @@
 #ifndef XL_VEC_WIDE_H
 #define XL_VEC_WIDE_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -87,6 +88,34 @@ static inline double xl_wide_sum(xl_wide x)
 static inline xl_wide xl_wide_choose(xl_wide_bits where, xl_wide x, xl_wide y)
 {
     return (xl_wide)(((xl_wide_bits)x & where) | ((xl_wide_bits)y & ~where));
+}
+
+/* Lane i: the sum of lanes 0 to i, a NaN in its own lane and those above. */
+static inline xl_wide xl_wide_sums(xl_wide x)
+{
+    const xl_wide zero = { 0 };
+    x += __builtin_shufflevector(zero, x, 0, 8, 9, 10, 11, 12, 13, 14);
+    x += __builtin_shufflevector(zero, x, 0, 1, 8, 9, 10, 11, 12, 13);
+    x += __builtin_shufflevector(zero, x, 0, 1, 2, 3, 8, 9, 10, 11);
+    return x;
+}
+
+/* x or y, whichever is larger; x where one is a NaN. */
+static inline xl_wide xl_wide_max(xl_wide x, xl_wide y)
+{
+    return xl_wide_choose(y > x, y, x);
+}
+
+/* Lane i: the largest of lanes 0 to i; a NaN stays in its own lane. */
+static inline xl_wide xl_wide_maxima(xl_wide x)
+{
+    const xl_wide none = xl_wide_set1(-INFINITY);
+    x = xl_wide_max(
+        x, __builtin_shufflevector(none, x, 0, 8, 9, 10, 11, 12, 13, 14));
+    x = xl_wide_max(
+        x, __builtin_shufflevector(none, x, 0, 1, 8, 9, 10, 11, 12, 13));
+    return xl_wide_max(
+        x, __builtin_shufflevector(none, x, 0, 1, 2, 3, 8, 9, 10, 11));
 }
 
 /* exp(x) for x <= 700: x = n ln 2 + r and the Taylor series up to r^12, whose

@@ -11,6 +11,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
+#include "kernel/cell/mlstm.h"
 #include "kernel/chunk/chunk.h"
 #include "tests/harness/test.h"
 
@@ -499,6 +500,23 @@ static void registry_follows_its_list(struct xl_test *t)
     }
 }
 
+static void cells_follow_their_list(struct xl_test *t)
+{
+    static const struct {
+        const char *name, *summary;
+    } rows[] = {
+#define XL_CELL(id, name, summary) { #name, summary },
+#include "kernel/cell/cell.def"
+#undef XL_CELL
+    };
+    for (size_t i = 0; i < XL_CELL_COUNT; i++) {
+        const struct xl_cell *cell = xl_cell_get((enum xl_cell_id)i);
+        XL_CHECK_TEXT(t, cell->name, rows[i].name);
+        XL_CHECK_TEXT(t, cell->summary, rows[i].summary);
+        XL_CHECK(t, cell->why_not() == NULL);
+    }
+}
+
 const struct xl_test_case xl_suite_chunk[] = {
     { "backends agree", backends_agree },
     { "native turns agree", native_turns_agree },
@@ -508,5 +526,6 @@ const struct xl_test_case xl_suite_chunk[] = {
     { "empty job does nothing", empty_job_does_nothing },
     { "faults are seen", faults_are_seen },
     { "registry follows its list", registry_follows_its_list },
+    { "cells follow their list", cells_follow_their_list },
     { 0 },
 };

@@ -120,11 +120,28 @@ static void sums_are_one_tree(struct xl_test *t)
         XL_CHECK(t, out[i / 4 * 7 + i % 4] == xl_vec_sum(v[i]));
 }
 
+/* Whole numbers, so that every order of additions is exact. */
+static void running_sums_and_maxima(struct xl_test *t)
+{
+    const double in[XL_WIDE] = { 3, -7, 5, 5, -1, 9, NAN, 2 };
+    double sums[XL_WIDE], maxima[XL_WIDE], sum = 0, most = -INFINITY;
+    xl_wide_store(sums, xl_wide_sums(xl_wide_load(in)));
+    xl_wide_store(maxima, xl_wide_maxima(xl_wide_load(in)));
+    for (size_t i = 0; i < 6; i++) {
+        sum += in[i];
+        most = fmax(most, in[i]);
+        XL_CHECK(t, sums[i] == sum && maxima[i] == most);
+    }
+    XL_CHECK(t, isnan(sums[6]) && isnan(sums[7]));
+    XL_CHECK(t, isnan(maxima[6]) && maxima[7] == 9);
+}
+
 const struct xl_test_case xl_suite_wide[] = {
     { "exp of floats", exp_of_floats },
     { "ends of exp", ends_of_exp },
     { "doubles", doubles },
     { "ends of doubles", ends_of_doubles },
     { "sums are one tree", sums_are_one_tree },
+    { "running sums and maxima", running_sums_and_maxima },
     { 0 },
 };
