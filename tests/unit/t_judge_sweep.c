@@ -329,6 +329,72 @@ static void nobody_is_judged_twice(struct xl_test *t)
     close_court(&c);
 }
 
+/* -- defaults that do not pass --------------------------------------------- */
+
+/* Refuses the defaults from a stage on, and nobody else. */
+struct against {
+    const struct xl_params *defaults;
+    enum xl_stage from;
+};
+
+static enum xl_status refuse_defaults(void *ctx, const struct xl_params *params,
+                                      enum xl_stage stage,
+                                      struct xl_run_end *end,
+                                      struct xl_err *err)
+{
+    const struct against *a = ctx;
+    bool refused = stage >= a->from && xl_params_equal(params, a->defaults);
+    const char *passed = stage == XL_STAGE_SCREEN ? "inconclusive" : "pass";
+    (void)err;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .answer = cJSON_CreateObject() };
+    cJSON_AddStringToObject(end->answer, "verdict", refused ? "fail" : passed);
+    return XL_OK;
+}
+
+static double a_little_faster(const struct xl_fake *fake,
+                              const struct xl_params *p)
+{
+    (void)fake;
+    return p->value[XL_PARAM_CHUNK_SIZE] == CHUNK_BEST ? 1050.0 : 1000.0;
+}
+
+/* Four rounds prove nothing, and yet the defaults may not stay: whichever text
+ * refused them. */
+static void refused_defaults_do_not_stay(struct xl_test *t)
+{
+    static const enum xl_stage stages[] = { XL_STAGE_FULL, XL_STAGE_HOLDOUT,
+                                            XL_STAGE_COUNT };
+    struct xl_sweep_bench b;
+    if (!xl_sweep_bench_open(&b, t, mixed_space, NULL))
+        return;
+    struct against against = { .defaults = &b.base };
+    b.fake.speed = a_little_faster;
+    b.fake.noise = 0.001;
+    b.fake.judge = refuse_defaults;
+    b.fake.judge_ctx = &against;
+    for (size_t i = 0; i < 3; i++) {
+        struct xl_sweep_start s;
+        struct xl_verdicts v = { 0 };
+        char file[16];
+        snprintf(file, sizeof file, "d%zu.db", i);
+        struct xl_sweep_plan plan = { .file = file,
+                                      .mode = "random",
+                                      .budget = 30,
+                                      .repeats = 3,
+                                      .in_memory = true };
+        against.from = stages[i];
+        if (xl_sweep_start_open(&b, &s, &plan)) {
+            xl_sweep_start_search(&b, &s);
+            xl_sweep_start_finish(&b, &s, 4, &v);
+            XL_CHECK(t, v.winner > 0 && !v.proved);
+            XL_CHECK_EQ(t, v.is_default, stages[i] == XL_STAGE_COUNT);
+        }
+        xl_sweep_start_close(&s);
+    }
+    xl_sweep_bench_close(&b);
+}
+
 /* -- too little text ------------------------------------------------------- */
 
 /* What a panel of so many tokens says of an honest configuration, at worst. */
@@ -390,6 +456,7 @@ const struct xl_test_case xl_suite_judge_sweep[] = {
     { "nobody_is_judged_twice", nobody_is_judged_twice },
     { "damage_never_wins_and_the_best_honest_one_does",
       damage_never_wins_and_the_best_honest_one_does },
+    { "refused_defaults_do_not_stay", refused_defaults_do_not_stay },
     { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },
     { 0 },
 };
