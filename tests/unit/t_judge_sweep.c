@@ -395,6 +395,43 @@ static void refused_defaults_do_not_stay(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+static enum xl_status refuse_all(void *ctx, const struct xl_params *params,
+                                 enum xl_stage stage, struct xl_run_end *end,
+                                 struct xl_err *err)
+{
+    size_t *screens = ctx;
+    (void)params;
+    (void)err;
+    *screens += stage == XL_STAGE_SCREEN;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .answer = cJSON_CreateObject() };
+    cJSON_AddStringToObject(end->answer, "verdict", "fail");
+    return XL_OK;
+}
+
+/* What the first look refuses is not worth a measurement. */
+static void the_screen_comes_first(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct xl_sweep_start s;
+    size_t screens = 0;
+    struct xl_sweep_plan plan = {
+        .file = "s.db", .mode = "random", .budget = 5, .repeats = 3
+    };
+    if (!xl_sweep_bench_open(&b, t, mixed_space, NULL))
+        return;
+    b.fake.speed = a_little_faster;
+    b.fake.judge = refuse_all;
+    b.fake.judge_ctx = &screens;
+    if (xl_sweep_start_open(&b, &s, &plan)) {
+        xl_sweep_start_search(&b, &s);
+        XL_CHECK(t, screens > 0);
+        XL_CHECK_EQ(t, b.fake.samples, 0);
+    }
+    xl_sweep_start_close(&s);
+    xl_sweep_bench_close(&b);
+}
+
 /* -- too little text ------------------------------------------------------- */
 
 /* What a panel of so many tokens says of an honest configuration, at worst. */
@@ -457,6 +494,7 @@ const struct xl_test_case xl_suite_judge_sweep[] = {
     { "damage_never_wins_and_the_best_honest_one_does",
       damage_never_wins_and_the_best_honest_one_does },
     { "refused_defaults_do_not_stay", refused_defaults_do_not_stay },
+    { "the_screen_comes_first", the_screen_comes_first },
     { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },
     { 0 },
 };
