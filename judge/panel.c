@@ -6,11 +6,14 @@
 #include "judge/interval.h"
 #include "judge/reach.h"
 #include "kernel/base/alloc.h"
+#include "kernel/run/cost.h"
 
 enum {
     SCREEN = 512,
-    LONGER = 4, /* times the held-out text */
-    SEED = 31,  /* of what makes it longer */
+    LARGE_SCREEN = 128,
+    LARGE = 100000000, /* parameters */
+    LONGER = 4,        /* times the held-out text */
+    SEED = 31,         /* of what makes it longer */
     HOLDOUT_SEED = 7411,
     GRAIN = 64,          /* steps in which a sufficient length is looked for */
     MOST_ASKED = 1 << 14 /* tokens; every tier is proved long before */
@@ -89,6 +92,16 @@ static struct xl_judge_options options_of(const struct extent *x,
                                           is_holdout ? XL_HOLDOUT_TRIES : 1 };
 }
 
+/* Every configuration of a search is screened: of a large model 512 tokens
+ * would cost more than its repetitions, and what is broken shows at once. */
+static size_t screen_of(const struct xl_model *model)
+{
+    struct xl_cost cost;
+    bool is_large = xl_cost_of(&cost, xl_model_config(model), NULL) == XL_OK &&
+                    cost.parameters > LARGE;
+    return is_large ? LARGE_SCREEN : SCREEN;
+}
+
 static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
                                  struct xl_judge **judge, struct xl_err *err)
 {
@@ -97,6 +110,8 @@ static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
     XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, 0, err));
     struct extent x = extent_of(text.ids.n, p->options.max_tokens);
     struct xl_judge_options options = options_of(&x, stage);
+    if (options.screen)
+        options.screen = screen_of(p->model);
     options.folder = p->options.folder;
     options.watch = p->options.watch;
     if (stage == XL_STAGE_HOLDOUT) {
@@ -180,6 +195,25 @@ enum xl_status xl_panel_check(const struct xl_model *model,
     for (size_t i = 0; i < XL_TIER_COUNT && rc == XL_OK; i++)
         if (wanted[i])
             rc = check_tier((enum xl_tier)i, text.ids.n, max_tokens, err);
+    xl_judge_text_release(&text);
+    return rc;
+}
+
+enum xl_status xl_panel_least(const struct xl_model *model,
+                              const struct xl_tokenizer *tokenizer,
+                              const bool wanted[XL_TIER_COUNT], size_t *tokens,
+                              struct xl_err *err)
+{
+    struct xl_judge_text text = { 0 };
+    enum xl_status rc = xl_judge_heldout(&text, model, tokenizer, 0, err);
+    *tokens = 0;
+    for (size_t i = 0; i < XL_TIER_COUNT && rc == XL_OK; i++) {
+        size_t least = 0;
+        if (wanted[i])
+            rc = find_least((enum xl_tier)i, text.ids.n, &least, err);
+        if (least > *tokens)
+            *tokens = least;
+    }
     xl_judge_text_release(&text);
     return rc;
 }

@@ -45,6 +45,12 @@ enum xl_status xl_panel_check(const struct xl_model *model,
                               const bool wanted[XL_TIER_COUNT],
                               struct xl_err *err);
 
+/* The least max_tokens that could. */
+enum xl_status xl_panel_least(const struct xl_model *model,
+                              const struct xl_tokenizer *tokenizer,
+                              const bool wanted[XL_TIER_COUNT], size_t *tokens,
+                              struct xl_err *err);
+
 enum xl_status xl_panel_subject(struct xl_panel *panel, enum xl_stage stage,
                                 const struct xl_subject *subject,
                                 enum xl_tier tier, struct xl_judgement *out,

@@ -212,6 +212,7 @@ static void a_ration_fits_the_time(struct xl_test *t)
                                      .whole = { 3000, 64 },
                                      .repeats = 5,
                                      .most = 20,
+                                     .judge_least = 2560,
                                      .prefill_s = 0.0015,
                                      .step_s = 0.04 };
     xl_ration_choose(&r, &facts);
@@ -221,9 +222,12 @@ static void a_ration_fits_the_time(struct xl_test *t)
     double part_s = 0.0015 * (double)r.load.prompt_tokens +
                     0.04 * (double)r.load.new_tokens;
     XL_CHECK_NEAR(t, r.whole * part_s, 3000 * 0.0015 + 64 * 0.04, 1e-9);
+    XL_CHECK_EQ(t, r.judge_tokens, 3840);
+    facts.judge_tokens = 7000;
     facts.is_fixed = true;
     xl_ration_choose(&r, &facts);
-    XL_CHECK(t, r.repeats == 5 && r.most == 20);
+    XL_CHECK(t, r.repeats == 5 && r.most == 20 && r.judge_tokens == 7000);
+    facts.judge_tokens = 0;
     /* A short workload is never made longer. */
     facts.whole = (struct xl_load){ 100, 8 };
     facts.budget_s = 10;
@@ -235,13 +239,13 @@ static void a_ration_fits_the_time(struct xl_test *t)
         facts.budget_s = i ? 1e6 : 0;
         xl_ration_choose(&r, &facts);
         XL_CHECK(t, r.load.prompt_tokens == 0 && r.whole == 1.0);
-        XL_CHECK(t, r.repeats == 5 && r.most == 20);
+        XL_CHECK(t, r.repeats == 5 && r.most == 20 && r.judge_tokens == 0);
     }
 }
 
 static void a_ration_survives_its_file(struct xl_test *t)
 {
-    struct xl_ration a = { { 256, 16 }, 3, 12, 4.25 }, b = { 0 };
+    struct xl_ration a = { { 256, 16 }, 3, 12, 3840, 4.25 }, b = { 0 };
     cJSON *json = xl_ration_json(&a);
     xl_ration_read(&b, json);
     XL_CHECK(t, memcmp(&a, &b, sizeof a) == 0);

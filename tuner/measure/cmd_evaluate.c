@@ -49,7 +49,6 @@ struct server {
     struct xl_ids prompt;
     struct xl_trial_load workload;
     struct xl_fastest fastest;
-    size_t judge_tokens;
     struct xl_panel *panel; /* made by the first judge request */
     char *judge_folder;     /* of kept reference logits; heap or NULL */
     uint64_t told_ns;       /* when the parent last heard of the judge */
@@ -148,10 +147,8 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
                                   struct xl_err *err)
 {
     const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(request, "prompt");
-    int64_t new_tokens = 0, judge_tokens = 0;
+    int64_t new_tokens = 0;
     XL_TRY(xl_json_get_int(request, "new", 0, 1 << 30, &new_tokens, err));
-    XL_TRY(xl_json_get_int(request, "judge_tokens", 0, 1 << 30, &judge_tokens,
-                           err));
     s->prompt.n = 0;
     for (const cJSON *id = prompt ? prompt->child : NULL; id; id = id->next)
         XL_TRY(xl_ids_add(&s->prompt, (int32_t)id->valuedouble, err));
@@ -160,7 +157,6 @@ static enum xl_status op_workload(struct server *s, const cJSON *request,
                                           .n_prompt = s->prompt.n,
                                           .new_tokens = (size_t)new_tokens,
                                           .fastest = &s->fastest };
-    s->judge_tokens = (size_t)judge_tokens;
     answer(done_json());
     return XL_OK;
 }
@@ -334,12 +330,15 @@ static void tell_progress(void *ctx, const char *what, size_t done, size_t of)
     answer(json);
 }
 
-static enum xl_status make_panel(struct server *s, struct xl_err *err)
+static enum xl_status make_panel(struct server *s, const cJSON *request,
+                                 struct xl_err *err)
 {
+    int64_t tokens = 0;
     if (s->panel)
         return XL_OK;
+    XL_TRY(xl_json_get_int(request, "tokens", 0, 1 << 30, &tokens, err));
     s->judge_folder = xl_judge_folder();
-    struct xl_panel_options options = { .max_tokens = s->judge_tokens,
+    struct xl_panel_options options = { .max_tokens = (size_t)tokens,
                                         .folder = s->judge_folder,
                                         .watch = { tell_progress, s } };
     return xl_panel_make(&s->panel, s->session.model, s->session.tokenizer,
@@ -357,7 +356,7 @@ static enum xl_status op_judge(struct server *s, const cJSON *request,
     enum xl_stage stage = xl_stage_find(name);
     if (stage == XL_STAGE_COUNT)
         return xl_fail(err, XL_EUSAGE, "unknown stage '%s'", name);
-    XL_TRY(make_panel(s, err));
+    XL_TRY(make_panel(s, request, err));
     XL_TRY(xl_panel_config(s->panel, stage, &params, &judgement, err));
     cJSON *json = done_json();
     cJSON_AddItemToObject(json, "answer", xl_judgement_json(&judgement));

@@ -257,8 +257,6 @@ static cJSON *workload_json(const struct xl_evaluator *e)
     for (size_t i = 0; i < e->options.n_prompt; i++)
         cJSON_AddItemToArray(prompt, cJSON_CreateNumber(e->prompt[i]));
     cJSON_AddNumberToObject(request, "new", (double)e->options.new_tokens);
-    cJSON_AddNumberToObject(request, "judge_tokens",
-                            (double)e->options.judge_tokens);
     return request;
 }
 
@@ -347,7 +345,9 @@ static enum xl_status judge(void *ctx, const struct xl_params *params,
                             enum xl_stage stage, struct xl_run_end *end,
                             struct xl_err *err)
 {
+    const struct xl_evaluator *e = ctx;
     cJSON *json = request_json("judge", params);
+    cJSON_AddNumberToObject(json, "tokens", (double)e->options.judge_tokens);
     cJSON_AddStringToObject(json, "stage", xl_stage_name(stage));
     return run_request(ctx, json, NULL, end, err);
 }
@@ -408,6 +408,12 @@ void xl_evaluator_free(struct xl_evaluator *e)
     xl_free(e->model_dir);
     xl_free(e->prompt);
     xl_free(e);
+}
+
+void xl_evaluator_set_judge_tokens(struct xl_evaluator *evaluator,
+                                   size_t tokens)
+{
+    evaluator->options.judge_tokens = tokens;
 }
 
 size_t xl_evaluator_starts(const struct xl_evaluator *evaluator)

@@ -7,7 +7,7 @@
  * standard output, one JSON object a line:
  *
  *   <- {"ready": true, "model_hash": "..."}
- *   -> {"op": "workload", "prompt": [ids], "new": 64, "judge_tokens": 512}
+ *   -> {"op": "workload", "prompt": [ids], "new": 64}
  *   <- {"done": true}
  *   -> {"op": "measure", "params": {...}, "first_rep": 0, "reps": 5}
  *   <- {"sample": {"rep": 0, "prefill_ns": ..., "waits": true, ...}}
@@ -15,7 +15,7 @@
  *   <- {"done": true, "effective": {...}, "load_s": ..., "warm_laps": 2, ...}
  *   -> {"op": "measure", ..., "against": {...}, "anchor_every": 4}
  *   -> {"op": "duel", "params": {...}, "against": {...}, "reps": 9}
- *   -> {"op": "judge", "params": {...}}
+ *   -> {"op": "judge", "params": {...}, "tokens": 512}
  *   <- {"progress": {"what": "reference", "done": 128, "of": 512}}
  *   -> {"op": "output", "params": {...}}
  *   <- {"error": {"outcome": "invalid", "message": "..."}}
@@ -62,6 +62,10 @@ void xl_evaluator_free(struct xl_evaluator *evaluator);
 
 /* The face for the sweep; valid as long as the evaluator. */
 struct xl_runner xl_evaluator_runner(struct xl_evaluator *evaluator);
+
+/* Before the judge is asked for the first time. */
+void xl_evaluator_set_judge_tokens(struct xl_evaluator *evaluator,
+                                   size_t tokens);
 
 /* How often the child had to be started. */
 size_t xl_evaluator_starts(const struct xl_evaluator *evaluator);

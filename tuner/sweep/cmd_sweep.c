@@ -14,6 +14,7 @@
 #include "tuner/sweep/cmd_sweep_replay.h"
 #include "tuner/sweep/finish.h"
 #include "tuner/sweep/insight_file.h"
+#include "tuner/sweep/provable.h"
 #include "tuner/sweep/rounds.h"
 
 enum {
@@ -128,6 +129,7 @@ static struct xl_ration_facts ration_facts(const struct xl_sweep_job *job)
         .most = is_fixed ? 0
                 : most   ? most
                          : CONTENDER * repeats,
+        .judge_tokens = (size_t)xl_setup_int(setup, XL_SWEEP_JUDGE_TOKENS),
         .is_fixed = is_fixed ||
                     xl_opt_given(setup->opts, XL_GROUP_OWN, XL_SWEEP_REPEATS),
     };
@@ -140,9 +142,20 @@ static void say_ration(const struct xl_ration *ration,
     if (part->prompt_tokens)
         fprintf(stderr,
                 "ration   the search measures %zu of %zu tokens of prompt and "
-                "%zu of %zu new, up to %zu times; the duel all of them\n",
+                "%zu of %zu new, %zu times; the duel all of them; the judge "
+                "reads %zu\n",
                 part->prompt_tokens, all->prompt_tokens, part->new_tokens,
-                all->new_tokens, ration->repeats);
+                all->new_tokens, ration->repeats, ration->judge_tokens);
+}
+
+/* What a trial and the judge need at least. */
+static enum xl_status sound(const struct xl_sweep_job *job,
+                            const struct xl_params *base,
+                            struct xl_ration_facts *facts, struct xl_err *err)
+{
+    const struct xl_runner runner = xl_evaluator_runner(job->evaluator);
+    XL_TRY(xl_sweep_provable_least(&job->setup, &facts->judge_least, err));
+    return xl_ration_sound(&runner, base, facts, err);
 }
 
 /* What the search spends on one configuration: as the run began. */
@@ -152,15 +165,15 @@ static enum xl_status set_ration(struct xl_sweep_job *job,
 {
     struct xl_ration *ration = &job->ration;
     struct xl_ration_facts facts = ration_facts(job);
-    const struct xl_runner runner = xl_evaluator_runner(job->evaluator);
     const cJSON *noted = cJSON_GetObjectItemCaseSensitive(job->meta, "ration");
     bool is_resumed = job->word_list != NULL;
     if (facts.budget_s > 0 && !is_resumed)
-        XL_TRY(xl_ration_sound(&runner, base, &facts, err));
+        XL_TRY(sound(job, base, &facts, err));
     xl_sweep_progress_clear(&job->progress);
     xl_ration_choose(ration, &facts);
     xl_ration_read(ration, noted);
     job->pace.whole = ration->whole;
+    xl_evaluator_set_judge_tokens(job->evaluator, ration->judge_tokens);
     if (!job->ctx->quiet)
         say_ration(ration, &facts);
     if (is_resumed)

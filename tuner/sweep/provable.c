@@ -25,23 +25,40 @@ static bool next_formats(const struct xl_param_space *of, uint32_t *point)
     return false;
 }
 
-enum xl_status xl_sweep_provable(const struct xl_setup *setup,
-                                 struct xl_err *err)
+/* Those of the defaults and of whatever the space holds. */
+static enum xl_status find_tiers(const struct xl_setup *setup,
+                                 bool tiers[XL_TIER_COUNT], struct xl_err *err)
 {
     const struct xl_param_space *of = setup->space;
-    bool tiers[XL_TIER_COUNT] = { false };
-    size_t most = (size_t)xl_setup_int(setup, XL_SWEEP_JUDGE_TOKENS);
     uint32_t *point = xl_alloc_zero(
         xl_space_n_dims(xl_param_space_space(of)) + 1, sizeof *point);
     if (!point)
         return xl_fail(err, XL_ENOMEM, "out of memory");
-    tiers[xl_tier_of(&setup->base)] = true; /* the defaults */
+    tiers[xl_tier_of(&setup->base)] = true;
     do {
         struct xl_params params;
         xl_param_space_params(of, point, &params);
         tiers[xl_tier_of(&params)] = true;
     } while (next_formats(of, point));
     xl_free(point);
+    return XL_OK;
+}
+
+enum xl_status xl_sweep_provable(const struct xl_setup *setup,
+                                 struct xl_err *err)
+{
+    bool tiers[XL_TIER_COUNT] = { false };
+    size_t most = (size_t)xl_setup_int(setup, XL_SWEEP_JUDGE_TOKENS);
+    XL_TRY(find_tiers(setup, tiers, err));
     return xl_panel_check(setup->session.model, setup->session.tokenizer, most,
                           tiers, err);
+}
+
+enum xl_status xl_sweep_provable_least(const struct xl_setup *setup,
+                                       size_t *tokens, struct xl_err *err)
+{
+    bool tiers[XL_TIER_COUNT] = { false };
+    XL_TRY(find_tiers(setup, tiers, err));
+    return xl_panel_least(setup->session.model, setup->session.tokenizer, tiers,
+                          tokens, err);
 }

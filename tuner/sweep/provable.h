@@ -12,4 +12,8 @@
 enum xl_status xl_sweep_provable(const struct xl_setup *setup,
                                  struct xl_err *err);
 
+/* The least --judge-tokens that can prove something in every tier. */
+enum xl_status xl_sweep_provable_least(const struct xl_setup *setup,
+                                       size_t *tokens, struct xl_err *err);
+
 #endif

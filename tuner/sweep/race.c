@@ -7,8 +7,11 @@
  * below x times that value have probability F(x)^n. A configuration is dropped
  * when that is at most ALPHA / (n (n - 1)), which over all looks from the
  * second on adds up to ALPHA, however many there are. Nothing is assumed about
- * the shape of noise. The best value is the largest of many and flatters, so it
- * is lowered by EFFECT first, the gain that is not worth finding.
+ * the shape of noise. One lap alone drops a configuration when it lies twice as
+ * far below as the worst of FAR_NOISE laps or more: in a short search of a
+ * large model most are that slow, and a second lap would only cost. The best
+ * value is the largest of many and flatters, so it is lowered by EFFECT first,
+ * the gain that is not worth finding.
  *
  * Going on. After `repeats` laps a configuration gets more while it may be
  * better than the best: one-sided 95 % by the spread of all noise. So a new
@@ -54,7 +57,8 @@
 #define ROOT2     1.4142135623730951
 
 enum {
-    LEAST_DROP = 2,  /* laps before a drop */
+    LEAST_DROP = 2,  /* laps before a drop, unless it is far behind */
+    FAR_NOISE = 24,  /* laps of noise before one lap can be far behind */
     LEAST_NOISE = 3, /* laps of a trial that says what noise is like */
     EXTRA_SHARE = 4, /* repeats of disturbed laps: one in so many */
     OVERTIME = 2,
@@ -420,6 +424,16 @@ double xl_heat_reading(const struct xl_heat *heat, struct xl_reading *reading)
     return isfinite(share) ? share : 0.0;
 }
 
+/* Does one lap, at `bound` of the best, lie beyond all noise twice over? */
+static bool is_far_below(const struct xl_race *race, double bound)
+{
+    size_t all = kept(race->n_noise, XL_RACE_NOISE);
+    double worst = 1.0;
+    for (size_t i = 0; i < all; i++)
+        worst = fmin(worst, race->noise[i]);
+    return all >= FAR_NOISE && bound < worst * worst;
+}
+
 /* Do the laps, moved by one share, rule out that it is as good as the best? */
 static bool is_beaten_by(const struct xl_heat *heat, size_t share)
 {
@@ -427,11 +441,13 @@ static bool is_beaten_by(const struct xl_heat *heat, size_t share)
     double x[XL_RACE_MIDDLE], largest = -HUGE_VAL;
     size_t n = collect(race, &heat->held[share], XL_METRIC_COUNT, x), below = 0;
     size_t all = kept(race->n_noise, XL_RACE_NOISE);
-    if (n < LEAST_DROP || !(race->best.by[share] > 0))
+    if (n == 0 || !(race->best.by[share] > 0))
         return false;
     for (size_t i = 0; i < n; i++)
         largest = fmax(largest, x[i]);
     double bound = largest / (race->best.by[share] * (1.0 - EFFECT));
+    if (n < LEAST_DROP)
+        return is_far_below(race, bound);
     for (size_t i = 0; i < all; i++)
         below += race->noise[i] <= bound;
     double odds = (double)(below + 1) / (double)(all + 1);
@@ -441,9 +457,9 @@ static bool is_beaten_by(const struct xl_heat *heat, size_t share)
 static bool is_beaten(const struct xl_heat *heat)
 {
     const struct xl_race *race = heat->race;
+    size_t n = heat->raw.n < LEAST_DROP ? heat->raw.n : (size_t)LEAST_DROP;
     /* Where most laps are quiet, disturbed ones prove nothing. */
-    if (xl_laps_quiet(whole(heat)) < LEAST_DROP &&
-        2 * race->disturbed < race->taken)
+    if (xl_laps_quiet(whole(heat)) < n && 2 * race->disturbed < race->taken)
         return false;
     if (xl_race_is_jumpy(race) && heat->n_sure < LEAST_DROP)
         return false;

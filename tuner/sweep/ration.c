@@ -4,7 +4,9 @@
  * TRIAL_LAPS times a repetition of the defaults, with plan, warm-up, anchor
  * and screen, and the defaults are slower than most. Prompt and new tokens
  * are cut by the same share, down to lengths from which speeds still carry
- * over to longer ones; where that is not enough, repetitions are. */
+ * over to longer ones; where that is not enough, repetitions are. The judge
+ * reads no more than it takes to prove something, for each leader of the
+ * search is judged whole. */
 #include "tuner/sweep/ration.h"
 
 #include <math.h>
@@ -21,7 +23,9 @@ enum {
     LEAST_PROMPT = 256, /* several chunks, and a block of many rows */
     LEAST_NEW = 16,
     PROMPT_GRAIN = 64,
-    LEAST_REPEATS = 2
+    LEAST_REPEATS = 2,
+    JUDGE_ROOM = 3 /* halves of what could prove anything: honest rounding
+                      needs more than no difference does */
 };
 
 static double lap_s(const struct xl_ration_facts *facts,
@@ -46,6 +50,7 @@ void xl_ration_choose(struct xl_ration *ration,
     double whole_s = lap_s(facts, all);
     *ration = (struct xl_ration){ .repeats = facts->repeats,
                                   .most = facts->most,
+                                  .judge_tokens = facts->judge_tokens,
                                   .whole = 1.0 };
     double wanted_s =
         SEARCH_SHARE * facts->budget_s / ((double)facts->trials * TRIAL_LAPS);
@@ -60,6 +65,8 @@ void xl_ration_choose(struct xl_ration *ration,
     ration->whole = whole_s / part_s;
     if (ration->whole > 1.0)
         ration->load = part;
+    if (facts->judge_tokens == 0)
+        ration->judge_tokens = JUDGE_ROOM * facts->judge_least / 2;
     if (facts->is_fixed || part_s <= wanted_s)
         return;
     ration->repeats =
@@ -115,6 +122,7 @@ cJSON *xl_ration_json(const struct xl_ration *ration)
     cJSON_AddNumberToObject(o, "new", (double)ration->load.new_tokens);
     cJSON_AddNumberToObject(o, "repeats", (double)ration->repeats);
     cJSON_AddNumberToObject(o, "max_repeats", (double)ration->most);
+    cJSON_AddNumberToObject(o, "judge_tokens", (double)ration->judge_tokens);
     cJSON_AddNumberToObject(o, "whole", ration->whole);
     return o;
 }
@@ -134,5 +142,6 @@ void xl_ration_read(struct xl_ration *ration, const cJSON *json)
     read_size(json, "new", &ration->load.new_tokens);
     read_size(json, "repeats", &ration->repeats);
     read_size(json, "max_repeats", &ration->most);
+    read_size(json, "judge_tokens", &ration->judge_tokens);
     xl_json_get_real(json, "whole", 1.0, 1e9, &ration->whole, NULL);
 }

@@ -4,9 +4,10 @@
  *
  * A repetition of a large model takes seconds, and with the whole workload a
  * short search would measure three configurations. So the defaults are sounded
- * first, and the search is given a part of the workload, and fewer
- * repetitions, that let all its trials fit. What the search nominates meets
- * the defaults with the whole workload, whatever the ration was.
+ * first, and the search is given a part of the workload, the judge a part of
+ * its text, and fewer repetitions, that let all its trials fit. What the search
+ * nominates meets the defaults with the whole workload, whatever the ration
+ * was.
  *
  *     XL_TRY(xl_ration_sound(&runner, &base, &facts, err));
  *     xl_ration_choose(&ration, &facts);
@@ -23,6 +24,7 @@
 struct xl_ration {
     struct xl_load load;  /* of a repetition; none = the whole workload */
     size_t repeats, most; /* as in struct xl_race_rules */
+    size_t judge_tokens;  /* as --judge-tokens */
     double whole; /* repetitions of it that one of the whole workload takes */
 };
 
@@ -31,6 +33,8 @@ struct xl_ration_facts {
     size_t trials;
     struct xl_load whole;
     size_t repeats, most;     /* wanted */
+    size_t judge_tokens;      /* wanted; 0 = all there is */
+    size_t judge_least;       /* that can prove anything; 0 = not to be cut */
     bool is_fixed;            /* they are not to be cut */
     double prefill_s, step_s; /* a token with the defaults */
 };

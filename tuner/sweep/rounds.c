@@ -201,6 +201,7 @@ static enum xl_status run_request(struct contest *c)
     };
     uint64_t start_ns = xl_clock_ns();
     size_t ran = c->ran;
+    tell_round(c);
     XL_TRY(runner->measure(runner->ctx, &request, &run, c->err));
     XL_TRY(c->rc);
     if (run.outcome == XL_RUN_OK)
