@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the race makes of laps that are made up, one heat at a time. */
+#include <math.h>
+
+#include "kernel/base/rng.h"
+#include "tests/harness/test.h"
+#include "tuner/sweep/race.h"
+
+struct track {
+    struct xl_test *t;
+    struct xl_objective *objective;
+    struct xl_race race;
+    struct xl_rng rng;
+    double noise;
+};
+
+static struct xl_lap lap_of(struct track *track, double speed)
+{
+    struct xl_lap lap = { .prefill_s = 1, .decode_s = (double)NAN };
+    xl_reading_clear(&lap.reading);
+    lap.reading.value[XL_METRIC_PREFILL] =
+        speed * (1.0 + track->noise * xl_rng_normal(&track->rng));
+    return lap;
+}
+
+/* Noise is known from `rounds` of the anchor against itself. */
+static bool open(struct track *track, struct xl_test *t, double noise,
+                 size_t rounds)
+{
+    struct xl_laps sides[2] = { 0 };
+    *track = (struct track){ .t = t, .noise = noise };
+    xl_rng_seed(&track->rng, 5);
+    if (!XL_CHECK_EQ(t, xl_objective_parse(&track->objective, "prefill", NULL),
+                     XL_OK))
+        return false;
+    xl_race_init(&track->race,
+                 &(struct xl_race_rules){
+                     .objective = track->objective, .repeats = 5, .most = 20 });
+    for (size_t i = 0; i < 2 * rounds; i++) {
+        struct xl_lap lap = lap_of(track, 1000);
+        XL_CHECK_EQ(t, xl_laps_add(&sides[i % 2], &lap, NULL), XL_OK);
+    }
+    xl_race_grade(&track->race, sides, 2);
+    xl_laps_release(&sides[0]);
+    xl_laps_release(&sides[1]);
+    return true;
+}
+
+/* Laps of one configuration until the race has had enough, and its call. */
+static size_t run(struct track *track, double speed, enum xl_race_call *call)
+{
+    struct xl_heat heat;
+    xl_heat_begin(&heat, &track->race);
+    while ((*call = xl_heat_call(&heat)) == XL_RACE_MORE) {
+        struct xl_lap lap = lap_of(track, speed);
+        XL_CHECK_EQ(track->t, xl_heat_add(&heat, &lap, NULL), XL_OK);
+    }
+    size_t n = heat.raw.n;
+    xl_race_close(&track->race, &heat, *call != XL_RACE_DROP);
+    xl_heat_release(&heat);
+    return n;
+}
+
+/* One lap drops what is far behind, more what is near; never an equal. */
+static void the_far_are_dropped_at_once(struct xl_test *t)
+{
+    struct track track;
+    enum xl_race_call call;
+    if (!open(&track, t, 0.02, 16))
+        return;
+    XL_CHECK(t, run(&track, 1000, &call) >= 5 && call == XL_RACE_ENOUGH);
+    XL_CHECK_EQ(t, run(&track, 500, &call), 1);
+    XL_CHECK_EQ(t, call, XL_RACE_DROP);
+    XL_CHECK(t, run(&track, 930, &call) >= 2);
+    for (size_t i = 0; i < 1000; i++)
+        XL_CHECK(t, run(&track, 1000, &call) >= 2);
+    xl_objective_free(track.objective);
+}
+
+/* Nobody is dropped on one lap while noise is hardly known, or where it is as
+ * large as the distance. */
+static void one_lap_needs_known_noise(struct xl_test *t)
+{
+    struct track track;
+    enum xl_race_call call;
+    if (!open(&track, t, 0.02, 4))
+        return;
+    run(&track, 1000, &call);
+    XL_CHECK(t, run(&track, 500, &call) >= 2);
+    xl_objective_free(track.objective);
+    if (!open(&track, t, 0.2, 16))
+        return;
+    run(&track, 1000, &call);
+    XL_CHECK(t, run(&track, 700, &call) >= 2);
+    xl_objective_free(track.objective);
+}
+
+/* The first of all has nobody to be beaten by. */
+static void the_first_is_never_dropped(struct xl_test *t)
+{
+    struct track track;
+    enum xl_race_call call;
+    if (!open(&track, t, 0.02, 16))
+        return;
+    XL_CHECK(t, run(&track, 10, &call) >= 5 && call == XL_RACE_ENOUGH);
+    xl_objective_free(track.objective);
+}
+
+const struct xl_test_case xl_suite_race[] = {
+    { "the far are dropped at once", the_far_are_dropped_at_once },
+    { "one lap needs known noise", one_lap_needs_known_noise },
+    { "the first is never dropped", the_first_is_never_dropped },
+    { 0 },
+};
