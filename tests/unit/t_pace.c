@@ -166,7 +166,7 @@ static void time_enough_is_no_limit(struct xl_test *t)
     XL_CHECK(t, runs[0].v.proved && !runs[1].v.is_cut);
 }
 
-/* However dear the judge is, half of the time is the search's. */
+/* However dear the judge is, more than half of the time is the search's. */
 static void a_dear_judge_leaves_half(struct xl_test *t)
 {
     static const uint64_t judges[] = { 1, 8, 40, 120 };
@@ -175,7 +175,7 @@ static void a_dear_judge_leaves_half(struct xl_test *t)
                              .judge_ns = judges[i] * SECOND,
                              .gain = 1 };
         live(t, &run, 100000);
-        xl_test_check(t, run.search_s > 0.49 * run.budget_s, __FILE__, __LINE__,
+        xl_test_check(t, run.search_s > 0.54 * run.budget_s, __FILE__, __LINE__,
                       "a judge of %d s left %g s of %g", (int)judges[i],
                       run.search_s, run.budget_s);
     }
@@ -217,7 +217,7 @@ static void a_ration_fits_the_time(struct xl_test *t)
                                      .step_s = 0.04 };
     xl_ration_choose(&r, &facts);
     XL_CHECK(t, r.load.prompt_tokens >= 256 && r.load.prompt_tokens < 1000);
-    XL_CHECK(t, r.load.new_tokens >= 16 && r.load.new_tokens < 64);
+    XL_CHECK(t, r.load.new_tokens >= 8 && r.load.new_tokens < 64);
     XL_CHECK(t, r.repeats >= 2 && r.repeats <= 5 && r.most >= r.repeats);
     double part_s = 0.0015 * (double)r.load.prompt_tokens +
                     0.04 * (double)r.load.new_tokens;
@@ -229,7 +229,7 @@ static void a_ration_fits_the_time(struct xl_test *t)
     XL_CHECK(t, r.repeats == 5 && r.most == 20 && r.judge_tokens == 7000);
     facts.judge_tokens = 0;
     /* A short workload is never made longer. */
-    facts.whole = (struct xl_load){ 100, 8 };
+    facts.whole = (struct xl_load){ 100, 6 };
     facts.budget_s = 10;
     xl_ration_choose(&r, &facts);
     XL_CHECK(t, r.load.prompt_tokens == 0 && r.whole == 1.0);

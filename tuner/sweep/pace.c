@@ -12,10 +12,10 @@
 
 #include "kernel/base/clock.h"
 
-#define MOST_SHARE   0.5  /* of the time, behind the search */
+#define MOST_SHARE   0.45 /* of the time, behind the search */
 #define START_SHARE  0.1  /* for the first grade, judge and files, at most */
-#define GRADE_SHARE  0.05 /* for the last */
-#define OUTPUT_SHARE 0.05 /* what does not fit is not written */
+#define GRADE_SHARE  0.03 /* for the last */
+#define OUTPUT_SHARE 0.02 /* what does not fit is not written */
 #define FILES_SHARE  0.02
 #define LEAST_FILES  0.3e9 /* ns */
 #define MOST_FILES   5e9

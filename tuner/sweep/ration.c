@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The time of one trial follows from budget and trials; a trial takes about
- * TRIAL_LAPS times a repetition of the defaults, with plan, warm-up, anchor
- * and screen, and the defaults are slower than most. Prompt and new tokens
+ * TRIAL_LAPS times a repetition of the defaults, which are slower than most:
+ * plan, warm-up, anchor, screen, repetitions, and its share of judging those
+ * that lead. Prompt and new tokens
  * are cut by the same share, down to lengths from which speeds still carry
  * over to longer ones; where that is not enough, repetitions are. The judge
  * reads no more than it takes to prove something, for each leader of the
@@ -14,14 +15,14 @@
 #include "kernel/base/json.h"
 
 #define SEARCH_SHARE 0.4 /* of the budget, without grade and references */
-#define TRIAL_LAPS   5.0
+#define TRIAL_LAPS   7.0
 
 enum {
     SOUND_PROMPT = 64,
     SOUND_NEW = 8,
     SOUND_LAPS = 2,
     LEAST_PROMPT = 256, /* several chunks, and a block of many rows */
-    LEAST_NEW = 16,
+    LEAST_NEW = 8,
     PROMPT_GRAIN = 64,
     LEAST_REPEATS = 2,
     JUDGE_ROOM = 3 /* halves of what could prove anything: honest rounding
