@@ -13,6 +13,7 @@
 #ifndef XL_GEMM_H
 #define XL_GEMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernel/gemm/pack.h"
@@ -54,6 +55,7 @@ struct xl_gemm_job {
     size_t ahead;     /* bytes ahead that few rows ask for packed weights:
                          0 = the engine's own, less than 64 = none */
     size_t next_n;    /* where the next job of these weights begins; 0 = none */
+    bool is_known;    /* the thread's last job read the same packed x */
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
      * k_end 0 = all. */
     size_t k_begin, k_end;
@@ -93,6 +95,10 @@ struct xl_gemm {
     /* Bytes from a row of packed x to the next when jobs may begin at any row
      * that is a multiple of XL_GEMM_ROWS; NULL: at the first one alone. */
     size_t (*x_row_bytes)(size_t k);
+    /* Outputs of the least job that is no slower for being small, where m rows
+     * of packed x are multiplied by many jobs; 0 = few large ones are faster.
+     * NULL: always. */
+    size_t (*grain)(size_t m, size_t k);
     bool finishes; /* jobs of rows that are packed may have `finish` */
     void (*run)(const struct xl_gemm_job *job);
 };

@@ -43,7 +43,7 @@ enum {
     K_BLOCK_OWN = 256, /* of x packed here */
     M_BLOCK = 512,
     X_BYTES = M_BLOCK * K_BLOCK_OWN * 2,
-    X_STAYS = 1280 * 1024, /* bytes of x for a chunk of one pair */
+    X_STAYS = 1600 * 1024, /* bytes of x for a chunk of one pair */
     CHUNK = 16,            /* pairs */
     SUM_FLOATS = CHUNK * M_BLOCK / BLOCK_ROWS * BLOCK_FLOATS
 };
@@ -81,6 +81,13 @@ static size_t x_bytes(size_t m, size_t k)
     return m < LEAST_ROWS
                ? 0
                : padded(m) / TILE_ROWS * xl_pack_groups(k) * (size_t)TILE_BYTES;
+}
+
+/* A line of packed outputs, where x stays in the second-level cache between
+ * jobs: of 2 MiB. */
+static size_t grain(size_t m, size_t k)
+{
+    return x_bytes(m, k) <= X_STAYS ? 2 * XL_PACK_LANES : 0;
 }
 
 /* A strip of 16 rows is whole; what a job's last block reads behind its rows
@@ -275,7 +282,8 @@ static void run_pair(const struct slice *s, size_t i)
                     panel_is_whole(job, pair.panel[0]) &&
                     panel_is_whole(job, pair.panel[1]);
     _Alignas(64) float block[BLOCK_FLOATS];
-    struct tile_steps steps = { .n = s->tiles, .is_fresh = i == 0 };
+    struct tile_steps steps = { .n = s->tiles,
+                                .is_fresh = i == 0 && !job->is_known };
     steps.w0 = bf16_lines(job->packed, pair.panel[0], group, s->tiles, s->room);
     steps.w1 = pair.n == 1
                    ? steps.w0
@@ -340,8 +348,7 @@ static size_t k_tiles_of(const struct xl_gemm_job *job)
 
 static size_t chunk_of(const struct xl_gemm_job *job, size_t rows)
 {
-    return job->packed_x && x_bytes(rows, job->k) <= X_STAYS ? 1
-                                                             : (size_t)CHUNK;
+    return job->packed_x && grain(rows, job->k) ? 1 : (size_t)CHUNK;
 }
 
 static void run_tiles(const struct xl_gemm_job *job)
@@ -411,6 +418,7 @@ static void run(const struct xl_gemm_job *job)
         .x_bytes = x_bytes,                                                   \
         .pack_x = pack_x,                                                     \
         .x_row_bytes = x_row_bytes,                                           \
+        .grain = grain,                                                       \
         .finishes = true,                                                     \
         .run = run,                                                           \
     }

@@ -3,12 +3,13 @@
  * The forward pass: a list of stages, each split over the workers by rows
  * (tokens) or by columns (outputs).
  *
- * Prefill runs every stage as a region of its own, since the backend starts
- * regions itself. Decode is driven by the caller alone: it hands the shares of
- * a stage out as tickets and does itself what no other worker took, so that a
- * neighbour on the machine costs a share, not a time slice a stage. Small
- * stages run without asking anybody. A batch is decode with a row a sequence:
- * its products are those of few rows, in the order of sums of a single row. */
+ * Prefill runs the stages between two cells as a region, since the backend
+ * starts regions itself. Decode is driven by the caller alone: it hands the
+ * shares of a stage out as tickets and does itself what no other worker took,
+ * so that a neighbour on the machine costs a share, not a time slice a stage.
+ * Small stages run without asking anybody. A batch is decode with a row a
+ * sequence: its products are those of few rows, in the order of sums of a
+ * single row. */
 #include "kernel/model/products_int.h"
 
 #include <assert.h>
@@ -154,36 +155,50 @@ static void cap_logits(const struct xl_stage *s, size_t worker)
 
 /* -- running stages ------------------------------------------------------- */
 
+static const struct xl_stage_row first[] = {
+    { embed_and_norm, XL_PART_EMBED, true },
+    { 0 },
+};
 static const struct xl_stage_row at_end[] = {
     { head, XL_PART_HEAD, false },
     { cap_logits, XL_PART_HEAD, false },
     { 0 },
 };
 
+/* Stages that follow one another: each worker goes through all of them, and
+ * meets the others in between. */
 struct region {
     const struct xl_stage *stage;
-    xl_stage_work *work;
+    const struct xl_stage_row *rows;
 };
 
 static void region_work(void *ctx, size_t worker)
 {
     const struct region *r = ctx;
-    r->work(r->stage, worker);
-}
-
-static void run_region(const struct xl_stage *s, xl_stage_work *work,
-                       enum xl_part part)
-{
-    struct region r = { .stage = s, .work = work };
-    xl_pool_run(s->plan->pool, region_work, &r);
-    xl_trace_mark(s->trace, part);
+    const struct xl_plan *plan = r->stage->plan;
+    struct xl_stage s = *r->stage;
+    for (size_t i = 0; r->rows[i].work; i++) {
+        if (i)
+            xl_pool_barrier(plan->pool);
+        if (i && worker == 0)
+            xl_trace_mark(s.trace, r->rows[i - 1].part);
+        s.queue = plan->scratch.queues + i;
+        r->rows[i].work(&s, worker);
+    }
 }
 
 static void run_regions(const struct xl_stage *s,
                         const struct xl_stage_row *rows)
 {
-    for (; rows->work; rows++)
-        run_region(s, rows->work, rows->part);
+    const struct xl_plan *plan = s->plan;
+    struct region r = { .stage = s, .rows = rows };
+    size_t n = 0;
+    for (; rows[n].work; n++)
+        for (size_t team = 0; team < XL_TEAMS; team++)
+            atomic_store(&plan->scratch.queues[n].begun[team].steps, 0);
+    assert(n > 0 && n <= XL_STAGES);
+    xl_pool_run(plan->pool, region_work, &r);
+    xl_trace_mark(s->trace, rows[n - 1].part);
 }
 
 /* The worker's rows of C of all heads, each of dv. */
@@ -211,6 +226,11 @@ static void narrow_C(const struct xl_stage *s, size_t worker)
         to[i] = xl_f32_to_bf16(s->plan->scratch.C[i]);
 }
 
+static const struct xl_stage_row widen[] = { { widen_C, XL_PART_CELL, false },
+                                             { 0 } };
+static const struct xl_stage_row narrow[] = { { narrow_C, XL_PART_CELL, false },
+                                              { 0 } };
+
 static void finish_head(void *ctx, size_t head, struct xl_span tokens)
 {
     const struct xl_stage *s = ctx;
@@ -229,16 +249,16 @@ static void run_cell(struct xl_stage *s)
     job.finish = finish_head;
     job.finish_ctx = s;
     if (is_bf16)
-        run_region(s, widen_C, XL_PART_CELL);
+        run_regions(s, widen);
     plan->backend->run(&plan->spec, &job, plan->scratch.chunk);
     xl_trace_mark(s->trace, XL_PART_CELL);
     if (is_bf16)
-        run_region(s, narrow_C, XL_PART_CELL);
+        run_regions(s, narrow);
 }
 
 static void run_prefill(struct xl_stage *s)
 {
-    run_region(s, embed_and_norm, XL_PART_EMBED);
+    run_regions(s, first);
     for (s->block = 0; s->block < s->plan->config->blocks; s->block++) {
         struct xl_block_stages l = arch_of(s->plan)->layer(s);
         run_regions(s, l.before);
@@ -296,16 +316,27 @@ static void step_heads(const struct xl_stage *s, size_t worker)
         step_head(s, i / heads, i % heads, s->plan->scratch.gemm[worker]);
 }
 
+struct step {
+    const struct xl_stage *stage;
+    xl_stage_work *work;
+};
+
+static void step_work(void *ctx, size_t worker)
+{
+    const struct step *step = ctx;
+    step->work(step->stage, worker);
+}
+
 /* One stage of decode: a step of the pool, or, when it is small, a call. */
 static void step_stage(struct xl_stage *s, const struct xl_stage_row *row)
 {
-    struct region r = { .stage = s, .work = row->work };
+    struct step step = { .stage = s, .work = row->work };
     size_t parts = s->parts;
     if (row->is_small && s->rows < SMALL_ROWS) {
         s->parts = 1;
         row->work(s, 0);
     } else {
-        xl_pool_step(s->plan->pool, parts, region_work, &r);
+        xl_pool_step(s->plan->pool, parts, step_work, &step);
     }
     s->parts = parts;
     xl_trace_mark(s->trace, row->part);
@@ -319,9 +350,6 @@ static void step_stages(struct xl_stage *s, const struct xl_stage_row *rows)
 
 static void run_decode(struct xl_stage *s)
 {
-    static const struct xl_stage_row first[] = {
-        { embed_and_norm, XL_PART_EMBED, true }, { 0 }
-    };
     static const struct xl_stage_row cell[] = {
         { step_heads, XL_PART_CELL, false }, { 0 }
     };

@@ -25,6 +25,7 @@ struct xl_stage {
     float *logits;      /* [n_logits][vocab] */
     size_t first_logit; /* row of the pass that logits row 0 belongs to */
     size_t n_logits;
+    struct xl_queue *queue; /* prefill: of this stage */
     struct xl_trace *trace; /* where the time goes, or NULL */
 };
 

@@ -4,6 +4,8 @@
 #ifndef XL_PLAN_INT_H
 #define XL_PLAN_INT_H
 
+#include <stdatomic.h>
+
 #include "kernel/base/arena.h"
 #include "kernel/cell/norm.h"
 #include "kernel/chunk/chunk.h"
@@ -11,6 +13,18 @@
 #include "kernel/model/engine.h"
 #include "kernel/model/model_int.h"
 #include "kernel/model/plan.h"
+
+enum {
+    XL_TEAMS = 2,
+    XL_STAGES = 6 /* of a list of stages, most */
+};
+
+/* Steps of a stage's products that a team has begun. */
+struct xl_queue {
+    struct {
+        _Alignas(64) atomic_size_t steps;
+    } begun[XL_TEAMS];
+};
 
 /* Activations of one forward pass; T = block_tokens. */
 struct xl_scratch {
@@ -32,6 +46,7 @@ struct xl_scratch {
     void *packed_x;   /* of one stage to the next, by xl_stage_pack */
     void *packed_ffn; /* the same of the gated feed-forward */
     void *chunk;      /* scratch of the backend */
+    struct xl_queue *queues; /* [XL_STAGES] */
 };
 
 struct xl_plan {

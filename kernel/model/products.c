@@ -107,15 +107,46 @@ static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps)
 {
+    const struct xl_gemm *gemm = xl_stage_packer(s, w);
     size_t teams = count_teams(s, w), size = s->parts / teams;
-    size_t captain = worker / size * size;
-    struct xl_share share = { .stage = s, .worker = worker, .rows = s->rows };
+    size_t team = worker / size, captain = team * size;
+    struct xl_share share = {
+        .stage = s,
+        .worker = worker,
+        .rows = s->rows,
+        .steps = steps,
+        .size = size,
+    };
     share.mine = xl_span_of(steps, size, worker % size);
     if (teams > 1) {
         share.first = xl_stage_rows(s, captain).begin;
         share.rows = xl_stage_rows(s, captain + size - 1).end - share.first;
     }
+    if (gemm && gemm->grain && size > 1)
+        share.grain = gemm->grain(share.rows, w->in) / COLUMN_STEP;
+    if (share.grain)
+        share.queue = &s->queue->begun[team].steps;
     return share;
+}
+
+bool xl_share_take(struct xl_share *share)
+{
+    if (!share->queue)
+        return share->taken++ == 0;
+    size_t at = atomic_fetch_add(share->queue, share->grain);
+    size_t left = at < share->steps ? share->steps - at : 0;
+    share->mine =
+        (struct xl_span){ at,
+                          at + (left < share->grain ? left : share->grain) };
+    share->before = 0;
+    return left && ++share->taken;
+}
+
+/* When all take turns. */
+size_t xl_share_next(const struct xl_share *share)
+{
+    size_t next = share->mine.begin + share->size * share->grain;
+    return share->queue && next < share->steps ? next * COLUMN_STEP : 0;
 }
 
 /* By one job when the matrix is packed, by one a part it touches when it is
@@ -162,6 +193,7 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .finish = p->finish,
             .finish_ctx = p->finish_ctx,
             .pair_n = p->pair_n,
+            .is_known = share->taken > 1,
         };
         if (is_step)
             xl_few_run(gemm, &job);
@@ -183,6 +215,22 @@ void xl_share_run(struct xl_share *share, const struct xl_product *p)
         xl_columns_run(share, p, (struct xl_span){ begin, end });
 }
 
+static void run_outputs(struct xl_share *share, const struct xl_outputs *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const struct xl_output *o = &all->list[i];
+        xl_share_run(
+            share, &(struct xl_product){ .w = o->w,
+                                         .x = all->x,
+                                         .ldx = all->ldx ? all->ldx : o->w->in,
+                                         .y = o->y,
+                                         .ldy = o->ldy ? o->ldy : o->w->out,
+                                         .gemm = o->gemm,
+                                         .packed = all->packed,
+                                         .next_n = xl_share_next(share) });
+    }
+}
+
 void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
                     size_t worker)
 {
@@ -193,15 +241,6 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
         all->packed && all->n == 1
             ? xl_team_share(s, worker, all->list[0].w, steps)
             : xl_share_of(s, worker, all->rows, steps);
-    for (size_t i = 0; i < all->n; i++) {
-        const struct xl_output *o = &all->list[i];
-        xl_share_run(
-            &share, &(struct xl_product){ .w = o->w,
-                                          .x = all->x,
-                                          .ldx = all->ldx ? all->ldx : o->w->in,
-                                          .y = o->y,
-                                          .ldy = o->ldy ? o->ldy : o->w->out,
-                                          .gemm = o->gemm,
-                                          .packed = all->packed });
-    }
+    while (xl_share_take(&share))
+        run_outputs(&share, all);
 }

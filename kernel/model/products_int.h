@@ -6,6 +6,8 @@
 #ifndef XL_PRODUCTS_INT_H
 #define XL_PRODUCTS_INT_H
 
+#include <stdatomic.h>
+
 #include "kernel/model/forward_int.h"
 
 enum {
@@ -33,12 +35,21 @@ struct xl_product {
  *     struct xl_share share = xl_share_of(s, worker, rows, steps);
  *     for (...)
  *         xl_share_run(&share, &product);
+ *
+ * A team's share comes in pieces:
+ *
+ *     struct xl_share share = xl_team_share(s, worker, w, steps);
+ *     while (xl_share_take(&share))
+ *         ... as above
  */
 struct xl_share {
     const struct xl_stage *stage;
     size_t worker, first, rows; /* rows first .. first + rows of x and y */
     struct xl_span mine;        /* in steps of columns */
     size_t before;              /* steps of the products that have been run */
+    atomic_size_t *queue;       /* steps that the team has begun; or NULL */
+    size_t steps, grain, size;  /* of the team: all; a piece's; workers */
+    size_t taken;               /* pieces so far */
 };
 
 /* Steps of columns that a product counts for. */
@@ -51,9 +62,18 @@ void xl_share_run(struct xl_share *share, const struct xl_product *product);
 /* The share of a worker whose products read x packed for w. Many workers are
  * cut in teams by rows: a team's rows are those that its workers have by
  * xl_stage_rows, and they share the columns. A line of x is then read by few,
- * and writing it again has to wait for as many caches to drop it. */
+ * and writing it again has to wait for as many caches to drop it. Columns are
+ * taken piece by piece where the engine likes small jobs: a core that others
+ * use as well takes fewer. A step is 16 columns, or twice 16 when it is_pair.
+ */
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps);
+
+/* The next piece; false when there is none. */
+bool xl_share_take(struct xl_share *share);
+
+/* Columns from which on this worker may go on after its piece; 0 = none. */
+size_t xl_share_next(const struct xl_share *share);
 
 /* May products of packed x by w be finished piece by piece? */
 bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w);

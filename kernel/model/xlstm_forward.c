@@ -196,35 +196,44 @@ static void expand_pieces(struct xl_share *share, struct xl_span columns)
                                   .x = s->plan->scratch.y,
                                   .ldx = s->plan->config->width,
                                   .packed = s->plan->scratch.packed_x,
+                                  .next_n = xl_share_next(share),
                                   .finish = finish_expand,
                                   .finish_ctx = share,
                                   .pair_n = b->gate_up.parts[1].at },
             columns);
 }
 
-/* A worker makes the same columns of both parts, and finishes and packs a
- * block of them while it is in its cache: no other core reads them in fp32. */
-static void expand(const struct xl_stage *s, size_t worker)
+static void expand_blocks(struct xl_share *share, struct xl_span columns)
 {
     enum {
         BLOCK = 8 * XL_PACK_LANES
     };
+    size_t ffn = share->stage->plan->config->ffn;
+    size_t step = xl_stage_is_step(share->stage) ? ffn : (size_t)BLOCK;
+    for (size_t at = columns.begin; at < columns.end; at += step) {
+        size_t left = columns.end - at, n = left < step ? left : step;
+        expand_columns(share, (struct xl_span){ at, at + n }, left <= step);
+    }
+}
+
+/* A worker makes the same columns of both parts, and finishes and packs a
+ * block of them while it is in its cache: no other core reads them in fp32. */
+static void expand(const struct xl_stage *s, size_t worker)
+{
+    const struct xl_prepared_block *b = block_of(s);
     size_t ffn = s->plan->config->ffn;
     struct xl_share share =
-        xl_team_share(s, worker, &block_of(s)->down, xl_pack_panels(ffn));
-    struct xl_span mine = share.mine;
-    size_t end = mine.end * XL_PACK_LANES;
-    size_t step = xl_stage_is_step(s) ? ffn : (size_t)BLOCK;
-    end = end < ffn ? end : ffn;
-    if (xl_share_finishes(&share, &block_of(s)->gate_up) &&
-        xl_share_finishes(&share, &block_of(s)->down)) {
-        expand_pieces(&share,
-                      (struct xl_span){ mine.begin * XL_PACK_LANES, end });
-        return;
-    }
-    for (size_t at = mine.begin * XL_PACK_LANES; at < end; at += step) {
-        size_t left = end - at, n = left < step ? left : step;
-        expand_columns(&share, (struct xl_span){ at, at + n }, left <= step);
+        xl_team_share(s, worker, &b->gate_up, xl_pack_panels(ffn));
+    bool in_pieces = xl_share_finishes(&share, &b->gate_up) &&
+                     xl_share_finishes(&share, &b->down);
+    while (xl_share_take(&share)) {
+        size_t end = share.mine.end * XL_PACK_LANES;
+        struct xl_span columns = { share.mine.begin * XL_PACK_LANES,
+                                   end < ffn ? end : ffn };
+        if (in_pieces)
+            expand_pieces(&share, columns);
+        else
+            expand_blocks(&share, columns);
     }
 }
 
