@@ -24,7 +24,7 @@
 #define XL_CELL_BF16_KERNEL_H
 
 #include "kernel/cell/cell_int.h"
-#include "kernel/cell/cell_step_kernel.h"
+#include "kernel/cell/cell_variant.h"
 #include "kernel/cell/cell_weight_kernel.h"
 #include "kernel/tensor/tile.h"
 
@@ -298,12 +298,11 @@ static inline void write_outputs(const struct xl_mlstm_io *io, size_t len,
     }
 }
 
-/* Rows of outputs, from gates to tiles. */
+/* Rows of outputs, from sums of gates to tiles. */
 static inline void prepare_outputs(const struct xl_mlstm_io *io, size_t len,
                                    const struct xl_mlstm_state *start,
                                    struct packed *p)
 {
-    weigh_gates(io, len, start, &p->work);
     score_all(io, len, p);
     weigh_all(io, len, start, &p->work);
     pack_weighted(io, len, p);
@@ -324,21 +323,16 @@ static inline void pack_values(const struct xl_mlstm_io *io, size_t len,
                  io->v + x, io->v_stride, len, least(io->dv - x, BLOCK));
 }
 
-static void output_chunk(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch)
+static inline void output_all(const struct xl_mlstm_io *io, size_t len,
+                              const struct xl_mlstm_state *start,
+                              struct packed *p, struct ahead *ahead)
 {
-    struct packed p = carve_packed(scratch, len, io->dk);
-    struct ahead ahead = { 0, p.len_tiles * count_blocks(io->dv) };
-    (void)tiles;
-    xl_tile_begin();
-    prepare_outputs(io, len, start, &p);
+    prepare_outputs(io, len, start, p);
     for (size_t x = 0; x < io->dv; x += BLOCK) {
-        pack_state(io, x, start, &p);
-        pack_values(io, len, x, &p);
-        write_outputs(io, len, x, &p, &ahead);
+        pack_state(io, x, start, p);
+        pack_values(io, len, x, p);
+        write_outputs(io, len, x, p, ahead);
     }
-    xl_tile_end();
 }
 
 /* -- state ---------------------------------------------------------------- */
@@ -379,72 +373,68 @@ static inline void advance_columns(const struct xl_mlstm_io *io, size_t len,
     }
 }
 
-static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
-                          const struct xl_mlstm_state *state,
-                          const struct xl_mlstm_tiles *tiles, float *scratch)
+static inline void advance_all(const struct xl_mlstm_io *io, size_t len,
+                               const struct xl_mlstm_state *state,
+                               const struct packed *p, struct ahead *ahead)
 {
-    struct packed p = carve_packed(scratch, len, io->dk);
-    struct ahead ahead = { 0, p.dk_tiles * count_blocks(io->dv) };
-    (void)tiles;
-    if (len == 0)
-        return;
-    float keep = weigh_state(io, len, state, &p.work);
-    update_n(io, len, state->n, keep, &p.work);
-    turn_weighted(io, len, &p);
-    xl_tile_begin();
+    float keep = weigh_end(len, state, &p->work);
+    update_n(io, len, state->n, keep, &p->work);
+    turn_weighted(io, len, p);
     for (size_t x = 0; x < io->dv; x += BLOCK) {
-        pack_values(io, len, x, &p);
-        advance_columns(io, len, x, state->C, keep, &p, &ahead);
+        pack_values(io, len, x, p);
+        advance_columns(io, len, x, state->C, keep, p, ahead);
     }
-    xl_tile_end();
 }
 
 /* Outputs, then state, with gates summed once. Both for 32 columns at a time
  * would pack values once, but needs more than the first cache holds: 72 to 104
  * us for 64 to 70 of 64 x 256 x 512 on a Xeon of 2023, else no faster. */
+static void run_chunk(const struct xl_mlstm_io *io, size_t len,
+                      const struct xl_mlstm_state *state,
+                      const struct xl_mlstm_tiles *tiles, struct parts parts,
+                      float *scratch)
+{
+    struct packed p = carve_packed(scratch, len, io->dk);
+    size_t turns =
+        (parts.outputs ? p.len_tiles : 0) + (parts.state ? p.dk_tiles : 0);
+    struct ahead ahead = { 0, turns * count_blocks(io->dv) };
+    (void)tiles;
+    if (len == 0)
+        return;
+    sum_gates(io, len, (double)*state->m, &p.work);
+    xl_tile_begin();
+    if (parts.outputs)
+        output_all(io, len, state, &p, &ahead);
+    if (parts.state)
+        advance_all(io, len, state, &p, &ahead);
+    xl_tile_end();
+}
+
+static void output_chunk(const struct xl_mlstm_io *io, size_t len,
+                         const struct xl_mlstm_state *start,
+                         const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    run_chunk(io, len, start, tiles, (struct parts){ .outputs = true },
+              scratch);
+}
+
+static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
+                          const struct xl_mlstm_state *state,
+                          const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    run_chunk(io, len, state, tiles, (struct parts){ .state = true }, scratch);
+}
+
 static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
                         const struct xl_mlstm_state *state,
                         const struct xl_mlstm_tiles *tiles, float *scratch)
 {
-    struct packed p = carve_packed(scratch, len, io->dk);
-    struct ahead ahead = { 0,
-                           (p.len_tiles + p.dk_tiles) * count_blocks(io->dv) };
-    (void)tiles;
-    if (len == 0)
-        return;
-    xl_tile_begin();
-    prepare_outputs(io, len, state, &p);
-    for (size_t x = 0; x < io->dv; x += BLOCK) {
-        pack_state(io, x, state, &p);
-        pack_values(io, len, x, &p);
-        write_outputs(io, len, x, &p, &ahead);
-    }
-    float keep = weigh_end(len, state, &p.work);
-    update_n(io, len, state->n, keep, &p.work);
-    turn_weighted(io, len, &p);
-    for (size_t x = 0; x < io->dv; x += BLOCK) {
-        pack_values(io, len, x, &p);
-        advance_columns(io, len, x, state->C, keep, &p, &ahead);
-    }
-    xl_tile_end();
+    run_chunk(io, len, state, tiles, (struct parts){ true, true }, scratch);
 }
 
-/* -- the variant ---------------------------------------------------------- */
-
-/* clang-format off */
-#define XL_CELL_BF16_VARIANT                                                  \
-    {                                                                         \
-        .name = "bf16",                                                       \
-        .summary = "chunk products on bf16 tiles with fp32 sums; steps and "  \
-                   "state as tiled",                                          \
-        .why_not = xl_tile_why_not,                                           \
-        .scratch_floats = count_scratch,                                      \
-        .steps = run_steps,                                                   \
-        .step16 = run_step16,                                                 \
-        .chunk_output = output_chunk,                                         \
-        .chunk_state = advance_chunk,                                         \
-        .chunk = whole_chunk,                                                 \
-    }
-/* clang-format on */
+#define XL_CELL_BF16_VARIANT                                                   \
+    XL_CELL_VARIANT(xl_tile_why_not, "bf16",                                   \
+                    "chunk products on bf16 tiles with fp32 sums; steps and "  \
+                    "state as tiled")
 
 #endif

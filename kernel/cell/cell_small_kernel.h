@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "kernel/cell/cell_tile_kernel.h"
+#include "kernel/cell/cell_variant.h"
 #include "kernel/cell/cell_weight_kernel.h"
 
 enum {
@@ -310,34 +311,32 @@ static inline void give_state(const struct xl_mlstm_io *io, size_t len,
     memcpy(state->n, s->n, io->dk * sizeof *s->n);
 }
 
-/* Outputs, state or both of one chunk. */
+/* What is wanted of a chunk of at least one token. */
 static void run_spans(const struct xl_mlstm_io *io, size_t len,
                       const struct xl_mlstm_state *state,
-                      const struct xl_mlstm_tiles *tiles, bool has_outputs,
-                      bool has_state, float *scratch)
+                      const struct xl_mlstm_tiles *tiles, struct parts parts,
+                      float *scratch)
 {
     struct small s = carve_small(scratch, len, io, tiles);
     double before = (double)*state->m;
-    if (len == 0)
-        return;
     sum_gates(io, len, before, &s.work);
-    take_state(io, state, has_state, &s);
+    take_state(io, state, parts.state, &s);
     for (size_t j = 0; j < len; j += SPAN) {
         struct span span = weigh_span(io, len, j, before, &s);
         if (!s.is_whole)
             copy_rows(s.panel, s.width, io->v + j * io->v_stride, io->v_stride,
                       span.rows, io->dv);
-        if (has_outputs) {
+        if (parts.outputs) {
             weigh_start(j, span.rows, before, scale_of(io), &s.work);
             score_span(io, &span, &s);
             weigh_scores_of(io, &span, &s);
             write_span(io, tiles, &span, &s);
         }
-        if (has_state || j + SPAN < len)
+        if (parts.state || j + SPAN < len)
             advance_span(io, tiles, &span, &s);
         before = span.end;
     }
-    if (has_state)
+    if (parts.state)
         give_state(io, len, state, &s);
 }
 

@@ -16,14 +16,13 @@
 #define XL_CELL_TILED_KERNEL_H
 
 #include <assert.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel/cell/cell_int.h"
 #include "kernel/cell/cell_small_kernel.h"
-#include "kernel/cell/cell_step_kernel.h"
 #include "kernel/cell/cell_tile_kernel.h"
+#include "kernel/cell/cell_variant.h"
 #include "kernel/cell/cell_weight_kernel.h"
 #include "kernel/cell/mlstm.h"
 
@@ -140,16 +139,6 @@ static inline void dot_all(const struct xl_mlstm_io *io, size_t len,
     }
 }
 
-/* Scores, start weights and 1 / denominators. */
-static inline void weigh(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         struct tiled *tiled)
-{
-    weigh_gates(io, len, start, &tiled->work);
-    dot_all(io, len, &tiled->work);
-    weigh_all(io, len, start, &tiled->work);
-}
-
 /* -- outputs -------------------------------------------------------------- */
 
 /* Copies rows of n columns into a panel of width, the rest of it zero. */
@@ -213,7 +202,8 @@ static inline void write_outputs(const struct xl_mlstm_io *io, size_t len,
                                  struct tiled *tiled)
 {
     check_tile(tiles->av_rows, tiles->av_columns);
-    weigh(io, len, start, tiled);
+    dot_all(io, len, &tiled->work);
+    weigh_all(io, len, start, &tiled->work);
     for (size_t x = 0; x < io->dv; x += tiles->av_columns) {
         size_t n = least(io->dv - x, tiles->av_columns);
         pack_panel(tiled->state_panel, round_lanes(n), start->C + x, io->dv,
@@ -222,17 +212,6 @@ static inline void write_outputs(const struct xl_mlstm_io *io, size_t len,
         for (size_t j = 0; j < len; j += tiles->av_rows)
             output_tile(io, tiled, j, least(len - j, tiles->av_rows), x, n);
     }
-}
-
-static void output_chunk(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    if (is_small(io->dk))
-        run_spans(io, len, start, tiles, true, false, scratch);
-    else
-        write_outputs(io, len, start, tiles, &tiled);
 }
 
 /* -- state ---------------------------------------------------------------- */
@@ -256,13 +235,14 @@ static inline void pack_keys(const struct xl_mlstm_io *io, size_t len,
         }
 }
 
-/* n and C from weights that are there. */
+/* n, C and m. */
 static inline void advance_state(const struct xl_mlstm_io *io, size_t len,
                                  const struct xl_mlstm_state *state,
-                                 const struct xl_mlstm_tiles *tiles, float keep,
+                                 const struct xl_mlstm_tiles *tiles,
                                  bool has_values, const struct tiled *tiled)
 {
     size_t rows = tiles->atb_rows;
+    float keep = weigh_end(len, state, &tiled->work);
     check_tile(rows, tiles->atb_columns);
     update_n(io, len, state->n, keep, &tiled->work);
     pack_keys(io, len, rows, tiled);
@@ -284,56 +264,53 @@ static inline void advance_state(const struct xl_mlstm_io *io, size_t len,
     }
 }
 
+/* Values are packed once where one panel has them all. */
+static void run_chunk(const struct xl_mlstm_io *io, size_t len,
+                      const struct xl_mlstm_state *state,
+                      const struct xl_mlstm_tiles *tiles, struct parts parts,
+                      float *scratch)
+{
+    bool has_values = parts.outputs && io->dv <= tiles->av_columns &&
+                      io->dv <= tiles->atb_columns;
+    if (len == 0)
+        return;
+    if (is_small(io->dk)) {
+        run_spans(io, len, state, tiles, parts, scratch);
+        return;
+    }
+    struct tiled tiled = carve_tiled(scratch, len, io->dk);
+    sum_gates(io, len, (double)*state->m, &tiled.work);
+    if (parts.outputs)
+        write_outputs(io, len, state, tiles, &tiled);
+    if (parts.state)
+        advance_state(io, len, state, tiles, has_values, &tiled);
+}
+
+static void output_chunk(const struct xl_mlstm_io *io, size_t len,
+                         const struct xl_mlstm_state *start,
+                         const struct xl_mlstm_tiles *tiles, float *scratch)
+{
+    run_chunk(io, len, start, tiles, (struct parts){ .outputs = true },
+              scratch);
+}
+
 static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
                           const struct xl_mlstm_state *state,
                           const struct xl_mlstm_tiles *tiles, float *scratch)
 {
-    struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    if (len == 0)
-        return;
-    if (is_small(io->dk)) {
-        run_spans(io, len, state, tiles, false, true, scratch);
-        return;
-    }
-    float keep = weigh_state(io, len, state, &tiled.work);
-    advance_state(io, len, state, tiles, keep, false, &tiled);
+    run_chunk(io, len, state, tiles, (struct parts){ .state = true }, scratch);
 }
 
-/* Gates are summed once, and values packed once where one panel has all. */
 static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
                         const struct xl_mlstm_state *state,
                         const struct xl_mlstm_tiles *tiles, float *scratch)
 {
-    struct tiled tiled = carve_tiled(scratch, len, io->dk);
-    bool has_values =
-        io->dv <= tiles->av_columns && io->dv <= tiles->atb_columns;
-    if (len == 0)
-        return;
-    if (is_small(io->dk)) {
-        run_spans(io, len, state, tiles, true, true, scratch);
-        return;
-    }
-    write_outputs(io, len, state, tiles, &tiled);
-    float keep = weigh_end(len, state, &tiled.work);
-    advance_state(io, len, state, tiles, keep, has_values, &tiled);
+    run_chunk(io, len, state, tiles, (struct parts){ true, true }, scratch);
 }
 
-/* -- the variant ---------------------------------------------------------- */
-
-/* clang-format off */
-#define XL_CELL_TILED_VARIANT                                                 \
-    {                                                                         \
-        .name = "tiled",                                                      \
-        .summary = "fp32 chunk products in register tiles of tile_av and "    \
-                   "tile_atb",                                                \
-        .why_not = xl_vec_why_not,                                            \
-        .scratch_floats = count_scratch,                                      \
-        .steps = run_steps,                                                   \
-        .step16 = run_step16,                                                 \
-        .chunk_output = output_chunk,                                         \
-        .chunk_state = advance_chunk,                                         \
-        .chunk = whole_chunk,                                                 \
-    }
-/* clang-format on */
+#define XL_CELL_TILED_VARIANT                                                  \
+    XL_CELL_VARIANT(xl_vec_why_not, "tiled",                                   \
+                    "fp32 chunk products in register tiles of tile_av and "    \
+                    "tile_atb")
 
 #endif

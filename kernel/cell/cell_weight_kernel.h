@@ -111,7 +111,7 @@ static inline void sum_gates(const struct xl_mlstm_io *io, size_t len, double m,
     }
     for (size_t t = (len + XL_WIDE - 1) / XL_WIDE * XL_WIDE;
          t < round_lanes(len); t += XL_WIDE) {
-        xl_wide_store(work->c + t, xl_wide_set1(-INFINITY));
+        xl_wide_store(work->c + t, xl_wide_set1((double)-INFINITY));
         xl_wide_store(work->M + t, xl_wide_set1(top));
         xl_wide_store(work->m + t, xl_wide_set1(b + top));
     }
@@ -136,16 +136,6 @@ static inline void weigh_start(size_t j, size_t len, double m, double scale,
 static inline double scale_of(const struct xl_mlstm_io *io)
 {
     return 1 / sqrt((double)io->dk);
-}
-
-/* All that depends on gates alone. */
-static inline void weigh_gates(const struct xl_mlstm_io *io, size_t len,
-                               const struct xl_mlstm_state *start,
-                               struct work *work)
-{
-    double m = (double)*start->m;
-    sum_gates(io, len, m, work);
-    weigh_start(0, len, m, scale_of(io), work);
 }
 
 /* -- scores --------------------------------------------------------------- */
@@ -230,11 +220,13 @@ static inline void weigh_rows(const struct xl_mlstm_io *io, size_t j,
     finish_rows(io, j, parts, work);
 }
 
-/* All scores q_j . k_i become weights, all bounds 1 / denominators. */
+/* Weights of the start; all scores q_j . k_i become weights, all bounds 1 /
+ * denominators. */
 static inline void weigh_all(const struct xl_mlstm_io *io, size_t len,
                              const struct xl_mlstm_state *start,
                              const struct work *work)
 {
+    weigh_start(0, len, (double)*start->m, scale_of(io), work);
     for (size_t j = 0; j < len; j += XL_LANES)
         weigh_rows(io, j, least(len - j, XL_LANES), start->n,
                    (float)scale_of(io), work);
@@ -255,14 +247,6 @@ static inline float weigh_end(size_t len, const struct xl_mlstm_state *state,
             work->weight + t,
             xl_wide_exp(xl_wide_load(work->c + t) + xl_wide_set1(end)));
     return (float)exp(before + end);
-}
-
-static inline float weigh_state(const struct xl_mlstm_io *io, size_t len,
-                                const struct xl_mlstm_state *state,
-                                struct work *work)
-{
-    sum_gates(io, len, (double)*state->m, work);
-    return weigh_end(len, state, work);
 }
 
 /* Four chains of sums: one would wait for its own additions. */

@@ -39,6 +39,14 @@ enum {
 #define XL_ALONE  static
 #endif
 
+/* Sanitizers put checks around each lane of the plain variant: as functions of
+ * their own its operations compile in seconds instead of minutes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define XL_PLAIN static __attribute__((noinline, unused))
+#else
+#define XL_PLAIN XL_INLINE
+#endif
+
 /* The loop below is written out early, so that an array of sums that it walks
  * stays in registers: at most 16 turns, of a constant number. */
 #if defined(__clang__)

@@ -24,7 +24,7 @@ struct xl_vec {
     float x[XL_LANES];
 };
 
-XL_INLINE struct xl_vec xl_vec_set1(float x)
+XL_PLAIN struct xl_vec xl_vec_set1(float x)
 {
     struct xl_vec out;
     for (size_t i = 0; i < XL_LANES; i++)
@@ -32,19 +32,19 @@ XL_INLINE struct xl_vec xl_vec_set1(float x)
     return out;
 }
 
-XL_INLINE struct xl_vec xl_vec_zero(void)
+XL_PLAIN struct xl_vec xl_vec_zero(void)
 {
     return xl_vec_set1(0);
 }
 
-XL_INLINE struct xl_vec xl_vec_load(const float *from)
+XL_PLAIN struct xl_vec xl_vec_load(const float *from)
 {
     struct xl_vec out;
     memcpy(out.x, from, sizeof out.x);
     return out;
 }
 
-XL_INLINE struct xl_vec xl_vec_load_n(const float *from, size_t n)
+XL_PLAIN struct xl_vec xl_vec_load_n(const float *from, size_t n)
 {
     if (n == XL_LANES)
         return xl_vec_load(from);
@@ -53,7 +53,7 @@ XL_INLINE struct xl_vec xl_vec_load_n(const float *from, size_t n)
     return out;
 }
 
-XL_INLINE struct xl_vec xl_vec_load_bf16(const uint16_t *from)
+XL_PLAIN struct xl_vec xl_vec_load_bf16(const uint16_t *from)
 {
     struct xl_vec out;
     for (size_t i = 0; i < XL_LANES; i++)
@@ -61,12 +61,12 @@ XL_INLINE struct xl_vec xl_vec_load_bf16(const uint16_t *from)
     return out;
 }
 
-XL_INLINE void xl_vec_store(float *to, struct xl_vec a)
+XL_PLAIN void xl_vec_store(float *to, struct xl_vec a)
 {
     memcpy(to, a.x, sizeof a.x);
 }
 
-XL_INLINE void xl_vec_store_n(float *to, struct xl_vec a, size_t n)
+XL_PLAIN void xl_vec_store_n(float *to, struct xl_vec a, size_t n)
 {
     if (n == XL_LANES) {
         xl_vec_store(to, a);
@@ -75,21 +75,21 @@ XL_INLINE void xl_vec_store_n(float *to, struct xl_vec a, size_t n)
     memcpy(to, a.x, n * sizeof *to);
 }
 
-XL_INLINE struct xl_vec xl_vec_add(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_add(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] += b.x[i];
     return a;
 }
 
-XL_INLINE struct xl_vec xl_vec_mul(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_mul(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] *= b.x[i];
     return a;
 }
 
-XL_INLINE struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] /= b.x[i];
@@ -97,21 +97,21 @@ XL_INLINE struct xl_vec xl_vec_div(struct xl_vec a, struct xl_vec b)
 }
 
 /* a < b ? a : b, so b where one is a NaN; max likewise */
-XL_INLINE struct xl_vec xl_vec_min(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_min(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] = a.x[i] < b.x[i] ? a.x[i] : b.x[i];
     return a;
 }
 
-XL_INLINE struct xl_vec xl_vec_max(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_max(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] = a.x[i] > b.x[i] ? a.x[i] : b.x[i];
     return a;
 }
 
-XL_INLINE struct xl_vec xl_vec_abs(struct xl_vec a)
+XL_PLAIN struct xl_vec xl_vec_abs(struct xl_vec a)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] = fabsf(a.x[i]);
@@ -119,7 +119,7 @@ XL_INLINE struct xl_vec xl_vec_abs(struct xl_vec a)
 }
 
 /* a, which has no sign, with the sign of b */
-XL_INLINE struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
+XL_PLAIN struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] = copysignf(a.x[i], b.x[i]);
@@ -127,8 +127,8 @@ XL_INLINE struct xl_vec xl_vec_copysign(struct xl_vec a, struct xl_vec b)
 }
 
 /* x < bound ? yes : no */
-XL_INLINE struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
-                                        struct xl_vec yes, struct xl_vec no)
+XL_PLAIN struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
+                                       struct xl_vec yes, struct xl_vec no)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         no.x[i] = x.x[i] < bound ? yes.x[i] : no.x[i];
@@ -136,8 +136,8 @@ XL_INLINE struct xl_vec xl_vec_if_below(struct xl_vec x, float bound,
 }
 
 /* a b + c */
-XL_INLINE struct xl_vec xl_vec_fma(struct xl_vec a, struct xl_vec b,
-                                   struct xl_vec c)
+XL_PLAIN struct xl_vec xl_vec_fma(struct xl_vec a, struct xl_vec b,
+                                  struct xl_vec c)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         c.x[i] += a.x[i] * b.x[i];
@@ -145,7 +145,7 @@ XL_INLINE struct xl_vec xl_vec_fma(struct xl_vec a, struct xl_vec b,
 }
 
 /* To the nearest whole number, |a| < 2^22: the sum leaves no fraction bits. */
-XL_INLINE struct xl_vec xl_vec_round(struct xl_vec a)
+XL_PLAIN struct xl_vec xl_vec_round(struct xl_vec a)
 {
     const float magic = 0x1.8p23f;
     for (size_t i = 0; i < XL_LANES; i++)
@@ -154,7 +154,7 @@ XL_INLINE struct xl_vec xl_vec_round(struct xl_vec a)
 }
 
 /* a 2^n for whole n in -126..127 */
-XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
+XL_PLAIN struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
 {
     for (size_t i = 0; i < XL_LANES; i++) {
         float power, whole = n.x[i];
@@ -167,15 +167,15 @@ XL_INLINE struct xl_vec xl_vec_scale2(struct xl_vec a, struct xl_vec n)
 }
 
 /* 0 where x < least, else a: a NaN stays. */
-XL_INLINE struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
-                                          float least)
+XL_PLAIN struct xl_vec xl_vec_zero_below(struct xl_vec a, struct xl_vec x,
+                                         float least)
 {
     for (size_t i = 0; i < XL_LANES; i++)
         a.x[i] = x.x[i] < least ? 0 : a.x[i];
     return a;
 }
 
-XL_INLINE float xl_vec_fold1(struct xl_vec a)
+XL_PLAIN float xl_vec_fold1(struct xl_vec a)
 {
     for (size_t half = XL_LANES / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; i++)
@@ -184,8 +184,8 @@ XL_INLINE float xl_vec_fold1(struct xl_vec a)
 }
 
 /* out = sums of the lanes of a, b, c, d. */
-XL_INLINE void xl_vec_sum4(float out[4], struct xl_vec a, struct xl_vec b,
-                           struct xl_vec c, struct xl_vec d)
+XL_PLAIN void xl_vec_sum4(float out[4], struct xl_vec a, struct xl_vec b,
+                          struct xl_vec c, struct xl_vec d)
 {
     out[0] = xl_vec_fold1(a);
     out[1] = xl_vec_fold1(b);

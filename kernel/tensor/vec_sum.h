@@ -101,8 +101,8 @@ XL_INLINE void xl_vec_transpose(float *to, size_t stride, size_t n,
 
 #else
 
-XL_INLINE void xl_vec_transpose(float *to, size_t stride, size_t n,
-                                const struct xl_vec rows[XL_LANES])
+XL_PLAIN void xl_vec_transpose(float *to, size_t stride, size_t n,
+                               const struct xl_vec rows[XL_LANES])
 {
     float lanes[XL_LANES];
     for (size_t r = 0; r < XL_LANES; r++) {
@@ -112,7 +112,7 @@ XL_INLINE void xl_vec_transpose(float *to, size_t stride, size_t n,
     }
 }
 
-XL_INLINE void xl_vec_sum16(float *out, size_t stride, const struct xl_vec *a)
+XL_PLAIN void xl_vec_sum16(float *out, size_t stride, const struct xl_vec *a)
 {
     for (size_t r = 0; r < 4; r++, a += 4)
         xl_vec_sum4(out + r * stride, a[0], a[1], a[2], a[3]);

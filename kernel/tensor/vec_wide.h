@@ -109,7 +109,7 @@ static inline xl_wide xl_wide_max(xl_wide x, xl_wide y)
 /* Lane i: the largest of lanes 0 to i; a NaN stays in its own lane. */
 static inline xl_wide xl_wide_maxima(xl_wide x)
 {
-    const xl_wide none = xl_wide_set1(-INFINITY);
+    const xl_wide none = xl_wide_set1((double)-INFINITY);
     x = xl_wide_max(
         x, __builtin_shufflevector(none, x, 0, 8, 9, 10, 11, 12, 13, 14));
     x = xl_wide_max(

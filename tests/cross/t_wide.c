@@ -123,8 +123,8 @@ static void sums_are_one_tree(struct xl_test *t)
 /* Whole numbers, so that every order of additions is exact. */
 static void running_sums_and_maxima(struct xl_test *t)
 {
-    const double in[XL_WIDE] = { 3, -7, 5, 5, -1, 9, NAN, 2 };
-    double sums[XL_WIDE], maxima[XL_WIDE], sum = 0, most = -INFINITY;
+    const double in[XL_WIDE] = { 3, -7, 5, 5, -1, 9, (double)NAN, 2 };
+    double sums[XL_WIDE], maxima[XL_WIDE], sum = 0, most = (double)-INFINITY;
     xl_wide_store(sums, xl_wide_sums(xl_wide_load(in)));
     xl_wide_store(maxima, xl_wide_maxima(xl_wide_load(in)));
     for (size_t i = 0; i < 6; i++) {
