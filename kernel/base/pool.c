@@ -20,7 +20,10 @@
  * steps gain, the caller then works alone for a while, twice as long each
  * time. A part counts as held when the caller has waited for it as long as its
  * own share of the step took, and a wake-up on top: parts of a large model
- * take longer than any fixed time, and differ. */
+ * take longer than any fixed time, and differ.
+ *
+ * A worker that waits may read what it will read first in the next step: real
+ * reads, since the processor's own prefetch follows them alone. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setaffinity_np, syscall */
 #endif
@@ -42,6 +45,8 @@
 
 enum {
     DEFAULT_SPIN = 2000,
+    LINE = 64,
+    LINES = 4, /* read between two looks at who is waited for */
     MAX_WIDTH = 4096
 };
 
@@ -76,11 +81,13 @@ struct worker {
     xl_pool_work *run_work;        /* written before runs */
     void *run_ctx;
     xl_pool_work *step_work; /* written before ticket, read by who claimed */
+    xl_pool_before *step_before;
     void *step_ctx;
     _Alignas(64) atomic_uint claim;       /* last step that has a taker */
     _Alignas(64) atomic_uint mark[MARKS]; /* written by who did it */
     _Alignas(64) struct xl_pool *pool;
     size_t index;
+    struct xl_pool_next next; /* the worker's: what is left to read */
     pthread_t thread;
     bool is_kept_off; /* the worker's: confined by leave_core */
 };
@@ -99,7 +106,7 @@ struct xl_pool {
     bool is_pinned;
     cpu_set_t cores; /* that the process may use */
     atomic_bool stop;
-    struct worker *workers; /* [width]; entry 0 is the caller and unused */
+    struct worker *workers; /* [width]; entry 0 is the caller */
 };
 
 static void pause_once(void)
@@ -107,6 +114,25 @@ static void pause_once(void)
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
+}
+
+/* Some lines of what is next; a pause when nothing is left. */
+static void read_on(struct xl_pool_next *next)
+{
+    const char *ask = next->ask, *read = next->read;
+    size_t n = 0;
+    for (; n < LINES && next->ask_bytes > 0; n++, ask += LINE) {
+        __builtin_prefetch(ask);
+        next->ask_bytes -= next->ask_bytes < LINE ? next->ask_bytes : LINE;
+    }
+    for (; n < LINES && next->read_bytes > 0; n++, read += LINE) {
+        (void)*(const volatile char *)read;
+        next->read_bytes -= next->read_bytes < LINE ? next->read_bytes : LINE;
+    }
+    next->ask = ask;
+    next->read = read;
+    if (n == 0)
+        pause_once();
 }
 
 static void futex_wait(atomic_uint *word, unsigned seen)
@@ -125,13 +151,14 @@ static void gate_wake(struct gate *gate)
 }
 
 /* Waits until the gate's value differs from seen; returns the new value. */
-static unsigned gate_wait(struct gate *gate, unsigned seen, unsigned spin)
+static unsigned gate_wait(struct gate *gate, unsigned seen, unsigned spin,
+                          struct xl_pool_next *next)
 {
     for (unsigned i = 0; i < spin; i++) {
         unsigned now = atomic_load_explicit(&gate->value, memory_order_acquire);
         if (now != seen)
             return now;
-        pause_once();
+        read_on(next);
     }
     for (;;) {
         atomic_fetch_add(&gate->sleepers, 1);
@@ -198,12 +225,12 @@ static size_t find_late(const struct xl_pool *pool, size_t from, size_t n,
 }
 
 /* Spins until workers 1..n are there; returns the first that is not. */
-static size_t spin_marks(const struct xl_pool *pool, size_t from, size_t n,
+static size_t spin_marks(struct xl_pool *pool, size_t from, size_t n,
                          enum mark which, unsigned number, unsigned spin)
 {
     from = find_late(pool, from, n, which, number);
     for (unsigned i = 0; i < spin && from < n; i++) {
-        pause_once();
+        read_on(&pool->workers[0].next);
         from = find_late(pool, from, n, which, number);
     }
     return from;
@@ -248,6 +275,12 @@ static void do_parts(struct worker *w, xl_pool_work *work, void *ctx,
         work(ctx, part);
 }
 
+static struct xl_pool_next next_of(xl_pool_before *before, void *ctx,
+                                   size_t part)
+{
+    return before ? before(ctx, part) : (struct xl_pool_next){ 0 };
+}
+
 /* The worker's own parts of the step it is told of. */
 static void join_step(struct worker *self)
 {
@@ -255,6 +288,7 @@ static void join_step(struct worker *self)
     unsigned number = (unsigned)(ticket >> PART_BITS);
     if (!claim(self, number))
         return;
+    self->next = next_of(self->step_before, self->step_ctx, self->index);
     do_parts(self, self->step_work, self->step_ctx, ticket & PART_MASK);
     set_mark(self, MARK_STEP, number);
 }
@@ -290,7 +324,8 @@ static void *worker_main(void *arg)
     unsigned seen = 0, runs = 0;
     bool is_crowded = false;
     for (;;) {
-        seen = gate_wait(&self->bell, seen, is_crowded ? 0 : pool->spin);
+        seen = gate_wait(&self->bell, seen, is_crowded ? 0 : pool->spin,
+                         &self->next);
         if (atomic_load(&pool->stop))
             return NULL;
         if (atomic_load(&self->runs) != runs) {
@@ -455,15 +490,23 @@ static bool await_parts(struct xl_pool *pool, size_t n, unsigned number,
     return from == n;
 }
 
+struct step {
+    xl_pool_work *work;
+    xl_pool_before *before;
+    void *ctx;
+    size_t parts;
+};
+
 /* Tells the workers 1..n of a step. */
 static void call_step(struct xl_pool *pool, size_t n, uint_fast64_t ticket,
-                      xl_pool_work *work, void *ctx)
+                      const struct step *step)
 {
     int cpu = sched_getcpu();
     for (size_t i = 1; i < n; i++) {
         struct worker *w = &pool->workers[i];
-        w->step_work = work;
-        w->step_ctx = ctx;
+        w->step_work = step->work;
+        w->step_before = step->before;
+        w->step_ctx = step->ctx;
         atomic_store_explicit(&w->caller_cpu, cpu, memory_order_relaxed);
         atomic_store_explicit(&w->ticket, ticket, memory_order_release);
         ring(w);
@@ -474,7 +517,7 @@ static void call_step(struct xl_pool *pool, size_t n, uint_fast64_t ticket,
 /* What nobody else has begun is the caller's. Until the grace is over it looks
  * at no claim: a look takes the line away from the worker. */
 static void help(struct xl_pool *pool, size_t n, unsigned number,
-                 xl_pool_work *work, void *ctx, size_t parts)
+                 const struct step *step)
 {
     enum {
         GRACE = 40 /* pauses: 0.4 us to 2 us */
@@ -485,21 +528,23 @@ static void help(struct xl_pool *pool, size_t n, unsigned number,
         if (find_late(pool, from, from + 1, MARK_STEP, number) > from ||
             !claim(w, number))
             continue;
-        do_parts(w, work, ctx, parts);
+        do_parts(w, step->work, step->ctx, step->parts);
         atomic_store(&w->mark[MARK_STEP], number);
     }
 }
 
-static void share_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
-                       void *ctx)
+static void share_step(struct xl_pool *pool, const struct step *step)
 {
+    size_t parts = step->parts;
     size_t n = parts < pool->width ? parts : pool->width;
+    struct worker *self = &pool->workers[0];
     unsigned number = ++pool->steps;
     assert(parts <= PART_MASK);
     uint64_t began = xl_clock_ns();
-    call_step(pool, n, (uint_fast64_t)number << PART_BITS | parts, work, ctx);
-    do_parts(&pool->workers[0], work, ctx, parts);
-    help(pool, n, number, work, ctx, parts);
+    call_step(pool, n, (uint_fast64_t)number << PART_BITS | parts, step);
+    self->next = next_of(step->before, step->ctx, 0);
+    do_parts(self, step->work, step->ctx, parts);
+    help(pool, n, number, step);
     bool is_done = await_parts(pool, n, number, began);
     note_stall(pool, xl_clock_ns(), !is_done);
     if (!is_done)
@@ -507,25 +552,23 @@ static void share_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
 }
 
 void xl_pool_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
-                  void *ctx)
+                  xl_pool_before *before, void *ctx)
 {
-    if (parts <= 1 || pool->width == 1) {
-        for (size_t part = 0; part < parts; part++)
-            work(ctx, part);
-        return;
-    }
-    if (atomic_load_explicit(&pool->is_crowded, memory_order_relaxed)) {
+    bool is_alone = parts <= 1 || pool->width == 1;
+    bool is_crowded = !is_alone && atomic_load_explicit(&pool->is_crowded,
+                                                        memory_order_relaxed);
+    if (is_crowded) {
         atomic_store(&pool->is_crowded, false);
         note_stall(pool, xl_clock_ns(), true);
     }
     if (pool->alone_until && xl_clock_ns() >= pool->alone_until)
         pool->alone_until = 0;
-    if (pool->alone_until) {
-        for (size_t part = 0; part < parts; part++)
-            work(ctx, part);
+    if (!is_alone && !pool->alone_until) {
+        share_step(pool, &(struct step){ work, before, ctx, parts });
         return;
     }
-    share_step(pool, parts, work, ctx);
+    for (size_t part = 0; part < parts; part++)
+        work(ctx, part);
 }
 
 void xl_pool_barrier(struct xl_pool *pool)
@@ -538,7 +581,7 @@ void xl_pool_barrier(struct xl_pool *pool)
         gate_wake(&pool->meet);
         return;
     }
-    gate_wait(&pool->meet, seen, pool->spin);
+    gate_wait(&pool->meet, seen, pool->spin, &(struct xl_pool_next){ 0 });
 }
 
 struct xl_span xl_span_of(size_t n, size_t parts, size_t index)

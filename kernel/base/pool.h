@@ -42,14 +42,24 @@ size_t xl_pool_width(const struct xl_pool *pool);
 /* Runs work(ctx, i) for i in 0..width-1, one on each worker. */
 void xl_pool_run(struct xl_pool *pool, xl_pool_work *work, void *ctx);
 
+/* What a worker begins with in the step after this one. While it waits it reads
+ * `read`, which must outlive the pool; what may not is asked for (prefetch),
+ * which gains half as much. */
+struct xl_pool_next {
+    const void *read, *ask;
+    size_t read_bytes, ask_bytes;
+};
+typedef struct xl_pool_next xl_pool_before(void *ctx, size_t part);
+
 /* Runs work(ctx, part) for part in 0..parts-1 (below 65536), each once: part i
  * on worker i, or what remains of i by the width; returns when all parts
  * are done. The caller does what others have not begun: a worker that the
  * system has taken off its core delays the step by the part it holds at most,
  * and after such a delay the caller does the next steps alone. Parts must not
- * wait for each other. Not inside a run, not inside a step. */
+ * wait for each other. `before`, or NULL, is called by each worker before its
+ * first part. Not inside a run, not inside a step. */
 void xl_pool_step(struct xl_pool *pool, size_t parts, xl_pool_work *work,
-                  void *ctx);
+                  xl_pool_before *before, void *ctx);
 
 /* Called by every worker inside a run: none goes on before all are there. */
 void xl_pool_barrier(struct xl_pool *pool);

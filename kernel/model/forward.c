@@ -318,25 +318,35 @@ static void step_heads(const struct xl_stage *s, size_t worker)
 
 struct step {
     const struct xl_stage *stage;
-    xl_stage_work *work;
+    const struct xl_stage_row *row;
 };
 
 static void step_work(void *ctx, size_t worker)
 {
     const struct step *step = ctx;
-    step->work(step->stage, worker);
+    step->row->work(step->stage, worker);
+}
+
+static struct xl_pool_next step_next(void *ctx, size_t worker)
+{
+    const struct step *step = ctx;
+    const struct xl_forward_arch *arch = arch_of(step->stage->plan);
+    struct xl_next next = { 0 };
+    if (arch->next)
+        next = arch->next(step->stage, step->row->part);
+    return xl_next_of(step->stage, worker, &next);
 }
 
 /* One stage of decode: a step of the pool, or, when it is small, a call. */
 static void step_stage(struct xl_stage *s, const struct xl_stage_row *row)
 {
-    struct step step = { .stage = s, .work = row->work };
+    struct step step = { .stage = s, .row = row };
     size_t parts = s->parts;
     if (row->is_small && s->rows < SMALL_ROWS) {
         s->parts = 1;
         row->work(s, 0);
     } else {
-        xl_pool_step(s->plan->pool, parts, step_work, &step);
+        xl_pool_step(s->plan->pool, parts, step_work, step_next, &step);
     }
     s->parts = parts;
     xl_trace_mark(s->trace, row->part);

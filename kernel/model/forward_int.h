@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "kernel/chunk/chunk.h"
+#include "kernel/model/forward_next_int.h"
 #include "kernel/model/plan_int.h"
 
 /* What every stage function sees. */
@@ -64,6 +65,8 @@ struct xl_forward_arch {
     /* Norm and gate of a head, rows of h; packed for who multiplies them. */
     void (*finish_head)(const struct xl_stage *s, size_t head,
                         struct xl_span rows);
+    /* What follows a stage of decode; NULL = nobody has said. */
+    struct xl_next (*next)(const struct xl_stage *s, enum xl_part part);
 };
 
 extern const struct xl_forward_arch xl_forward_xlstm;

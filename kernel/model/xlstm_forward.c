@@ -281,6 +281,45 @@ static const struct xl_matrix *reader(const struct xl_plan *plan, size_t block)
                                         : NULL;
 }
 
+static struct xl_next product_next(const struct xl_matrix *w)
+{
+    return (struct xl_next){ .w = w, .steps = xl_product_steps(w) };
+}
+
+static struct xl_next block_next(const struct xl_stage *s, size_t block)
+{
+    if (block == s->plan->config->blocks)
+        return s->n_logits ? product_next(&s->plan->head->head)
+                           : (struct xl_next){ 0 };
+    const struct xl_prepared_block *b = &s->plan->weights->blocks[block];
+    const struct xl_matrix *first = b->qk.n_parts ? &b->qk : &b->in;
+    struct xl_next next = product_next(first);
+    next.steps += xl_product_steps(&b->igate) + xl_product_steps(&b->fgate);
+    if (b->qk.n_parts)
+        next.steps += xl_product_steps(&b->in);
+    return next;
+}
+
+static struct xl_next next_of(const struct xl_stage *s, enum xl_part part)
+{
+    switch (part) {
+    case XL_PART_PROJECT:
+        return (struct xl_next){ .is_cell = true };
+    case XL_PART_CELL:
+        return product_next(&block_of(s)->out);
+    case XL_PART_OUT:
+        return (struct xl_next){ .w = &block_of(s)->gate_up,
+                                 .steps =
+                                     xl_pack_panels(s->plan->config->ffn) };
+    case XL_PART_FFN_UP:
+        return product_next(&block_of(s)->down);
+    case XL_PART_FFN_DOWN:
+        return block_next(s, s->block + 1);
+    default:
+        return (struct xl_next){ 0 };
+    }
+}
+
 const struct xl_forward_arch xl_forward_xlstm = {
     .layer = layer,
     .cell_job = cell_job,
@@ -288,4 +327,5 @@ const struct xl_forward_arch xl_forward_xlstm = {
     .reader = reader,
     .gates = project_gates,
     .finish_head = finish_head,
+    .next = next_of,
 };

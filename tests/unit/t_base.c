@@ -312,6 +312,8 @@ struct parts {
     size_t sum[40]; /* plain: the step's end must make it visible */
 };
 
+static const char memory[1000];
+
 static void do_part(void *ctx, size_t part)
 {
     struct parts *p = ctx;
@@ -319,7 +321,19 @@ static void do_part(void *ctx, size_t part)
     p->sum[part] += part + 1;
 }
 
-/* More workers than cores, steps of all widths between runs. */
+/* Ends in the middle of a line, right where the memory ends. */
+static struct xl_pool_next next_part(void *ctx, size_t part)
+{
+    size_t at = part * 97 % sizeof memory;
+    (void)ctx;
+    return (struct xl_pool_next){ .read = memory + at,
+                                  .read_bytes = sizeof memory - at,
+                                  .ask = memory,
+                                  .ask_bytes = part };
+}
+
+/* More workers than cores, steps of all widths between runs. Every other step
+ * has its workers read on while they wait. */
 static void pool_steps_do_every_part_once(struct xl_test *t)
 {
     struct xl_err err = { 0 };
@@ -335,7 +349,7 @@ static void pool_steps_do_every_part_once(struct xl_test *t)
             for (size_t i = 0; i < 400; i++) {
                 size_t n = i * 7 % 40, wrong = 0;
                 memset(&p, 0, sizeof p);
-                xl_pool_step(s.pool, n, do_part, &p);
+                xl_pool_step(s.pool, n, do_part, i % 2 ? next_part : NULL, &p);
                 for (size_t part = 0; part < 40; part++)
                     wrong += atomic_load(&p.done[part]) != (part < n) ||
                              p.sum[part] != (part < n ? part + 1 : 0);
@@ -379,7 +393,7 @@ static void pool_loses_no_wake_up(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_pool_make(&pool, &options, &err), XL_OK, &err);
     for (int i = 0; i < TURNS; i++) {
         xl_pool_run(pool, do_some, &tally);
-        xl_pool_step(pool, WIDTH, do_some, &tally);
+        xl_pool_step(pool, WIDTH, do_some, NULL, &tally);
     }
     XL_CHECK_EQ(t, tally.done, 2 * TURNS * WIDTH);
     xl_pool_free(pool);
