@@ -291,6 +291,35 @@ static void draws_are_those_of_random(struct xl_test *t)
     xl_free(s);
 }
 
+/* On a hill whose top is the best row nothing that is seen speaks against the
+ * slope: the search has to doubt it by itself. */
+static void what_promises_nothing_is_shared(struct xl_test *t)
+{
+    enum {
+        ASKS = 200,
+        KNOWN = 100 /* then the slope is */
+    };
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct xl_table *table = NULL;
+        struct xl_strategy *strategy = NULL;
+        struct xl_strategy_options options = { .seed = seed };
+        size_t n_drawn = 0;
+        XL_CHECK_EQ(t, xl_made_table(&table, XL_MADE_LURE, seed, NULL), XL_OK);
+        xl_strategy_make(&strategy, xl_strategy_find("auto"),
+                         xl_table_space(table), &options, NULL);
+        for (size_t i = 0; i < ASKS; i++) {
+            struct xl_ask ask;
+            XL_CHECK_EQ(t, xl_strategy_ask(strategy, &ask, NULL), XL_OK);
+            struct xl_outcome outcome = xl_table_outcome(table, ask.point);
+            xl_strategy_tell(strategy, ask.point, &outcome, NULL);
+            n_drawn += i >= KNOWN && strcmp(ask.how, "uniform") == 0;
+        }
+        XL_CHECK(t, 5 * n_drawn > 2 * (ASKS - KNOWN));
+        xl_strategy_free(strategy);
+        xl_table_free(table);
+    }
+}
+
 static void tell(struct xl_worth *worth, enum xl_source source, double value)
 {
     struct xl_record record = { .source = source,
@@ -337,6 +366,7 @@ const struct xl_test_case xl_suite_never[] = {
     { "believers are seen", believers_are_seen },
     { "spite costs little", spite_costs_little },
     { "draws are those of random", draws_are_those_of_random },
+    { "what promises nothing is shared", what_promises_nothing_is_shared },
     { "worth is what was seen", worth_is_what_was_seen },
     { 0 },
 };

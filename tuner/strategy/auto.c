@@ -15,7 +15,14 @@
  * Where nothing was gained for long the searcher in charge may be wrong about
  * the space, so asks are shared: half of them stay with it, a quarter goes to
  * the other one and a quarter is drawn uniformly. That bounds what a
- * misleading space can cost against random search. */
+ * misleading space can cost against random search.
+ *
+ * A process that is right about all it has seen may still be wrong about what
+ * is left, and then nothing refutes it: a hill with the best row on its top is
+ * never climbed. Where it expects next to nothing of all members left together,
+ * half of its choices are drawn instead: on such hills P rose from -0.27 to
+ * -0.12, on recorded tables it stayed. All of them drawn gave -0.06 there, but
+ * 0.74 for 0.99 on the table of 400m. */
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/gp_model.h"
 #include "tuner/strategy/worth.h"
@@ -25,7 +32,10 @@ enum {
     STALL_EARLY = 40, /* results without gain in it */
     STALL_LATE = 100, /* and after */
     BLIND = 8,        /* one ask in so many may go by a process without skill */
+    VAIN = 2,         /* and by one that expects nothing */
 };
+
+static const double nothing = 0.01; /* deviations of the costs */
 
 extern const struct xl_strategy_kind xl_strategy_ga;
 extern const struct xl_strategy_kind xl_strategy_gp;
@@ -53,7 +63,8 @@ struct chooser {
     double best;
     size_t turn; /* asks since the search stalled */
     struct xl_worth worth;
-    double due; /* choices that are due, a share of one with each ask */
+    double due;  /* choices that are due, a share of one with each ask */
+    size_t vain; /* choices that promised nothing */
 };
 
 static void free_auto(void *state)
@@ -140,6 +151,16 @@ static enum arm choose(struct chooser *c)
     }
 }
 
+/* Even if every member left promised as much as the best choice, would all of
+ * them together gain next to nothing? */
+static bool is_vain(const struct xl_gp_model *model,
+                    const struct xl_search *search)
+{
+    const struct xl_space *space = search->space;
+    double left = (double)(xl_space_count(space) - search->n_records);
+    return xl_space_is_counted(space) && model->promise * left < nothing;
+}
+
 static enum xl_status ask_auto(void *state, struct xl_search *search,
                                struct xl_ask *ask, struct xl_err *err)
 {
@@ -147,7 +168,11 @@ static enum xl_status ask_auto(void *state, struct xl_search *search,
     enum arm arm = choose(c);
     if (arm == ARM_DRAW)
         return xl_search_draw(search, ask, err);
-    return kinds[arm]->ask(c->states[arm], search, ask, err);
+    XL_TRY(kinds[arm]->ask(c->states[arm], search, ask, err));
+    bool is_shared = arm == ARM_GP && is_vain(c->states[ARM_GP], search);
+    if (is_shared && c->vain++ % VAIN)
+        return xl_search_draw(search, ask, err);
+    return XL_OK;
 }
 
 const struct xl_strategy_kind xl_strategy_auto = {

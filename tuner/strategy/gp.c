@@ -58,8 +58,8 @@ static double recent_failures(const struct xl_search *search)
     return n ? (double)failed / (double)n : 0;
 }
 
-static bool choose(const struct xl_gp_model *model,
-                   const struct xl_search *search, struct xl_ask *ask)
+static bool choose(struct xl_gp_model *model, const struct xl_search *search,
+                   struct xl_ask *ask)
 {
     const struct xl_surrogate *s = xl_gp_model_surrogate(model);
     double surety = model->odds.trust * model->odds.trust;
@@ -79,6 +79,7 @@ static bool choose(const struct xl_gp_model *model,
     }
     if (code == XL_SPACE_NONE)
         return false;
+    model->promise = most;
     xl_space_decode(search->space, code, ask->point);
     ask->how = "improvement";
     return true;
@@ -98,6 +99,7 @@ static enum xl_status ask_gp(void *state, struct xl_search *search,
                              struct xl_ask *ask, struct xl_err *err)
 {
     struct xl_gp_model *model = state;
+    model->promise = (double)INFINITY;
     if (is_early(search) || xl_scale_find(search) == XL_SCALE_NONE)
         return xl_search_draw(search, ask, err);
     XL_TRY(xl_gp_model_follow(model, search, err));

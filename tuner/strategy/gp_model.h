@@ -35,6 +35,8 @@ struct xl_gp_model {
     struct xl_odds odds;
     double skill;    /* xl_surrogate_skill, what was seen of it fading slowly */
     size_t judged;   /* records when it was found */
+    double promise;  /* improvement expected of the last choice, in deviations
+                        of the costs; INFINITY after a draw */
     double *scratch; /* [hints] */
 };
 
