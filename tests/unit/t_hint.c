@@ -208,11 +208,110 @@ static void bad_hints_are_refused(struct xl_test *t)
     xl_table_free(table);
 }
 
+/* Every other member is warned of. Returns how many of those were chosen; *n:
+ * of all choices. */
+static size_t warned_choices(struct xl_test *t, const struct xl_table *table,
+                             const char *mode, double weight, size_t *n)
+{
+    const struct xl_space *space = xl_table_space(table);
+    struct xl_strategy *s = make(t, table, mode, 3);
+    struct xl_search warned = { .space = space };
+    struct xl_past past = { .has_failed = true, .weight = weight };
+    struct xl_ask ask;
+    size_t hit = 0;
+    uint32_t point[XL_SPACE_DIMS];
+    for (uint64_t i = 0; i < xl_space_count(space); i += 2) {
+        xl_space_at(space, i, point);
+        xl_search_recall(&warned, xl_space_code(space, point), &past, NULL);
+        XL_CHECK_EQ(t, xl_strategy_recall(s, point, &past, NULL), XL_OK);
+    }
+    *n = 0;
+    while (xl_strategy_ask(s, &ask, NULL) == XL_OK && !ask.end) {
+        struct xl_outcome o = xl_table_outcome(table, ask.point);
+        bool is_drawn =
+            !strcmp(ask.how, "uniform") || !strcmp(ask.how, "immigrant");
+        *n += !is_drawn;
+        hit += !is_drawn && xl_search_past(&warned, ask.code);
+        XL_CHECK(t, xl_strategy_tell(s, ask.point, &o, NULL) == XL_OK);
+    }
+    xl_strategy_free(s);
+    xl_search_release(&warned);
+    return hit;
+}
+
+/* What an earlier run of the same kind saw fail is left to draws; what one of
+ * another kind saw may be chosen. */
+static void what_is_warned_of_is_not_chosen(struct xl_test *t)
+{
+    struct xl_table *table = NULL;
+    struct xl_err err = { 0 };
+    size_t n, believed = 0;
+    XL_CHECK_STATUS(t, xl_made_table(&table, XL_MADE_SMOOTH, 3, &err), XL_OK,
+                    &err);
+    for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+        const char *mode = xl_strategy_kind_name(xl_strategy_kind_at(i));
+        if (!strcmp(mode, "random") || !strcmp(mode, "grid"))
+            continue;
+        XL_CHECK_EQ(t, warned_choices(t, table, mode, 1, &n), 0);
+        XL_CHECK(t, n > 5);
+        believed += warned_choices(t, table, mode, 0.1, &n) == 0;
+    }
+    XL_CHECK(t, believed < 3);
+    xl_table_free(table);
+}
+
+static void the_weightiest_past_counts(struct xl_test *t)
+{
+    struct xl_search search = { 0 };
+    static const struct xl_past_row rows[] = {
+        { 9, { true, 0.5 } },  { 2, { true, 0.2 } }, { 7, { false, 1 } },
+        { 2, { false, 0.6 } }, { 2, { true, 0.6 } }, { 2, { false, 0.6 } },
+        { 11, { true, 0.1 } },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        XL_CHECK_EQ(
+            t, xl_search_recall(&search, rows[i].code, &rows[i].past, NULL),
+            XL_OK);
+    XL_CHECK_EQ(t, search.n_pasts, 4);
+    XL_CHECK(t, xl_search_past(&search, 2)->has_failed);
+    XL_CHECK_NEAR(t, xl_search_past(&search, 2)->weight, 0.6, 0);
+    XL_CHECK_NEAR(t, xl_search_past(&search, 11)->weight, 0.1, 0);
+    XL_CHECK(t, !xl_search_past(&search, 8) && !xl_search_past(&search, 12));
+    XL_CHECK(t, xl_search_shuns(&search, 9) && xl_search_shuns(&search, 2));
+    XL_CHECK(t, !xl_search_shuns(&search, 11) && !xl_search_shuns(&search, 7));
+    xl_search_release(&search);
+}
+
+static void bad_pasts_are_refused(struct xl_test *t)
+{
+    static const double bad[] = { 0, -1, 1.5, (double)NAN };
+    const struct xl_past good = { .weight = 1 };
+    struct xl_table *table = NULL;
+    uint32_t point[XL_SPACE_DIMS];
+    struct xl_ask ask;
+    XL_CHECK_EQ(t, xl_made_table(&table, XL_MADE_TINY, 3, NULL), XL_OK);
+    struct xl_strategy *s = make(t, table, "gp", 1);
+    xl_space_at(xl_table_space(table), 0, point);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        XL_CHECK_EQ(t,
+                    xl_strategy_recall(
+                        s, point, &(struct xl_past){ .weight = bad[i] }, NULL),
+                    XL_EUSAGE);
+    XL_CHECK_EQ(t, xl_strategy_recall(s, point, &good, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_strategy_ask(s, &ask, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_strategy_recall(s, point, &good, NULL), XL_EUSAGE);
+    xl_strategy_free(s);
+    xl_table_free(table);
+}
+
 const struct xl_test_case xl_suite_hint[] = {
     { "good hints shorten", good_hints_shorten },
     { "all but the blind read hints", all_but_the_blind_read_hints },
     { "wrong hints cost little", wrong_hints_cost_little },
     { "hints keep the sequence", hints_keep_the_sequence },
     { "bad hints are refused", bad_hints_are_refused },
+    { "what is warned of is not chosen", what_is_warned_of_is_not_chosen },
+    { "the weightiest past counts", the_weightiest_past_counts },
+    { "bad pasts are refused", bad_pasts_are_refused },
     { 0 },
 };

@@ -200,6 +200,56 @@ static void earlier_runs_shorten(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+/* How many of 7 trials crash where an earlier run crashed. */
+static size_t crashes_after(struct xl_test *t, const struct xl_sweep_bench *b,
+                            enum xl_grade grade, uint64_t seed)
+{
+    struct xl_strategy *s = NULL;
+    struct xl_strategy_options options = { .seed = seed, .budget = 7 };
+    struct xl_err err = { 0 };
+    struct xl_ask ask;
+    size_t n = 0;
+    struct xl_warm warm = { .path = xl_fix_path(t, "a.db"),
+                            .space = b->space,
+                            .objective = b->objective,
+                            .model_hash = "m",
+                            .match = { .grade = grade } };
+    xl_strategy_make(&s, xl_strategy_find("auto"),
+                     xl_param_space_space(b->space), &options, NULL);
+    XL_CHECK_STATUS(t, xl_warm_start(&warm, s, &err), XL_OK, &err);
+    XL_CHECK(t, warm.is_same_model && warm.n_failed > 0);
+    XL_CHECK_EQ(t, warm.n_hints + warm.n_failed + warm.n_left_out, TRIALS);
+    while (xl_strategy_ask(s, &ask, NULL) == XL_OK && !ask.end) {
+        struct xl_params params;
+        xl_param_space_params(b->space, ask.point, &params);
+        bool is_crash = params.value[XL_PARAM_CHUNK_SIZE] == CRASHES;
+        struct xl_outcome o = { .values = { speed_of(NULL, &params) } };
+        if (is_crash)
+            o.status = XL_OUTCOME_FAILED;
+        xl_strategy_tell(s, ask.point, &o, NULL);
+        n += is_crash;
+    }
+    xl_strategy_free(s);
+    return n;
+}
+
+/* The crash is beside the best, where a search would look. */
+static void earlier_failures_are_not_run_into(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    size_t same = 0, foreign = 0;
+    if (!run_earlier(&b, t, "a.db", TRIALS))
+        return;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        same += crashes_after(t, &b, XL_GRADE_EXACT, seed);
+        foreign += crashes_after(t, &b, XL_GRADE_NONE, seed);
+    }
+    xl_test_check(t, 3 * same < 2 * foreign, __FILE__, __LINE__,
+                  "%zu crashes after a run of this machine, %zu after another",
+                  same, foreign);
+    xl_sweep_bench_close(&b);
+}
+
 static void missing_runs_are_told(struct xl_test *t)
 {
     struct xl_sweep_bench b;
@@ -311,6 +361,7 @@ const struct xl_test_case xl_suite_warm[] = {
     { "history is what was measured", history_is_what_was_measured },
     { "stores outlive a space", stores_outlive_a_space },
     { "earlier runs shorten", earlier_runs_shorten },
+    { "earlier failures are not run into", earlier_failures_are_not_run_into },
     { "missing runs are told", missing_runs_are_told },
     { "insight is written", insight_is_written },
     { "fronts cover their share", fronts_cover_their_share },

@@ -67,12 +67,13 @@ static bool choose(struct xl_gp_model *model, const struct xl_search *search,
     double power = 1 + CAUTION * surety * beyond;
     double best = xl_surrogate_best(s), most = -1;
     uint64_t code = XL_SPACE_NONE;
+    bool may_fail = s->failures > 0 || search->has_warnings;
     for (size_t c = 0; c < model->columns.n; c++) {
         double gain = xl_expected_improvement(best, xl_surrogate_mean(s, c),
                                               xl_surrogate_sd(s, c));
-        if (s->failures > 0)
+        if (may_fail)
             gain *= pow(xl_odds_chance(&model->odds, c), power);
-        if (gain > most && !xl_search_knows(search, model->columns.codes[c])) {
+        if (gain > most && !xl_search_shuns(search, model->columns.codes[c])) {
             most = gain;
             code = model->columns.codes[c];
         }

@@ -20,7 +20,9 @@
 #include "kernel/base/alloc.h"
 
 enum {
-    FIT_ROWS = 96, /* at most, evenly over the history */
+    FIT_OWN = 96,  /* rows of a fit at most, evenly over the history */
+    FIT_PAST = 48, /* and over what earlier runs know */
+    FIT_ROWS = FIT_OWN + FIT_PAST,
     FIRST_FIT = 6,
     LEVELS = 5, /* of weights */
     FIRST_LEVEL = 2,
@@ -63,6 +65,8 @@ void xl_odds_release(struct xl_odds *odds)
 struct fit {
     size_t n, n_dims, n_pairs;
     bool has_failed[FIT_ROWS];
+    double weight[FIT_ROWS];
+    double all, failed; /* sums of weights: of all rows, of those that failed */
     struct xl_lane_point points[FIT_ROWS];
     float *apart; /* [n_pairs] weighted squared distance */
     float *along; /* [n_pairs] the part of one dimension, without weight */
@@ -73,37 +77,41 @@ static double log_loss(double chance, bool has_failed)
     return -log(has_failed ? 1 - chance : chance);
 }
 
-/* Loss of all records, each foretold from the others, with `by` more weight
+/* The share of the rows but one that ran; half a failure is added. */
+static double share_of_others(const struct fit *f, size_t row)
+{
+    double own = f->weight[row];
+    double failed = f->failed - (f->has_failed[row] ? own : 0);
+    return 1 - (failed + 0.5) / (f->all - own + 1);
+}
+
+/* Loss of all rows, each foretold from the others, with `by` more weight
  * of the dimension that along is of. */
 static double loss_with(const struct fit *f, float by)
 {
     double ran[FIT_ROWS] = { 0 }, failed[FIT_ROWS] = { 0 }, loss = 0;
-    size_t all = 0, n_failed = 0, p = 0;
-    for (size_t i = 0; i < f->n; i++, all++) {
-        n_failed += f->has_failed[i];
+    size_t p = 0;
+    for (size_t i = 0; i < f->n; i++) {
         for (size_t j = 0; j < i; j++, p++) {
             double k = exp(-(double)(f->apart[p] + by * f->along[p]));
-            *(f->has_failed[j] ? &failed[i] : &ran[i]) += k;
-            *(f->has_failed[i] ? &failed[j] : &ran[j]) += k;
+            *(f->has_failed[j] ? &failed[i] : &ran[i]) += f->weight[j] * k;
+            *(f->has_failed[i] ? &failed[j] : &ran[j]) += f->weight[i] * k;
         }
     }
     for (size_t i = 0; i < f->n; i++) {
-        double others = (double)(n_failed - f->has_failed[i]);
-        double share = 1 - (others + 0.5) / (double)all;
-        loss += log_loss((ran[i] + share) / (ran[i] + failed[i] + 1),
-                         f->has_failed[i]);
+        double chance =
+            (ran[i] + share_of_others(f, i)) / (ran[i] + failed[i] + 1);
+        loss += f->weight[i] * log_loss(chance, f->has_failed[i]);
     }
     return loss;
 }
 
 static double flat_loss(const struct fit *f)
 {
-    double n_failed = 0, loss = 0;
+    double loss = 0;
     for (size_t i = 0; i < f->n; i++)
-        n_failed += f->has_failed[i];
-    for (size_t i = 0; i < f->n; i++)
-        loss += log_loss(1 - (n_failed - f->has_failed[i] + 0.5) / (double)f->n,
-                         f->has_failed[i]);
+        loss +=
+            f->weight[i] * log_loss(share_of_others(f, i), f->has_failed[i]);
     return loss;
 }
 
@@ -161,17 +169,37 @@ static bool climb(struct fit *f, float *weight)
     return is_changed;
 }
 
+static void add_row(const struct xl_odds *odds, struct fit *f, uint64_t code,
+                    const struct xl_past *past)
+{
+    xl_columns_point(odds->columns, code, &f->points[f->n]);
+    f->has_failed[f->n] = past->has_failed;
+    f->weight[f->n++] = past->weight;
+    f->all += past->weight;
+    f->failed += past->has_failed ? past->weight : 0;
+}
+
+/* Then the result of this search counts, and no past. */
+static bool is_told(const struct xl_search *search, uint64_t code)
+{
+    uint32_t index = xl_search_find(search, code);
+    return index != XL_SEARCH_UNKNOWN && search->records[index].is_told;
+}
+
 static void choose_rows(const struct xl_odds *odds,
                         const struct xl_search *search, struct fit *f)
 {
-    size_t step = (odds->n + FIT_ROWS - 1) / FIT_ROWS, passed = 0;
-    for (size_t i = search->n_records; i-- > 0 && f->n < FIT_ROWS;) {
-        if (odds->taken[i] == SEEN_NOT || passed++ % step)
-            continue;
-        f->has_failed[f->n] = odds->taken[i] == SEEN_FAILED;
-        xl_columns_point(odds->columns, search->records[i].code,
-                         &f->points[f->n++]);
-    }
+    size_t step = (odds->n + FIT_OWN - 1) / FIT_OWN, passed = 0;
+    for (size_t i = search->n_records; i-- > 0 && f->n < FIT_OWN;)
+        if (odds->taken[i] != SEEN_NOT && passed++ % step == 0)
+            add_row(
+                odds, f, search->records[i].code,
+                &(struct xl_past){ .has_failed = odds->taken[i] == SEEN_FAILED,
+                                   .weight = 1 });
+    step = (search->n_pasts + FIT_PAST - 1) / FIT_PAST;
+    for (size_t i = 0; i < search->n_pasts; i += step)
+        if (!is_told(search, search->pasts[i].code))
+            add_row(odds, f, search->pasts[i].code, &search->pasts[i].past);
     f->n_pairs = f->n * (f->n - 1) / 2;
 }
 
@@ -205,15 +233,15 @@ static enum xl_status fit_weights(struct xl_odds *odds,
 
 /* -- sums ----------------------------------------------------------------- */
 
-static void add_to(const struct xl_odds *odds, uint64_t code, float *sums,
-                   size_t first_tile)
+static void add_to(const struct xl_odds *odds, uint64_t code, float weight,
+                   float *sums, size_t first_tile)
 {
     struct xl_lane_point point;
     const struct xl_columns *c = odds->columns;
     xl_columns_point(c, code, &point);
     memcpy(point.weight, odds->weight, sizeof point.weight);
     for (size_t t = first_tile; t < xl_columns_tiles(c); t++)
-        odds->lanes->gauss(&point, c->u + t * XL_TILE, c->room, 1,
+        odds->lanes->gauss(&point, c->u + t * XL_TILE, c->room, weight,
                            sums + t * XL_TILE);
 }
 
@@ -221,8 +249,15 @@ static void add_record(const struct xl_odds *odds, uint64_t code,
                        enum seen seen, size_t first_tile)
 {
     if (seen != SEEN_NOT)
-        add_to(odds, code, seen == SEEN_FAILED ? odds->failed : odds->ran,
+        add_to(odds, code, 1, seen == SEEN_FAILED ? odds->failed : odds->ran,
                first_tile);
+}
+
+static void add_past(const struct xl_odds *odds, const struct xl_past_row *row,
+                     size_t first_tile)
+{
+    add_to(odds, row->code, (float)row->past.weight,
+           row->past.has_failed ? odds->failed : odds->ran, first_tile);
 }
 
 static enum xl_status reserve_sums(struct xl_odds *odds, struct xl_err *err)
@@ -257,6 +292,9 @@ static enum xl_status catch_up(struct xl_odds *odds,
     memset(odds->failed + from, 0, (odds->sum_room - from) * sizeof *odds->ran);
     for (size_t i = 0; i < odds->n_taken; i++)
         add_record(odds, search->records[i].code, odds->taken[i], first);
+    for (size_t i = 0; i < search->n_pasts; i++)
+        if (!is_told(search, search->pasts[i].code))
+            add_past(odds, &search->pasts[i], first);
     odds->is_stale = false;
     odds->epoch = c->epoch;
     odds->n_columns = c->n;
@@ -292,7 +330,7 @@ static void take(struct xl_odds *odds, const struct xl_search *search, size_t i)
     odds->n += before == SEEN_NOT;
     odds->n_failed += now == SEEN_FAILED;
     odds->n_failed -= before == SEEN_FAILED;
-    if (before != SEEN_NOT)
+    if (before != SEEN_NOT || xl_search_past(search, r->code))
         odds->is_stale = true;
     else if (!odds->is_stale)
         add_record(odds, r->code, now, 0);
@@ -307,7 +345,8 @@ enum xl_status xl_odds_follow(struct xl_odds *odds,
     odds->n_taken = search->n_records;
     for (size_t i = 0; i < search->n_records; i++)
         take(odds, search, i);
-    bool is_due = odds->n >= FIRST_FIT && odds->n_failed &&
+    bool is_due = odds->n + search->n_pasts >= FIRST_FIT &&
+                  (odds->n_failed || search->has_warnings) &&
                   odds->n > odds->fitted + odds->fitted / 10;
     if (is_due) {
         odds->fitted = odds->n;

@@ -21,6 +21,8 @@ enum {
     HINTED_UNTIL = 32                /* asks */
 };
 
+static const double shunned = 0.5; /* from that weight of a past on */
+
 static size_t slot_of(const struct xl_search *search, uint64_t code)
 {
     uint64_t z = code * 0x9e3779b97f4a7c15u;
@@ -82,6 +84,59 @@ enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
     search->records[*index] =
         (struct xl_record){ .code = code, .number = SIZE_MAX };
     enter(search, *index);
+    return XL_OK;
+}
+
+/* -- what earlier runs know ----------------------------------------------- */
+
+/* The first past that is not before the code. */
+static size_t place_of(const struct xl_search *search, uint64_t code)
+{
+    size_t lo = 0, hi = search->n_pasts;
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (search->pasts[middle].code < code)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+const struct xl_past *xl_search_past(const struct xl_search *search,
+                                     uint64_t code)
+{
+    size_t at = place_of(search, code);
+    bool is_there = at < search->n_pasts && search->pasts[at].code == code;
+    return is_there ? &search->pasts[at].past : NULL;
+}
+
+bool xl_search_shuns(const struct xl_search *search, uint64_t code)
+{
+    const struct xl_past *past = xl_search_past(search, code);
+    return (past && past->has_failed && past->weight >= shunned) ||
+           xl_search_knows(search, code);
+}
+
+enum xl_status xl_search_recall(struct xl_search *search, uint64_t code,
+                                const struct xl_past *past, struct xl_err *err)
+{
+    size_t at = place_of(search, code), n = search->n_pasts;
+    struct xl_past_row *rows = search->pasts;
+    search->has_warnings |= past->has_failed;
+    if (at < n && rows[at].code == code) {
+        double known = rows[at].past.weight;
+        if (known < past->weight || (known <= past->weight && past->has_failed))
+            rows[at].past = *past;
+        return XL_OK;
+    }
+    rows = xl_realloc(rows, n * sizeof *rows, (n + 1) * sizeof *rows);
+    if (!rows)
+        return xl_fail(err, XL_ENOMEM, "no memory for %zu points", n + 1);
+    memmove(rows + at + 1, rows + at, (n - at) * sizeof *rows);
+    rows[at] = (struct xl_past_row){ .code = code, .past = *past };
+    search->pasts = rows;
+    search->n_pasts++;
     return XL_OK;
 }
 
@@ -152,7 +207,7 @@ static const struct xl_hint_row *best_hint(const struct xl_search *search,
     for (size_t i = 0; i < search->n_hints; i++) {
         const struct xl_hint_row *row = &search->hints[i];
         if (row->group == group && (!best || row->value > best->value) &&
-            !xl_search_knows(search, row->code))
+            !xl_search_shuns(search, row->code))
             best = row;
     }
     return best;
@@ -220,5 +275,6 @@ void xl_search_release(struct xl_search *search)
     xl_free(search->rest);
     xl_free(search->queue);
     xl_free(search->hints);
+    xl_free(search->pasts);
     *search = (struct xl_search){ 0 };
 }

@@ -47,6 +47,12 @@ struct xl_hint_row {
     double value, doubt;
 };
 
+/* What an earlier run knows of a point; see xl_strategy_recall. */
+struct xl_past_row {
+    uint64_t code;
+    struct xl_past past;
+};
+
 struct xl_search {
     const struct xl_space *space;
     struct xl_strategy_options options; /* zeros replaced */
@@ -61,6 +67,10 @@ struct xl_search {
 
     struct xl_hint_row *hints; /* [n_hints] */
     size_t n_hints, hinted;    /* hinted: how many of them were asked for */
+
+    struct xl_past_row *pasts; /* [n_pasts] by code, rising */
+    size_t n_pasts;
+    bool has_warnings; /* some of them failed */
 
     /* private */
     size_t record_room;
@@ -104,6 +114,14 @@ static inline bool xl_search_knows(const struct xl_search *search,
     return xl_search_find(search, code) != XL_SEARCH_UNKNOWN;
 }
 
+/* What earlier runs know of a code, or NULL. */
+const struct xl_past *xl_search_past(const struct xl_search *search,
+                                     uint64_t code);
+
+/* May a choice not propose it? What is known, and what an earlier run of much
+ * the same kind saw fail. */
+bool xl_search_shuns(const struct xl_search *search, uint64_t code);
+
 /* The record of code, added when it is new. */
 enum xl_status xl_search_add(struct xl_search *search, uint64_t code,
                              uint32_t *index, struct xl_err *err);
@@ -130,6 +148,10 @@ size_t xl_search_generations(const struct xl_strategy_options *options);
 /* XL_EUSAGE when the population has fewer than 2 or more than most members. */
 enum xl_status xl_search_check_population(const struct xl_search *search,
                                           size_t most, struct xl_err *err);
+
+/* Takes a past; of two of one code the weightier one counts, or the worse. */
+enum xl_status xl_search_recall(struct xl_search *search, uint64_t code,
+                                const struct xl_past *past, struct xl_err *err);
 
 void xl_search_release(struct xl_search *search);
 

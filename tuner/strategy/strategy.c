@@ -205,6 +205,19 @@ enum xl_status xl_strategy_hint(struct xl_strategy *strategy,
     return XL_OK;
 }
 
+enum xl_status xl_strategy_recall(struct xl_strategy *strategy,
+                                  const uint32_t *point,
+                                  const struct xl_past *past,
+                                  struct xl_err *err)
+{
+    struct xl_search *search = &strategy->search;
+    if (!xl_space_has(search->space, point) || search->asked ||
+        !(past->weight > 0 && past->weight <= 1))
+        return xl_fail(err, XL_EUSAGE, "a past that cannot be taken");
+    return xl_search_recall(search, xl_space_code(search->space, point), past,
+                            err);
+}
+
 static bool take_suggested(struct xl_search *search, struct xl_ask *ask)
 {
     while (search->queue_at < search->n_queue) {

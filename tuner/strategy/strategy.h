@@ -126,6 +126,22 @@ enum xl_status xl_strategy_hint(struct xl_strategy *strategy,
                                 const uint32_t *point,
                                 const struct xl_hint *hint, struct xl_err *err);
 
+/* How a member fared in an earlier run. */
+struct xl_past {
+    bool has_failed; /* or was refused */
+    double weight;   /* above 0 and at most 1: what that says here, 1 = as much
+                        as a result of this search */
+};
+
+/* From a weight of one half on no strategy chooses what failed, only draws
+ * reach it; gp (and so auto) learns from what ran and what failed where
+ * configurations run. Before the first ask only; of several pasts of one member
+ * the weightiest counts. XL_EUSAGE for a point that is no member. */
+enum xl_status xl_strategy_recall(struct xl_strategy *strategy,
+                                  const uint32_t *point,
+                                  const struct xl_past *past,
+                                  struct xl_err *err);
+
 /* The next point, or why there is none. */
 enum xl_status xl_strategy_ask(struct xl_strategy *strategy, struct xl_ask *ask,
                                struct xl_err *err);

@@ -167,7 +167,7 @@ static enum xl_status ask_tpe(void *state, struct xl_search *search,
     estimate(tpe, search, good, n);
     for (size_t c = 0; c < tpe->columns.n; c++) {
         double ratio = (double)tpe->good[c] / (double)tpe->others[c];
-        if (ratio > most && !xl_search_knows(search, tpe->columns.codes[c])) {
+        if (ratio > most && !xl_search_shuns(search, tpe->columns.codes[c])) {
             most = ratio;
             code = tpe->columns.codes[c];
         }

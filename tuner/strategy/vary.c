@@ -81,7 +81,7 @@ static bool sidestep(const struct xl_search *search, uint64_t *list,
     size_t n = xl_space_neighbours(search->space, ask->point, near, list);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!xl_search_knows(search, list[i]))
+        if (!xl_search_shuns(search, list[i]))
             list[kept++] = list[i];
     if (!kept)
         return false;
@@ -94,7 +94,7 @@ bool xl_vary_settle(struct xl_search *search, uint64_t *near,
 {
     if (!xl_space_repair(search->space, &search->rng, ask->point))
         return false;
-    return !xl_search_knows(search, xl_space_code(search->space, ask->point)) ||
+    return !xl_search_shuns(search, xl_space_code(search->space, ask->point)) ||
            sidestep(search, near, &search->rng, ask, XL_NEAR_ADJACENT) ||
            sidestep(search, near, &search->rng, ask, XL_NEAR_HAMMING);
 }

@@ -193,7 +193,7 @@ static bool pick_near(struct vnd *vnd, struct xl_search *search,
     size_t n = xl_space_neighbours(search->space, ask->point, near, vnd->near);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!xl_search_knows(search, vnd->near[i]))
+        if (!xl_search_shuns(search, vnd->near[i]))
             vnd->near[kept++] = vnd->near[i];
     if (!kept)
         return false;

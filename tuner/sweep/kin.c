@@ -30,6 +30,16 @@ static bool read_key(const char *run, const char *file, struct xl_key *key)
     return has_key;
 }
 
+void xl_kin_match(const char *run, const struct xl_key *here,
+                  struct xl_match *match)
+{
+    struct xl_key key;
+    *match = (struct xl_match){ .grade = XL_GRADE_NONE };
+    if (read_key(run, "run_meta.json", &key) ||
+        read_key(run, "best.json", &key))
+        xl_key_match(&key, here, match);
+}
+
 static bool is_nearer(const struct xl_kin_run *a, const struct xl_kin_run *b)
 {
     if (a->match.grade != b->match.grade)
@@ -62,14 +72,10 @@ static enum xl_status look_at(struct xl_kin *kin, const char *log_dir,
                               const struct xl_key *here, struct xl_err *err)
 {
     struct xl_kin_run run = { .path = xl_io_join(log_dir, name), .age = age };
-    struct xl_key key;
     if (!run.path)
         return xl_fail(err, XL_ENOMEM, "no memory for a path");
-    bool has_key = read_key(run.path, "run_meta.json", &key) ||
-                   read_key(run.path, "best.json", &key);
-    if (has_key)
-        xl_key_match(&key, here, &run.match);
-    if (has_key && run.match.grade != XL_GRADE_NONE)
+    xl_kin_match(run.path, here, &run.match);
+    if (run.match.grade != XL_GRADE_NONE)
         enter(kin, &run);
     else
         xl_free(run.path);

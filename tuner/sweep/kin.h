@@ -28,6 +28,11 @@ struct xl_kin {
     } runs[XL_KIN_MOST];
 };
 
+/* How the key of the run in a folder matches the one here; as of no key at all
+ * when its run_meta.json and best.json name none that can be read. */
+void xl_kin_match(const char *run, const struct xl_key *here,
+                  struct xl_match *match);
+
 /* A better grade first, then the nearer context, then the newer run. Runs of
  * another model or other instruction sets are no kin, nor are runs whose
  * run_meta.json and best.json name no key that can be read. A folder that is

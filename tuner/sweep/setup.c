@@ -234,6 +234,7 @@ static enum xl_status warm_with(struct xl_setup *setup, const char *run,
     if (!path)
         return xl_fail(err, XL_ENOMEM, "no memory for a path");
     warm.path = path;
+    xl_kin_match(run, &setup->key, &warm.match);
     enum xl_status rc =
         xl_warm_start(&warm, setup->strategy, differs ? &fault : err);
     xl_free(path);
@@ -245,6 +246,7 @@ static enum xl_status warm_with(struct xl_setup *setup, const char *run,
         cJSON_AddStringToObject(note, "fault", fault.message);
     } else {
         cJSON_AddNumberToObject(note, "hints", (double)warm.n_hints);
+        cJSON_AddNumberToObject(note, "failed", (double)warm.n_failed);
         cJSON_AddNumberToObject(note, "left_out", (double)warm.n_left_out);
         cJSON_AddBoolToObject(note, "same_model", warm.is_same_model);
     }
