@@ -267,7 +267,7 @@ static void this_process_can_be_probed(struct xl_test *t)
 {
     struct xl_fastest fastest = { 0 };
     struct xl_probe probe;
-    xl_probe_start(&probe, &fastest);
+    xl_probe_start(&probe, &fastest, "nothing");
     struct xl_disturbance d = xl_probe_stop(&probe);
     for (size_t i = 0; i < XL_DIRT_COUNT; i++)
         XL_CHECK(t, !d.has[i] || (isfinite(d.value[i]) && d.value[i] >= 0));

@@ -89,7 +89,7 @@ static void run_once(struct xl_where *where, const struct run *r,
 {
     for (size_t i = 0; i < XL_SPEED_COUNT; i++) {
         struct xl_probe probe;
-        xl_probe_start(&probe, r->workload->fastest);
+        xl_probe_start(&probe, r->workload->fastest, xl_speed_name(i));
         traces[i] = i == XL_SPEED_PREFILL ? trace_prefill(r) : trace_decode(r);
         struct xl_disturbance d = xl_probe_stop(&probe);
         where->phases[i].disturbed += xl_disturbance_dirt(&d) != 0;

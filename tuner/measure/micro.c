@@ -128,7 +128,7 @@ static enum xl_status make_calls(struct runner *r, struct xl_err *err)
 static void take_sample(struct runner *r, size_t at)
 {
     struct xl_probe probe;
-    xl_probe_start(&probe, &r->fastest);
+    xl_probe_start(&probe, &r->fastest, r->calls[at].name);
     double ns = time_calls(&r->calls[at], r->per_sample[at]);
     struct xl_disturbance d = xl_probe_stop(&probe);
     xl_samples_add(

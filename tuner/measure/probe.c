@@ -4,12 +4,14 @@
  * below five ticks they are not reported. The run-queue wait of our threads
  * counts in nanoseconds and sees every neighbour that takes a core of ours, so
  * it is what tells on short samples. The kernel files a wait when the thread
- * gets to run again. Cores are slow before they have work, so a frequency
- * counts as the fastest only when it was read right after. */
+ * gets to run again. Cores are slow before they have work and then still at the
+ * speed of the work before, so a frequency counts only when it was read right
+ * after, and against others of the same work. */
 #include "tuner/measure/probe.h"
 
 #include <dirent.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,11 +106,10 @@ static int64_t involuntary_switches(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest)
+void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest,
+                    const char *load)
 {
-    *probe = (struct xl_probe){ .fastest = fastest };
-    if (fastest)
-        probe->frequency = read_frequency();
+    *probe = (struct xl_probe){ .fastest = fastest, .load = load };
     read_stalls(probe);
     probe->has_stat = read_stat(probe);
     probe->has_wait = read_wait(&probe->wait_ns);
@@ -143,20 +144,33 @@ static void put_stalls(struct xl_disturbance *d, const struct xl_probe *start,
     }
 }
 
+/* The row of a load on so many cores, an empty one where there was none. */
+static struct xl_fastest_row *find_row(struct xl_fastest *fastest,
+                                       const char *load, size_t cores)
+{
+    size_t n = fastest->n < XL_FASTEST_ROWS ? fastest->n : XL_FASTEST_ROWS;
+    for (size_t i = 0; i < n; i++)
+        if (fastest->rows[i].cores == cores &&
+            strcmp(fastest->rows[i].load, load) == 0)
+            return &fastest->rows[i];
+    struct xl_fastest_row *row = &fastest->rows[fastest->n++ % XL_FASTEST_ROWS];
+    *row = (struct xl_fastest_row){ .cores = cores };
+    snprintf(row->load, sizeof row->load, "%s", load);
+    return row;
+}
+
 static void put_frequency(struct xl_disturbance *d,
                           const struct xl_probe *start,
                           const struct xl_probe *end)
 {
-    size_t cores = end->frequency.cores;
-    if (!start->fastest || start->frequency.khz <= 0 || cores == 0)
+    const struct xl_frequency *now = &end->frequency;
+    if (!start->fastest || now->cores == 0)
         return;
-    if (cores >= XL_FASTEST_CORES)
-        cores = XL_FASTEST_CORES - 1;
-    double *fastest = &start->fastest->khz[cores];
-    double mean = (start->frequency.khz + end->frequency.khz) / 2;
-    if (end->frequency.khz > *fastest)
-        *fastest = end->frequency.khz;
-    put(d, XL_DIRT_FREQUENCY, 1.0 - mean / *fastest);
+    struct xl_fastest_row *row =
+        find_row(start->fastest, start->load, now->cores);
+    if (now->khz > row->khz)
+        row->khz = now->khz;
+    put(d, XL_DIRT_FREQUENCY, 1.0 - now->khz / row->khz);
 }
 
 struct xl_disturbance xl_probe_between(const struct xl_probe *start,

@@ -4,7 +4,7 @@
  * much for the sample to count as quiet.
  *
  *     struct xl_probe probe;
- *     xl_probe_start(&probe, &fastest);
+ *     xl_probe_start(&probe, &fastest, "int8 on two workers");
  *     ... measured work ...
  *     struct xl_disturbance d = xl_probe_stop(&probe);
  *     unsigned dirt = xl_disturbance_dirt(&d); // 0 = quiet
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/base/hash.h"
 #include "tuner/measure/sysread.h"
 
 enum xl_dirt {
@@ -34,19 +35,26 @@ enum xl_stall {
 };
 
 enum {
-    XL_FASTEST_CORES = 64
+    XL_FASTEST_ROWS = 256
 };
 
-/* Highest frequencies seen right after work, by the number of cores at work
- * (the last for more): a lone core may run faster than all together. Begins
- * with zeros; one for all samples of a process. */
+/* Highest frequencies seen right after a load, for each load and number of
+ * cores at work: wide vectors and tiles lower the frequency by themselves, and
+ * a lone core may run faster than all together. Begins with zeros; one for all
+ * samples of a process. The oldest row makes room for a new one. */
 struct xl_fastest {
-    double khz[XL_FASTEST_CORES];
+    struct xl_fastest_row {
+        char load[XL_HASH_TEXT];
+        size_t cores;
+        double khz;
+    } rows[XL_FASTEST_ROWS];
+    size_t n; /* rows ever begun */
 };
 
 /* Counters of one moment; a test may fill them in. */
 struct xl_probe {
     struct xl_fastest *fastest; /* NULL = frequency is not graded */
+    const char *load;           /* whose sample it is, less than 33 bytes */
     struct xl_frequency frequency;
     bool has_stall[XL_STALL_COUNT];
     uint64_t stall_us[XL_STALL_COUNT]; /* of the whole machine */
@@ -64,8 +72,10 @@ struct xl_disturbance {
     int64_t ctx_switches;
 };
 
-/* Neither takes part in what is timed between them. */
-void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest);
+/* Neither takes part in what is timed between them. Loads of one name are
+ * expected to run at one frequency; the name is kept until the stop. */
+void xl_probe_start(struct xl_probe *probe, struct xl_fastest *fastest,
+                    const char *load);
 struct xl_disturbance xl_probe_stop(const struct xl_probe *probe);
 
 /* What happened between two moments; start->fastest learns from the end. */

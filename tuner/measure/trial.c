@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
@@ -122,15 +123,30 @@ done:
     return rc;
 }
 
+/* Samples of one name end with the same work. */
+static void name_load(const struct xl_plan *plan,
+                      const struct xl_trial_load *workload,
+                      char name[XL_HASH_TEXT])
+{
+    struct {
+        int64_t values[XL_PARAM_COUNT];
+        size_t new_tokens, batch;
+    } load = { .new_tokens = workload->new_tokens, .batch = workload->batch };
+    memcpy(load.values, xl_plan_effective(plan)->value, sizeof load.values);
+    xl_hash(name, &load, sizeof load);
+}
+
 enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
                             struct xl_state *state,
                             const struct xl_trial_load *workload,
                             struct xl_run_sample *sample, struct xl_err *err)
 {
+    char load[XL_HASH_TEXT];
     struct xl_memory memory;
     struct xl_probe probe;
     *sample = (struct xl_run_sample){ .prompt_tokens = workload->n_prompt };
-    xl_probe_start(&probe, workload->fastest);
+    name_load(plan, workload, load);
+    xl_probe_start(&probe, workload->fastest, load);
     XL_TRY(workload->batch > 1
                ? run_batch(plan, model, workload, sample, err)
                : run_one(plan, model, state, workload, sample, err));
