@@ -257,8 +257,11 @@ sweep --prompt-file prompt.txt --log-dir ids.txt
 refused 1 ids.txt
 sweep --prompt-file prompt.txt --log-dir ids.txt/runs
 refused 1 ids.txt
-sweep --prompt-file prompt.txt --tag a/b
-refused 2 a/b
+for dry in '' --dry-run; do
+    # shellcheck disable=SC2086  # no word, or one
+    sweep --prompt-file prompt.txt --tag a/b $dry
+    refused 2 a/b
+done
 
 space() {
     want=$1

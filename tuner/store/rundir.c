@@ -56,6 +56,11 @@ static enum xl_status check_part(const char *what, const char *text,
     return XL_OK;
 }
 
+enum xl_status xl_rundir_check_tag(const char *tag, struct xl_err *err)
+{
+    return tag ? check_part("the tag", tag, err) : XL_OK;
+}
+
 /* The stamp in a name, or NULL when it has none. */
 static const char *stamp_of(const char *name)
 {
@@ -151,8 +156,7 @@ enum xl_status xl_rundir_create(const struct xl_rundir_name *name, char **path,
     }
     XL_TRY(check_part("the backend", name->backend, err));
     XL_TRY(check_part("the stamp", stamp, err));
-    if (name->tag)
-        XL_TRY(check_part("the tag", name->tag, err));
+    XL_TRY(xl_rundir_check_tag(name->tag, err));
     XL_TRY(xl_io_make_dirs(name->log_dir, err));
     xl_buf_init(&base, 1 << 16);
     xl_buf_printf(&base, "%s/%s_%s%s%s", name->log_dir, name->backend, stamp,

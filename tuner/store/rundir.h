@@ -24,6 +24,9 @@ struct xl_rundir_name {
 enum xl_status xl_rundir_create(const struct xl_rundir_name *name, char **path,
                                 struct xl_err *err);
 
+/* Would xl_rundir_create take the tag? XL_EUSAGE when not. */
+enum xl_status xl_rundir_check_tag(const char *tag, struct xl_err *err);
+
 /* Is it a folder that holds trials.db? */
 bool xl_rundir_is_run(const char *path);
 

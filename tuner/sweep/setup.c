@@ -351,6 +351,7 @@ enum xl_status xl_setup_make(struct xl_setup *setup,
     *setup = (struct xl_setup){ .opts = opts };
     hand_on_backend(opts);
     with_opts.opts = *opts; /* a resumed run has its own words */
+    XL_TRY(xl_rundir_check_tag(xl_setup_text(setup, XL_SWEEP_TAG), err));
     XL_TRY(xl_objective_parse(&setup->objective,
                               xl_setup_text(setup, XL_SWEEP_OBJECTIVE), err));
     XL_TRY(xl_strategy_choose(&setup->kind, xl_setup_text(setup, XL_SWEEP_MODE),
