@@ -175,12 +175,16 @@ static void check_meta(const struct world *w)
         "mode",    "generations", "population",     "trials",
         "repeats", "bounds",      "seed",           "command_line",
         "config",  "model_hash",  "prompt_hash",    "prompt_tokens",
-        "host",    "build",       "schema_version", NULL
+        "host",    "build",       "schema_version", "versions",
+        NULL
     };
+    static const char *const versions[] = { "xltune", "sqlite", "openblas",
+                                            NULL };
     static const char *const bounds[] = { "heads", "chunks", "workers", NULL };
     cJSON *meta = load(w, "run_meta.json");
     check_keys(w->t, meta, keys, "run_meta.json");
     check_keys(w->t, get(meta, "bounds"), bounds, "bounds");
+    check_keys(w->t, get(meta, "versions"), versions, "versions");
     XL_CHECK_TEXT(w->t, text_of(meta, "mode"), "random");
     XL_CHECK_TEXT(w->t, text_of(meta, "prompt"), xl_cli_prompt());
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "trials")), w->trials);

@@ -67,6 +67,17 @@ cJSON *xl_host_json(void)
     return host;
 }
 
+cJSON *xl_versions_json(void)
+{
+    cJSON *versions = cJSON_CreateObject();
+    cJSON_AddStringToObject(versions, "xltune", XL_VERSION);
+    cJSON_AddStringToObject(versions, "sqlite", sqlite3_libversion());
+    cJSON_AddStringToObject(versions, "gsl", gsl_version);
+    cJSON_AddStringToObject(versions, "cjson", cJSON_Version());
+    cJSON_AddStringToObject(versions, "openblas", XL_OPENBLAS_VERSION);
+    return versions;
+}
+
 cJSON *xl_build_json(void)
 {
     cJSON *build = cJSON_CreateObject();
@@ -74,11 +85,7 @@ cJSON *xl_build_json(void)
     cJSON_AddStringToObject(build, "compiler", COMPILER);
     cJSON_AddStringToObject(build, "type", XL_BUILD_TYPE);
     cJSON_AddStringToObject(build, "flags", XL_BUILD_FLAGS);
-    cJSON *libraries = cJSON_AddObjectToObject(build, "libraries");
-    cJSON_AddStringToObject(libraries, "sqlite", sqlite3_libversion());
-    cJSON_AddStringToObject(libraries, "gsl", gsl_version);
-    cJSON_AddStringToObject(libraries, "cjson", cJSON_Version());
-    cJSON_AddStringToObject(libraries, "openblas", XL_OPENBLAS_VERSION);
+    cJSON_AddItemToObject(build, "libraries", xl_versions_json());
     return build;
 }
 

@@ -12,7 +12,10 @@
  * "huge_pages", ...}; NULL without memory. */
 cJSON *xl_host_json(void);
 
-/* {"version", "compiler", "flags", "type", "libraries": {...}}. */
+/* {"xltune", "sqlite", "gsl", "cjson", "openblas"}. */
+cJSON *xl_versions_json(void);
+
+/* {"version", "compiler", "flags", "type", "libraries": as above}. */
 cJSON *xl_build_json(void);
 
 /* The same as lines of text for --version; static storage. */

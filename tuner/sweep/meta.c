@@ -101,5 +101,6 @@ cJSON *xl_setup_meta(const struct xl_setup *setup, const struct xl_cmd_ctx *ctx)
     cJSON_AddItemToObject(meta, "space", xl_param_space_json(setup->space));
     cJSON_AddItemToObject(meta, "host", xl_host_json());
     cJSON_AddItemToObject(meta, "build", xl_build_json());
+    cJSON_AddItemToObject(meta, "versions", xl_versions_json());
     return meta;
 }
