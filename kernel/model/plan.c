@@ -148,7 +148,7 @@ static const char *packing_inert(const struct xl_config *config,
     struct xl_params p = *params;
     xl_stored_apply(config, &p);
     if (id == XL_PARAM_PAGES && config->is_packed)
-        return "the checkpoint is packed: its pages are the file's";
+        return "a packed checkpoint asks for huge pages always";
     if (xl_engines_choose(&engines, p.value[XL_PARAM_GEMM], weight_kind_of(&p),
                           NULL) != XL_OK)
         return NULL; /* xl_plan_check says more */

@@ -175,9 +175,9 @@ static void kinds_come_from_the_checkpoint(struct xl_test *t)
     if (!pack_as(t, "tiny", XL_PACK_INT4, XL_PACK_INT8, dir) ||
         !XL_CHECK_STATUS(t, xl_model_open(&model, dir, &err), XL_OK, &err))
         return;
+    const struct xl_config *config = xl_model_config(model);
     xl_params_init(&params);
-    XL_CHECK_STATUS(t, xl_plan_check(xl_model_config(model), &params, &err),
-                    XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_plan_check(config, &params, &err), XL_OK, &err);
     params.value[XL_PARAM_WEIGHT_DTYPE] = XL_PACK_INT8;
     params.origin[XL_PARAM_WEIGHT_DTYPE].layer = XL_LAYER_FLAG;
     XL_CHECK_STATUS(t, run(model, &params, &out, &err), XL_EUSAGE, &err);
@@ -190,9 +190,9 @@ static void kinds_come_from_the_checkpoint(struct xl_test *t)
     params.origin[XL_PARAM_WEIGHT_DTYPE].layer = XL_LAYER_MACHINE;
     XL_CHECK_STATUS(t, run(model, &params, &out, &err), XL_OK, &err);
     /* A search has nothing to choose. */
-    XL_CHECK(
-        t, xl_plan_inert(xl_model_config(model), &params, XL_PARAM_HEAD_DTYPE));
-    xl_plan_canonical(xl_model_config(model), &params);
+    XL_CHECK(t, xl_plan_inert(config, &params, XL_PARAM_HEAD_DTYPE));
+    XL_CHECK(t, strstr(xl_plan_inert(config, &params, XL_PARAM_PAGES), "huge"));
+    xl_plan_canonical(config, &params);
     XL_CHECK_EQ(t, params.value[XL_PARAM_WEIGHT_DTYPE], XL_PACK_INT4);
     XL_CHECK_EQ(t, params.value[XL_PARAM_HEAD_DTYPE], XL_PACK_INT8 + 1);
     xl_model_close(model);
