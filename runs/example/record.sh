@@ -25,7 +25,8 @@ complete_run "$xltune" models/demo "$run" runs/example/prompt.txt
 # The export without the store and the lines, and without this machine's
 # folders.
 for file in run_meta.json best.json summary.csv samples.csv ratings.csv \
-    insight.json model.json bench.json stats.csv memory.csv; do
+    insight.json duel.json judged.json model.json bench.json stats.csv \
+    memory.csv; do
     sed -e "s|$work|runs|g" -e "s|$root/||g" "$run/$file" >"$example/$file"
 done
 du -bc "$example"/*.csv "$example"/*.json | tail -n 1

@@ -91,6 +91,18 @@ for document in "$root/README.md" "$root"/docs/*.md; do
         flags_exist "$(echo "$line" | filled)" "$name"
     done <inline
 done
+
+# The example is recorded with all that a picture may need.
+awk -F'|' '/^\| picture \| file in RUN/ { on = 1 }
+           /^$/ { on = 0 }
+           on { print $3 }' "$root/docs/pictures.md" |
+    grep -o '`[^`]*`' | tr -d '`' | sort -u >needed
+what="runs/example/record.sh"
+check "the table of files was not found" test "$(wc -l <needed)" -ge 6
+while read -r file; do
+    check "it does not keep $file" has "$root/runs/example/record.sh" " $file"
+done <needed
+
 what="documents"
 check "only $n_run commands were found" test "$n_run" -ge 15
 
