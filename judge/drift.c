@@ -31,8 +31,9 @@ struct xl_drift {
     const int32_t *tokens; /* [n], borrowed */
     size_t rows;
     /* [n] each, one allocation at kl. kl is NaN where a logit is not finite,
-     * hard is 1 at a hard flip, squares sum over the vocabulary. */
-    double *kl, *dmax, *dloss, *dp, *same, *hard, *squares;
+     * own is the candidate's log-probability of the next token, hard is 1 at a
+     * hard flip, squares sum over the vocabulary. */
+    double *kl, *dmax, *dloss, *own, *dp, *same, *hard, *squares;
 };
 
 enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
@@ -41,7 +42,7 @@ enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
 {
     size_t room = 0;
     struct xl_drift *d = xl_alloc_zero(1, sizeof *d);
-    if (d && xl_mul_size(n, 7, &room))
+    if (d && xl_mul_size(n, 8, &room))
         d->kl = xl_alloc_zero(room, sizeof *d->kl);
     if (!d || !d->kl) {
         xl_free(d);
@@ -52,7 +53,8 @@ enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
     d->tokens = tokens;
     d->dmax = d->kl + n;
     d->dloss = d->dmax + n;
-    d->dp = d->dloss + n;
+    d->own = d->dloss + n;
+    d->dp = d->own + n;
     d->same = d->dp + n;
     d->hard = d->same + n;
     d->squares = d->hard + n;
@@ -170,6 +172,7 @@ void xl_drift_add(struct xl_drift *drift, const float *reference,
     double log_p = (double)reference[next] - lse_a;
     double log_q = (double)candidate[next] - lse_b;
     drift->dloss[at] = log_p - log_q;
+    drift->own[at] = log_q;
     drift->dp[at] = exp(log_q) - exp(log_p);
 }
 
@@ -333,6 +336,8 @@ static void set_means(const struct view *v)
     scores[XL_SCORE_RMS_DP] = xl_score_point(rms(d->dp, pairs), pairs);
     scores[XL_SCORE_DLOSS] =
         xl_block_ratio(d->dloss, NULL, pairs, v->block, v->level);
+    scores[XL_SCORE_OWN_AVG_LOGPROB] =
+        xl_block_ratio(d->own, NULL, pairs, v->block, v->level);
     scores[XL_SCORE_DPPL] = ratio_of(&scores[XL_SCORE_DLOSS]);
 }
 

@@ -393,7 +393,7 @@ static void drift_matches_brute_force(struct xl_test *t)
     struct xl_drift *drift = NULL;
     struct xl_score s[XL_SCORE_COUNT];
     struct xl_err err = { 0 };
-    long double kl = 0, dloss = 0, squares = 0, bytes = 0;
+    long double kl = 0, dloss = 0, owns = 0, squares = 0, bytes = 0;
     toy_make();
     toy_noise(0.3);
     XL_CHECK_STATUS(t, xl_drift_make(&drift, VOCAB, toy.tokens, TOKENS, &err),
@@ -409,8 +409,9 @@ static void drift_matches_brute_force(struct xl_test *t)
         }
         if (i + 1 == TOKENS)
             break;
-        dloss += (long double)brute_logprob(a, VOCAB, toy.tokens[i + 1]) -
-                 (long double)brute_logprob(b, VOCAB, toy.tokens[i + 1]);
+        long double q = brute_logprob(b, VOCAB, toy.tokens[i + 1]);
+        dloss += brute_logprob(a, VOCAB, toy.tokens[i + 1]) - q;
+        owns += q;
         bytes += toy.bytes[i + 1];
     }
     XL_CHECK_STATUS(
@@ -421,6 +422,8 @@ static void drift_matches_brute_force(struct xl_test *t)
         XL_OK, &err);
     XL_CHECK_NEAR(t, s[XL_SCORE_KL_MEAN].value, kl / TOKENS, BRUTE_TOLERANCE);
     XL_CHECK_NEAR(t, s[XL_SCORE_DLOSS].value, dloss / (TOKENS - 1),
+                  BRUTE_TOLERANCE);
+    XL_CHECK_NEAR(t, s[XL_SCORE_OWN_AVG_LOGPROB].value, owns / (TOKENS - 1),
                   BRUTE_TOLERANCE);
     XL_CHECK_NEAR(t, s[XL_SCORE_DBPB].value, dloss / bytes / logl(2.0L),
                   BRUTE_TOLERANCE);
