@@ -39,12 +39,6 @@ double xl_floor_bound(const struct xl_floor *f)
     return 10 * decade;
 }
 
-/* A score as a loss: the less the better, 0 = nothing lost. */
-static double loss_of(enum xl_score_id id, double value)
-{
-    return xl_score_row(id)->better == XL_BETTER_MORE ? 1 - value : value;
-}
-
 static void note(const struct sound *build, const struct xl_judgement *j,
                  struct xl_floor floors[XL_GATE_COUNT])
 {
@@ -54,8 +48,8 @@ static void note(const struct sound *build, const struct xl_judgement *j,
         struct xl_floor *f = &floors[i];
         if (isnan(row->bound[build->tier]) || !s->is_known)
             continue;
-        double loss = fmax(loss_of(row->score, s->value), 0);
-        f->bound = loss_of(row->score, row->bound[build->tier]);
+        double loss = fmax(xl_gate_loss(row->score, s->value), 0);
+        f->bound = xl_gate_loss(row->score, row->bound[build->tier]);
         if (!f->is_known || loss > f->floor) {
             f->floor = loss;
             f->worst = build->name;

@@ -70,7 +70,9 @@ static const struct xl_opt rows[OPT_COUNT] = {
                         .arg = "NAME=VALUE,..",
                         .help = "tunables of the configuration judged, over "
                                 "the effective ones; or the folder of "
-                                "another checkpoint" },
+                                "another checkpoint; of 'judge selftest': "
+                                "the number format that faults are planted "
+                                "into" },
     [OPT_REFERENCE] = { .name = "reference",
                         .kind = XL_OPT_LIST,
                         .arg = "NAME=VALUE,..",
@@ -366,6 +368,12 @@ static enum xl_status judge_rubric(struct xl_cmd_ctx *ctx, struct xl_err *err)
 static const char *const verbs[] = { "selftest", "calibrate", "text", "rubric",
                                      NULL };
 
+static const char *first_text(const struct xl_opts *opts, size_t row)
+{
+    const struct xl_opt_value *value = &opts->values[XL_GROUP_OWN][row];
+    return value->n_texts ? value->texts[0] : NULL;
+}
+
 static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const char *word = ctx->opts.args[0];
@@ -381,7 +389,8 @@ static enum xl_status run_verb(struct xl_cmd_ctx *ctx, struct xl_err *err)
             ctx, tokens ? tokens : TEXT_TOKENS,
             (uint64_t)xl_opt_int(&ctx->opts, XL_GROUP_OWN, OPT_SEED), err);
     if (strcmp(word, "selftest") == 0)
-        return xl_judge_cmd_selftest(ctx, err);
+        return xl_judge_cmd_selftest(ctx, first_text(&ctx->opts, OPT_CANDIDATE),
+                                     tokens, err);
     if (strcmp(word, "rubric") == 0)
         return judge_rubric(ctx, err);
     return xl_fail(err, XL_EUSAGE, "unknown action '%s'%s", word,

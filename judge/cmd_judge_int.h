@@ -42,8 +42,9 @@ enum xl_status xl_judge_print_text(enum xl_judge_format format,
                                    const struct xl_judge_sides *sides,
                                    struct xl_err *err);
 
-enum xl_status xl_judge_cmd_selftest(struct xl_cmd_ctx *ctx,
-                                     struct xl_err *err);
+/* params, tokens: as in struct xl_selftest_spec. */
+enum xl_status xl_judge_cmd_selftest(struct xl_cmd_ctx *ctx, const char *params,
+                                     size_t tokens, struct xl_err *err);
 
 /* tokens: of each text; 0 = the calibration's own. */
 enum xl_status xl_judge_cmd_calibrate(struct xl_cmd_ctx *ctx, size_t tokens,

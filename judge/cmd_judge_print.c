@@ -101,6 +101,19 @@ enum xl_status xl_judge_print_run(enum xl_judge_format format,
 
 /* -- a text ---------------------------------------------------------------- */
 
+/* The bounds that are not the tier's own. */
+static void print_followed(const struct xl_ruling *ruling)
+{
+    for (size_t i = 0; i < XL_GATE_COUNT; i++) {
+        const struct xl_gate_result *g = &ruling->gates[i];
+        enum xl_score_id id = xl_gate_row((enum xl_gate_id)i)->score;
+        if (g->applies && (g->bound > g->absolute || g->bound < g->absolute))
+            printf("  %-16s %.3g allowed, not %.3g: this model's own floor is "
+                   "%.3g\n",
+                   xl_score_row(id)->name, g->bound, g->absolute, g->floor);
+    }
+}
+
 static void print_scores(const struct xl_judgement *j)
 {
     for (size_t i = XL_SCORE_NONFINITE; i < XL_SCORE_COUNT; i++) {
@@ -119,6 +132,7 @@ static void print_scores(const struct xl_judgement *j)
     printf("verdict          %s (tier '%s'): %s\n",
            xl_verdict_name(j->ruling.verdict), xl_tier_name(j->ruling.tier),
            j->ruling.reason);
+    print_followed(&j->ruling);
 }
 
 enum xl_status xl_judge_print_text(enum xl_judge_format format,

@@ -13,6 +13,10 @@
 #include "kernel/base/json.h"
 
 enum {
+    FLOOR_ROOM = 120 /* of what a reason says about a floor */
+};
+
+enum {
     HOW_OBSERVED,
     HOW_PROVED,
     NEED_KNOWN,
@@ -32,6 +36,24 @@ static const struct xl_gate_row gates[XL_GATE_COUNT] = {
                                       [XL_TIER_BF16] = bf16,                   \
                                       [XL_TIER_Q8] = q8,                       \
                                       [XL_TIER_Q4] = q4 } },
+#include "judge/tier.def"
+};
+
+/* The floor that a gate follows. */
+static const struct follow {
+    bool is_given;
+    enum xl_score_id of;
+    double times, most[XL_TIER_COUNT];
+} follows[XL_GATE_COUNT] = {
+#define XL_FOLLOW(score, of_, times_, bf16, q8, q4)                            \
+    [XL_GATE_##score] = { .is_given = true,                                    \
+                          .of = XL_SCORE_##of_,                                \
+                          .times = times_,                                     \
+                          .most = { [XL_TIER_EXACT] = NONE,                    \
+                                    [XL_TIER_KERNEL] = NONE,                   \
+                                    [XL_TIER_BF16] = bf16,                     \
+                                    [XL_TIER_Q8] = q8,                         \
+                                    [XL_TIER_Q4] = q4 } },
 #include "judge/tier.def"
 };
 
@@ -133,18 +155,88 @@ static enum xl_verdict rule_one(const struct xl_gate_row *row,
                                               : XL_VERDICT_FAIL;
 }
 
-static void explain(struct xl_ruling *ruling, const struct xl_gate_row *row,
-                    const struct xl_score *s, double bound)
+/* Does the gate follow a floor in that tier? */
+static bool may_follow(size_t gate, enum xl_tier tier)
 {
+    return follows[gate].is_given && !isnan(follows[gate].most[tier]);
+}
+
+double xl_gate_loss(enum xl_score_id id, double value)
+{
+    return xl_score_row(id)->better == XL_BETTER_MORE ? 1 - value : value;
+}
+
+double xl_gate_bound(enum xl_gate_id id, enum xl_tier tier, double floor)
+{
+    enum xl_score_id score = gates[id].score;
+    double absolute = xl_gate_loss(score, gates[id].bound[tier]);
+    if (!may_follow(id, tier))
+        return absolute;
+    double most = xl_gate_loss(score, follows[id].most[tier]);
+    return fmax(absolute, fmin(follows[id].times * floor, most));
+}
+
+/* The bound of a gate in a tier, with the floor that may loosen it. */
+static struct xl_gate_result bound_of(size_t gate, enum xl_tier tier,
+                                      const struct xl_score *floor)
+{
+    enum xl_score_id of = follows[gate].of;
+    double absolute = gates[gate].bound[tier];
+    struct xl_gate_result result = { .bound = absolute,
+                                     .absolute = absolute,
+                                     .floor = XL_UNKNOWN };
+    if (!floor || !may_follow(gate, tier) || !floor[of].is_known)
+        return result;
+    result.floor = fmax(xl_gate_loss(of, floor[of].value), 0);
+    if (xl_gate_bound((enum xl_gate_id)gate, tier, result.floor) >
+        xl_gate_loss(gates[gate].score, absolute))
+        result.bound = xl_gate_loss(
+            gates[gate].score, /* its own inverse */
+            xl_gate_bound((enum xl_gate_id)gate, tier, result.floor));
+    return result;
+}
+
+/* Is the bound another than the tier's own? */
+static bool is_followed(const struct xl_gate_result *gate)
+{
+    return gate->bound > gate->absolute || gate->bound < gate->absolute;
+}
+
+/* ", twice this model's floor", or that no bound can help this model. */
+static void explain_floor(size_t gate, enum xl_tier tier,
+                          const struct xl_gate_result *result,
+                          char out[FLOOR_ROOM])
+{
+    const struct follow *f = &follows[gate];
+    out[0] = '\0';
+    if (isnan(result->floor))
+        return;
+    if (f->of == gates[gate].score &&
+        result->floor > xl_gate_loss(f->of, f->most[tier]))
+        snprintf(out, FLOOR_ROOM,
+                 "; this model is too sensitive for tier '%s': rounding alone "
+                 "costs %.3g",
+                 tiers[tier], result->floor);
+    else if (is_followed(result))
+        snprintf(out, FLOOR_ROOM, ", as this model's own floor is %.3g",
+                 result->floor);
+}
+
+static void explain(struct xl_ruling *ruling, size_t gate,
+                    const struct xl_score *s)
+{
+    const struct xl_gate_row *row = &gates[gate];
     const struct xl_score_row *score = xl_score_row(row->score);
-    char *out = ruling->reason;
+    const struct xl_gate_result *result = &ruling->gates[gate];
+    char floor[FLOOR_ROOM], *out = ruling->reason;
     const char *side = score->better == XL_BETTER_MORE ? "least" : "most";
+    explain_floor(gate, ruling->tier, result, floor);
     if (!s->is_known)
         snprintf(out, XL_REASON_ROOM, "%s is unknown: %s", score->name,
                  s->why_unknown);
     else if (!row->is_proved)
-        snprintf(out, XL_REASON_ROOM, "%s is %.3g, at %s %.3g allowed: %s",
-                 score->name, s->value, side, bound, row->why);
+        snprintf(out, XL_REASON_ROOM, "%s is %.3g, at %s %.3g allowed%s: %s",
+                 score->name, s->value, side, result->bound, floor, row->why);
     else if (s->blocks < XL_BLOCKS_TO_PASS &&
              ruling->verdict == XL_VERDICT_INCONCLUSIVE)
         snprintf(out, XL_REASON_ROOM,
@@ -153,35 +245,59 @@ static void explain(struct xl_ruling *ruling, const struct xl_gate_row *row,
     else
         snprintf(out, XL_REASON_ROOM,
                  "%s is %.3g (one-sided bounds %.3g to %.3g), at %s %.3g "
-                 "allowed: %s",
-                 score->name, s->value, s->lower, s->upper, side, bound,
-                 row->why);
+                 "allowed%s: %s",
+                 score->name, s->value, s->lower, s->upper, side, result->bound,
+                 floor, row->why);
 }
 
 void xl_gate_rule(enum xl_tier tier, const struct xl_score *scores,
-                  struct xl_ruling *ruling)
+                  const struct xl_score *floor, struct xl_ruling *ruling)
 {
-    size_t applied = 0;
+    size_t applied = 0, followed = 0;
     *ruling = (struct xl_ruling){ .tier = tier };
     for (size_t i = 0; i < XL_GATE_COUNT; i++) {
         const struct xl_gate_row *row = &gates[i];
         const struct xl_score *s = &scores[row->score];
-        double bound = row->bound[tier];
         struct xl_gate_result *gate = &ruling->gates[i];
-        if (isnan(bound) || (!s->is_known && !row->needs_score))
+        if (isnan(row->bound[tier]) || (!s->is_known && !row->needs_score))
             continue;
+        *gate = bound_of(i, tier, floor);
+        gate->applies = true;
+        gate->verdict = rule_one(row, s, gate->bound);
         applied++;
-        *gate = (struct xl_gate_result){ .applies = true,
-                                         .verdict = rule_one(row, s, bound),
-                                         .bound = bound };
+        followed += is_followed(gate);
         if (gate->verdict > ruling->verdict) {
             ruling->verdict = gate->verdict;
-            explain(ruling, row, s, bound);
+            explain(ruling, i, s);
         }
     }
-    if (ruling->verdict == XL_VERDICT_PASS)
-        snprintf(ruling->reason, XL_REASON_ROOM,
-                 "all %zu gates of tier '%s' hold", applied, tiers[tier]);
+    if (ruling->verdict != XL_VERDICT_PASS)
+        return;
+    int n = snprintf(ruling->reason, XL_REASON_ROOM,
+                     "all %zu gates of tier '%s' hold", applied, tiers[tier]);
+    if (followed)
+        snprintf(ruling->reason + n, XL_REASON_ROOM - (size_t)n,
+                 ", %zu of them by this model's own floor", followed);
+}
+
+bool xl_ruling_wants_floor(const struct xl_ruling *ruling,
+                           const struct xl_score *scores)
+{
+    bool wants = false;
+    if (scores[XL_SCORE_STATE_OVER].is_known)
+        return true; /* it was wanted, and this came with it */
+    for (size_t i = 0; i < XL_GATE_COUNT; i++) {
+        const struct xl_gate_result *gate = &ruling->gates[i];
+        const struct xl_score *s = &scores[gates[i].score];
+        bool is_open = gate->verdict == XL_VERDICT_INCONCLUSIVE;
+        if (!gate->applies || gate->verdict == XL_VERDICT_PASS)
+            continue;
+        if (!may_follow(i, ruling->tier) && !is_open)
+            return false;
+        wants = wants || (may_follow(i, ruling->tier) && s->is_known &&
+                          (!is_open || s->blocks >= XL_BLOCKS_TO_PASS));
+    }
+    return wants;
 }
 
 void xl_ruling_hold(struct xl_ruling *ruling, size_t n)
@@ -214,6 +330,10 @@ cJSON *xl_ruling_json(const struct xl_ruling *ruling,
         cJSON_AddStringToObject(item, "how",
                                 gates[i].is_proved ? "proved" : "observed");
         xl_json_add_real(item, "bound", gate->bound);
+        xl_json_add_real(item, "absolute", gate->absolute);
+        xl_json_add_real(item, "floor", gate->floor);
+        xl_json_add_real(item, "times",
+                         isnan(gate->floor) ? XL_UNKNOWN : follows[i].times);
         xl_json_add_real(item, "value", s->is_known ? s->value : XL_UNKNOWN);
         xl_json_add_real(item, "lower",
                          s->has_interval ? s->lower : XL_UNKNOWN);

@@ -7,6 +7,13 @@
  * inconclusive: not shown to be harmless, which is no pass. A pass needs 20
  * blocks, a failure 8. A gate on an observed extreme has no middle. One
  * failure fails the whole; one inconclusive gate leaves it open. Pure.
+ *
+ * Bounds are absolute, and some may follow the model's own floor
+ * (judge/own_floor.h), which the caller measures when it is asked for:
+ *
+ *     xl_gate_rule(tier, scores, NULL, &ruling);
+ *     if (xl_ruling_wants_floor(&ruling, scores))
+ *         ... measure it; xl_gate_rule(tier, scores, floor, &ruling);
  */
 #ifndef XL_GATE_H
 #define XL_GATE_H
@@ -56,7 +63,9 @@ struct xl_gate_row {
 struct xl_gate_result {
     bool applies; /* false: no such gate in the tier, or nothing to gate */
     enum xl_verdict verdict;
-    double bound;
+    double bound;    /* that was held against */
+    double absolute; /* the tier's own */
+    double floor;    /* the model's, of the score followed; NaN = no floor */
 };
 
 struct xl_ruling {
@@ -73,8 +82,21 @@ const char *xl_verdict_name(enum xl_verdict verdict);
 /* The strictest tier that a configuration's number formats promise. */
 enum xl_tier xl_tier_of(const struct xl_params *params);
 
+/* A score as a loss: the less the better, 0 = nothing lost. */
+double xl_gate_loss(enum xl_score_id id, double value);
+
+/* The bound of a gate, as a loss, on a model with that floor of the score that
+ * the gate follows. */
+double xl_gate_bound(enum xl_gate_id id, enum xl_tier tier, double floor);
+
+/* floor: scores [XL_SCORE_COUNT] of struct xl_own_floor, or NULL. */
 void xl_gate_rule(enum xl_tier tier, const struct xl_score *scores,
-                  struct xl_ruling *ruling);
+                  const struct xl_score *floor, struct xl_ruling *ruling);
+
+/* Could the model's floor change the verdict: is what breaks its bound, on
+ * enough text, nothing but gates that follow it? */
+bool xl_ruling_wants_floor(const struct xl_ruling *ruling,
+                           const struct xl_score *scores);
 
 /* What is seen after the first n tokens of a text may refuse, not pass. */
 void xl_ruling_hold(struct xl_ruling *ruling, size_t n);

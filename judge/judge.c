@@ -16,6 +16,7 @@
 
 #include "judge/drift.h"
 #include "judge/interval.h"
+#include "judge/own_floor.h"
 #include "judge/reach.h"
 #include "judge/reference.h"
 #include "judge/state_error.h"
@@ -43,6 +44,7 @@ struct xl_judge {
     struct xl_params naive, reference_params;
     struct xl_reference *reference;
     struct xl_twins twins;
+    struct xl_own_floors floors;
     struct xl_drift *drift, *twin_drift; /* twin_drift: NULL until needed */
     struct xl_looks looks;
     size_t look_end;   /* of the look under way */
@@ -86,6 +88,7 @@ void xl_judge_free(struct xl_judge *judge)
         return;
     xl_reference_free(judge->reference);
     xl_twins_release(&judge->twins);
+    xl_own_floors_release(&judge->floors);
     xl_drift_free(judge->drift);
     xl_drift_free(judge->twin_drift);
     xl_ids_release(&judge->ids);
@@ -139,6 +142,7 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
         .watch = { tell_reference, judge },
     };
     XL_TRY(xl_reference_make(&judge->reference, &spec, err));
+    xl_own_floors_init(&judge->floors, &spec);
     spec.params = &judge->naive;
     xl_twins_init(&judge->twins, &spec);
     return XL_OK;
@@ -202,7 +206,7 @@ struct trial {
     size_t at, piece, steps;
     double step_kl;            /* sum over steps */
     struct xl_reference *twin; /* of rounded weights, or NULL */
-    struct xl_state_error worst, twin_worst;
+    struct xl_state_error *blocks, *twin_blocks; /* worst of each block */
     struct xl_judgement *out;
 };
 
@@ -231,6 +235,10 @@ static enum xl_status open_trial(struct trial *t, struct xl_err *err)
                        config->vocab, judge->vocab);
     XL_TRY(xl_state_init(&t->state, config, err));
     XL_TRY(xl_state_init(&t->fork, config, err));
+    t->blocks = xl_alloc_zero(2 * judge->config->blocks, sizeof *t->blocks);
+    if (!t->blocks)
+        return xl_fail(err, XL_ENOMEM, "out of memory for a judgement");
+    t->twin_blocks = t->blocks + judge->config->blocks;
     t->piece = t->subject->piece;
     if (t->piece > judge->most_piece)
         t->piece = judge->most_piece;
@@ -309,25 +317,28 @@ static void compare_state(struct trial *t)
     } columns[] = { { 1 << 10, XL_SCORE_STATE_C_1K },
                     { 1 << 12, XL_SCORE_STATE_C_4K },
                     { 1 << 14, XL_SCORE_STATE_C_16K } };
+    const struct xl_judge *judge = t->judge;
     size_t marks[XL_REFERENCE_MARKS], i = 0;
-    size_t n = xl_reference_marks(t->judge->ids.n, marks);
+    size_t n = xl_reference_marks(judge->ids.n, marks);
     while (i < n && marks[i] != t->at)
         i++;
     if (i == n || !t->same_shape)
         return;
     xl_state_hold(&t->state, XL_FP32); /* exact, and so is the way back */
-    struct xl_state_error e = xl_state_error(
-        xl_reference_state(t->judge->reference, t->at), &t->state);
+    struct xl_state_error e = xl_state_errors(
+        xl_reference_state(judge->reference, t->at), &t->state, t->blocks);
+    size_t n_blocks = judge->config->blocks;
     for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
         if (columns[k].at == t->at)
             set_state(t, columns[k].first, &e);
-    t->worst = xl_state_error_max(t->worst, e);
-    set_state(t, XL_SCORE_STATE_C, &t->worst);
+    e = xl_state_error_worst(t->blocks, n_blocks);
+    set_state(t, XL_SCORE_STATE_C, &e);
     if (!t->twin)
         return;
-    e = xl_state_error(xl_reference_state(t->twin, t->at), &t->state);
-    t->twin_worst = xl_state_error_max(t->twin_worst, e);
-    set_state(t, XL_SCORE_TWIN_STATE_C, &t->twin_worst);
+    xl_state_errors(xl_reference_state(t->twin, t->at), &t->state,
+                    t->twin_blocks);
+    e = xl_state_error_worst(t->twin_blocks, n_blocks);
+    set_state(t, XL_SCORE_TWIN_STATE_C, &e);
 }
 
 /* The next position before `end` where the state is compared, or end. */
@@ -398,6 +409,36 @@ static enum xl_status set_twin_scores(const struct trial *t,
     return XL_OK;
 }
 
+enum xl_status xl_judge_rule(struct xl_judge *judge, enum xl_tier tier,
+                             const struct xl_score *scores,
+                             struct xl_ruling *ruling, struct xl_err *err)
+{
+    const struct xl_own_floor *floor;
+    xl_gate_rule(tier, scores, NULL, ruling);
+    if (!xl_ruling_wants_floor(ruling, scores))
+        return XL_OK;
+    XL_TRY(xl_own_floors_get(&judge->floors, tier, &floor, err));
+    if (floor)
+        xl_gate_rule(tier, scores, floor->scores, ruling);
+    return XL_OK;
+}
+
+/* Of a sensitive model every block is held to its own floor as well. */
+static enum xl_status rule_blocks(struct trial *t, enum xl_tier tier,
+                                  struct xl_err *err)
+{
+    struct xl_score *scores = t->out->scores;
+    const struct xl_own_floor *floor = NULL;
+    xl_gate_rule(tier, scores, NULL, &t->out->ruling);
+    if (scores[XL_SCORE_STATE_C].is_known &&
+        xl_ruling_wants_floor(&t->out->ruling, scores))
+        XL_TRY(xl_own_floors_get(&t->judge->floors, tier, &floor, err));
+    if (floor)
+        xl_own_floor_hold(floor, tier, t->blocks,
+                          t->twin ? t->twin_blocks : NULL, scores);
+    return XL_OK;
+}
+
 /* The verdict on what has been seen. */
 static enum xl_status rule(struct trial *t, enum xl_tier tier,
                            struct xl_err *err)
@@ -420,7 +461,8 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     out->steps = t->steps;
     out->piece = t->piece;
     out->looks++;
-    xl_gate_rule(tier, out->scores, &out->ruling);
+    XL_TRY(rule_blocks(t, tier, err));
+    XL_TRY(xl_judge_rule(judge, tier, out->scores, &out->ruling, err));
     out->is_screen = t->at < judge->looks.least_pass;
     if (out->is_screen)
         xl_ruling_hold(&out->ruling, t->at);
@@ -463,6 +505,7 @@ static enum xl_status judge_looks(struct xl_judge *judge,
         rc = run_looks(&t, tier, n_looks, err);
     xl_state_release(&t.state);
     xl_state_release(&t.fork);
+    xl_free(t.blocks);
     return rc;
 }
 

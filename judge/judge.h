@@ -14,6 +14,10 @@
  * the text proper is judged on more, up to the end of what there is. Bounds
  * pay for the number of looks.
  *
+ * When nothing but bounds that may follow the model's own floor stand against
+ * a candidate, the floor of its tier is measured (judge/own_floor.h), once for
+ * a judge: two or three passes of the reference over XL_OWN_FLOOR_TOKENS.
+ *
  *     struct xl_judge_text text = { 0 };
  *     XL_TRY_DONE(rc, xl_judge_heldout(&text, model, tokenizer, 0, err));
  *     XL_TRY_DONE(rc, xl_judge_make(&judge, model, &text, NULL, err));
@@ -173,6 +177,12 @@ enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
 /* A plan of a model with that configuration: it may be another checkpoint. */
 struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
                                      const struct xl_config *config);
+
+/* The verdict on scores that this judge has given in that tier, and on others
+ * beside them. */
+enum xl_status xl_judge_rule(struct xl_judge *judge, enum xl_tier tier,
+                             const struct xl_score *scores,
+                             struct xl_ruling *ruling, struct xl_err *err);
 
 /* {"tier", "verdict", "reason", "text_hash", "n_tokens", scores..., "gates"};
  * NULL without memory. */

@@ -131,6 +131,25 @@ static enum xl_status set_text_scores(struct work *w, size_t i,
     return rate_text(w, &items[i], &ratings[i], err);
 }
 
+static enum xl_tier tier_of(const struct work *w,
+                            const struct xl_params *params)
+{
+    const struct xl_judge_run_options *o = w->options;
+    return o->has_tier ? o->tier : xl_tier_of(params);
+}
+
+static enum xl_status judge_config(struct work *w,
+                                   const struct xl_params *params,
+                                   struct xl_judgement *out, struct xl_err *err)
+{
+    struct xl_plan *plan;
+    XL_TRY(xl_plan_make(&plan, w->in.session.model, params, err));
+    enum xl_status rc =
+        xl_judge_plan(w->judge, plan, tier_of(w, params), out, err);
+    xl_plan_free(plan);
+    return rc;
+}
+
 /* Scores of the configuration, likewise. */
 static enum xl_status set_config_scores(struct work *w, size_t i,
                                         struct xl_err *err)
@@ -143,7 +162,7 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
         if (xl_params_equal(&items[j].params, &items[i].params))
             from = ratings[j].scores;
     if (!from) {
-        XL_TRY(xl_judge_config(w->judge, &items[i].params, &judgement, err));
+        XL_TRY(judge_config(w, &items[i].params, &judgement, err));
         from = judgement.scores;
     }
     memcpy(ratings[i].scores + XL_SCORE_NONFINITE, from + XL_SCORE_NONFINITE,
@@ -153,7 +172,6 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
 
 static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
 {
-    const struct xl_judge_run_options *o = w->options;
     const struct xl_output *output = &w->in.outputs.items[i];
     struct xl_rating *rating = &w->judged->ratings[i];
     rating->file = output->file;
@@ -167,9 +185,8 @@ static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
         xl_err_prefix(err, "output '%s'", output->file);
         return rc;
     }
-    xl_gate_rule(o->has_tier ? o->tier : xl_tier_of(&rating->params),
-                 rating->scores, &rating->ruling);
-    return XL_OK;
+    return xl_judge_rule(w->judge, tier_of(w, &rating->params), rating->scores,
+                         &rating->ruling, err);
 }
 
 enum xl_status xl_judge_run(struct xl_judged_run *judged, const char *run_dir,

@@ -63,13 +63,22 @@ static bool fits(const struct xl_ids *ids, size_t vocab)
     return true;
 }
 
+/* Unknown where bytes stand in for the tokens of a checkpoint without
+ * tokenizer: a token of that vocabulary would be several bytes long. */
 static enum xl_status count_bytes(struct xl_judge_text *text,
+                                  const struct xl_model *model,
                                   const struct xl_tokenizer *tokenizer,
                                   struct xl_err *err)
 {
     struct xl_buf piece;
     size_t n = text->ids.n;
+    bool is_stand_in =
+        strcmp(xl_tokenizer_kind(tokenizer), "bytes") == 0 &&
+        xl_model_config(model)->vocab > 2 * xl_tokenizer_vocab(tokenizer);
     xl_free(text->token_bytes);
+    text->token_bytes = NULL;
+    if (is_stand_in)
+        return XL_OK;
     text->token_bytes = xl_alloc_zero(n + 1, 1);
     if (!text->token_bytes)
         return xl_fail(err, XL_ENOMEM, "out of memory for %zu tokens", n);
@@ -105,7 +114,7 @@ enum xl_status xl_judge_text(struct xl_judge_text *text,
                      text->ids.n);
     cut(text, max_tokens);
     if (rc == XL_OK)
-        rc = count_bytes(text, tokenizer, err);
+        rc = count_bytes(text, model, tokenizer, err);
     set_hash(text);
     if (rc != XL_OK)
         xl_judge_text_release(text);
@@ -172,7 +181,7 @@ enum xl_status xl_judge_extend(struct xl_judge_text *text,
                      "prose has token ids beyond the model's vocabulary of %zu",
                      vocab);
     if (rc == XL_OK && text->token_bytes)
-        rc = count_bytes(text, tokenizer, err);
+        rc = count_bytes(text, model, tokenizer, err);
     set_hash(text);
     return rc;
 }
@@ -190,7 +199,7 @@ static enum xl_status make(struct xl_judge_text *text,
     if (rc == XL_OK)
         rc = xl_judge_extend(text, model, tokenizer, tokens, seed, err);
     if (rc == XL_OK && tokenizer && !text->token_bytes)
-        rc = count_bytes(text, tokenizer, err);
+        rc = count_bytes(text, model, tokenizer, err);
     if (rc != XL_OK)
         xl_judge_text_release(text);
     return rc;

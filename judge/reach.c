@@ -44,7 +44,7 @@ enum xl_status xl_reach(enum xl_tier tier, size_t tokens, double level,
     for (size_t i = 0; i < tokens; i++)
         xl_drift_add(drift, row, row);
     XL_TRY_DONE(rc, xl_drift_scores(drift, &options, scores, err));
-    xl_gate_rule(tier, scores, ruling);
+    xl_gate_rule(tier, scores, NULL, ruling);
 done:
     xl_drift_free(drift);
     xl_free(ids);

@@ -71,6 +71,16 @@ static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
                                spec->piece);
 }
 
+enum xl_status xl_reference_plan(struct xl_plan **plan,
+                                 const struct xl_reference_spec *spec,
+                                 const struct xl_params *params,
+                                 struct xl_err *err)
+{
+    XL_TRY(xl_plan_make(plan, spec->model, params, err));
+    return spec->rounding ? xl_plan_round_inputs(*plan, spec->rounding, err)
+                          : XL_OK;
+}
+
 enum xl_status xl_reference_make(struct xl_reference **out,
                                  const struct xl_reference_spec *spec,
                                  struct xl_err *err)
@@ -84,7 +94,7 @@ enum xl_status xl_reference_make(struct xl_reference **out,
     r->spec = *spec;
     r->vocab = config->vocab;
     r->n_marks = xl_reference_marks(spec->n, r->marks);
-    XL_TRY_DONE(rc, xl_plan_make(&r->plan, spec->model, spec->params, err));
+    XL_TRY_DONE(rc, xl_reference_plan(&r->plan, spec, spec->params, err));
     XL_TRY_DONE(rc, xl_state_init(&r->state, config, err));
     for (size_t i = 0; i < r->n_marks; i++)
         XL_TRY_DONE(rc, xl_state_init(&r->at_mark[i], config, err));

@@ -30,6 +30,7 @@
 #include "judge/watch.h"
 #include "kernel/base/err.h"
 #include "kernel/model/plan.h"
+#include "kernel/model/rounding.h"
 
 enum {
     XL_REFERENCE_PASS = 64, /* tokens; the longest text at once is free */
@@ -42,7 +43,8 @@ struct xl_reference;
 struct xl_reference_spec {
     struct xl_model *model;
     const struct xl_params *params;
-    const int32_t *tokens; /* [n], borrowed */
+    enum xl_rounding rounding; /* of the inputs of products */
+    const int32_t *tokens;     /* [n], borrowed */
     size_t n;
     const char *text_hash;
     size_t room_bytes;  /* most for the rows kept; 0 = a part of what is free */

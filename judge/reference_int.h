@@ -34,6 +34,13 @@ struct xl_reference {
     char name[XL_HASH_TEXT]; /* of that file */
 };
 
+/* A plan of these params whose inputs are rounded as the reference's are; it
+ * is made even when the rounding fails. */
+enum xl_status xl_reference_plan(struct xl_plan **plan,
+                                 const struct xl_reference_spec *spec,
+                                 const struct xl_params *params,
+                                 struct xl_err *err);
+
 /* A plan for quick rows, none where there are none of the same bits. */
 void xl_quick_make(struct xl_quick *quick,
                    const struct xl_reference_spec *spec);

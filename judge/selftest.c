@@ -36,6 +36,7 @@ struct victim {
     bool has_last;
     float *scratch; /* [dk][dv] */
     double scale;   /* of the fp16 state; 0 = not chosen yet */
+    struct xl_state copy;
 };
 
 /* -- faults in weights ----------------------------------------------------- */
@@ -69,6 +70,32 @@ static bool zero_head(struct victim *v)
     for (size_t row = 0; values && row < out->shape[0]; row++)
         memset(values + row * in + c->dv, 0, c->dv * sizeof *values);
     return values != NULL;
+}
+
+static bool fill(struct victim *v, struct xl_tensor *tensor, float value)
+{
+    float *values = own_values(v, tensor);
+    for (size_t i = 0; values && i < xl_tensor_count(tensor); i++)
+        values[i] = value;
+    return values != NULL;
+}
+
+static bool forget_norm(struct victim *v)
+{
+    struct xl_weights *w = xl_fault_weights(v->model);
+    return fill(v, &w->blocks[middle_block(v)].norm_mlstm.w, 1);
+}
+
+static bool skip_layer(struct victim *v)
+{
+    struct xl_weights *w = xl_fault_weights(v->model);
+    return fill(v, &w->blocks[middle_block(v)].down.w, 0);
+}
+
+static bool stick_gate(struct victim *v)
+{
+    struct xl_weights *w = xl_fault_weights(v->model);
+    return fill(v, &w->blocks[middle_block(v)].o.w, 0);
 }
 
 static bool shift_gate(struct victim *v)
@@ -116,6 +143,27 @@ static void forget_state(void *ctx, struct xl_state *state,
     xl_state_clear(state);
     state->tokens = tokens;
     run(ctx, state, pass);
+}
+
+/* The last token is read, but from a copy of the state. */
+static void leave_out_last(void *ctx, struct xl_state *state,
+                           const struct xl_pass *pass)
+{
+    struct victim *v = ctx;
+    struct xl_pass all = *pass, last = *pass;
+    struct xl_state *copy = &v->copy;
+    if (pass->n == 1) {
+        run(v, state, pass);
+        return;
+    }
+    all.n--;
+    last.n = 1;
+    last.tokens += all.n;
+    last.logits += all.n * v->vocab;
+    run(v, state, &all);
+    xl_state_copy(copy, state);
+    run(v, copy, &last);
+    state->tokens++;
 }
 
 static void forget_m(void *ctx, struct xl_state *state,
@@ -235,9 +283,14 @@ static const struct planting {
     bool (*prepared)(struct victim *v); /* after */
     void (*forward)(void *ctx, struct xl_state *state,
                     const struct xl_pass *pass);
+    bool needs_long; /* TOKENS of text */
 } plantings[XL_SELFTEST_COUNT] = {
     [XL_FAULT_HEAD] = { .weights = zero_head },
     [XL_FAULT_GATE_BIAS] = { .weights = shift_gate },
+    [XL_FAULT_NORM] = { .weights = forget_norm },
+    [XL_FAULT_LAYER] = { .weights = skip_layer },
+    [XL_FAULT_GATE] = { .weights = stick_gate },
+    [XL_FAULT_STALE] = { .forward = leave_out_last },
     [XL_FAULT_SCALE] = { .prepared = change_scales },
     [XL_FAULT_HEAD_Q4] = { .weights = zero_head },
     [XL_FAULT_SCALE_Q4] = { .prepared = change_scales },
@@ -246,8 +299,8 @@ static const struct planting {
     [XL_FAULT_NO_STATE] = { .forward = forget_state },
     [XL_FAULT_NO_M] = { .forward = forget_m },
     [XL_FAULT_TRANSPOSED] = { .forward = turn_C },
-    [XL_FAULT_DROPPED] = { .forward = drop_once },
-    [XL_FAULT_DROPPING] = { .forward = keep_dropping },
+    [XL_FAULT_DROPPED] = { .forward = drop_once, .needs_long = true },
+    [XL_FAULT_DROPPING] = { .forward = keep_dropping, .needs_long = true },
     [XL_FAULT_NAN_LOGIT] = { .forward = spoil_logit },
     [XL_FAULT_FP16] = { .forward = keep_in_fp16 },
 };
@@ -273,10 +326,22 @@ static const struct test {
 static void release(struct victim *v)
 {
     xl_plan_free(v->plan);
+    xl_state_release(&v->copy);
     xl_model_close(v->model);
     xl_arena_release(&v->arena);
     xl_free(v->last);
     xl_free(v->scratch);
+}
+
+static enum xl_status add_params(struct xl_params *params, const char *words,
+                                 struct xl_err *err)
+{
+    for (const char *at = words; *at; at += *at != '\0') {
+        size_t n = strcspn(at, " ,");
+        XL_TRY(xl_params_set_pair(params, at, n, "the self-test", err));
+        at += n;
+    }
+    return XL_OK;
 }
 
 enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
@@ -287,12 +352,7 @@ enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
         return XL_OK;
     }
     xl_params_init(params);
-    for (const char *at = words; *at; at += *at == ' ') {
-        size_t n = strcspn(at, " ");
-        XL_TRY(xl_params_set_pair(params, at, n, "the self-test", err));
-        at += n;
-    }
-    return XL_OK;
+    return add_params(params, words, err);
 }
 
 static enum xl_status plant(struct victim *v, const struct planting *planting,
@@ -309,11 +369,32 @@ static enum xl_status plant(struct victim *v, const struct planting *planting,
     v->vocab = c->vocab;
     v->last = xl_alloc_zero(c->vocab, sizeof *v->last);
     v->scratch = xl_alloc_zero(room, sizeof *v->scratch);
+    XL_TRY(xl_state_init(&v->copy, c, err));
     if (!v->last || !v->scratch || (planting->weights && !planting->weights(v)))
         return xl_fail(err, XL_ENOMEM, "out of memory planting a fault");
     XL_TRY(xl_plan_make(&v->plan, v->model, params, err));
     if (planting->prepared && !planting->prepared(v))
         return xl_fail(err, XL_EFAILED, "the weights have no scales");
+    return XL_OK;
+}
+
+/* The row's configuration, in that number format if one is given; false when
+ * the row is of another, or a sound build of its own. */
+static enum xl_status set_params(const struct test *test, const char *format,
+                                 struct xl_params *params, bool *is_of_it,
+                                 struct xl_err *err)
+{
+    int64_t *weights = &params->value[XL_PARAM_WEIGHT_DTYPE];
+    XL_TRY(xl_selftest_params(params, test->params, err));
+    *is_of_it = true;
+    if (!format)
+        return XL_OK;
+    int64_t own = *weights;
+    XL_TRY(add_params(params, format, err));
+    if (test->gate == NO_GATE)
+        *is_of_it = test->params[0] == '\0';
+    else if (strstr(test->params, xl_param_row(XL_PARAM_WEIGHT_DTYPE)->name))
+        *is_of_it = own == *weights;
     return XL_OK;
 }
 
@@ -343,23 +424,31 @@ static void note(const struct test *test, const struct xl_judgement *j,
     memcpy(result->said, ruling->reason, sizeof result->said);
 }
 
-static enum xl_status run_test(struct xl_judge *judge, const char *dir,
+static enum xl_status run_test(struct xl_judge *judge,
+                               const struct xl_selftest_spec *spec,
                                enum xl_selftest_id id,
                                struct xl_selftest_result *result,
                                struct xl_err *err)
 {
     const struct test *test = &tests[id];
     const struct planting *planting = &plantings[id];
-    struct victim v = { .dir = dir };
+    struct victim v = { .dir = spec->model_dir };
     struct xl_params params;
     struct xl_judgement judgement;
+    bool is_of_it;
     *result = (struct xl_selftest_result){ .name = test->name };
-    XL_TRY(xl_selftest_params(&params, test->params, err));
+    XL_TRY(set_params(test, spec->params, &params, &is_of_it, err));
+    if (planting->needs_long && spec->tokens && spec->tokens < TOKENS)
+        is_of_it = false;
+    result->is_left_out = result->ok = !is_of_it;
+    if (!is_of_it)
+        return XL_OK;
     xl_arena_init(&v.arena, 0);
     enum xl_status rc = plant(&v, planting, &params, err);
     if (rc == XL_OK) {
-        enum xl_tier tier =
-            test->tier < 0 ? xl_tier_of(&params) : (enum xl_tier)test->tier;
+        enum xl_tier tier = test->tier < 0 || spec->params
+                                ? xl_tier_of(&params)
+                                : (enum xl_tier)test->tier;
         struct xl_subject subject =
             xl_subject_of_plan(v.plan, xl_model_config(v.model));
         if (planting->forward) {
@@ -368,8 +457,13 @@ static enum xl_status run_test(struct xl_judge *judge, const char *dir,
         }
         rc = xl_judge_subject(judge, &subject, tier, &judgement, err);
     }
-    if (rc == XL_OK)
+    if (rc == XL_OK) {
         note(test, &judgement, result);
+        if (spec->params && result->claim) {
+            result->ok = result->verdict == XL_VERDICT_FAIL;
+            result->is_known = false; /* of the gate that refused it */
+        }
+    }
     release(&v);
     return rc;
 }
@@ -391,12 +485,13 @@ static enum xl_status make_judges(struct judges *judges,
     enum xl_status rc;
     XL_TRY_DONE(rc, xl_model_open(&judges->model, spec->model_dir, err));
     XL_TRY_DONE(rc, xl_tokenizer_open(&tokenizer, spec->model_dir, err));
-    XL_TRY_DONE(rc, xl_judge_heldout(&text, judges->model, tokenizer, 0, err));
+    XL_TRY_DONE(rc, xl_judge_heldout(&text, judges->model, tokenizer,
+                                     spec->tokens, err));
     XL_TRY_DONE(rc, xl_judge_extend(&text, judges->model, tokenizer, tokens,
                                     SEED, err));
     XL_TRY_DONE(
         rc, xl_judge_make(&judges->all, judges->model, &text, &options, err));
-    text.ids.n = EXACT;
+    text.ids.n = text.ids.n < EXACT ? text.ids.n : (size_t)EXACT;
     rc = xl_judge_make(&judges->exact, judges->model, &text, NULL, err);
 done:
     xl_judge_text_release(&text);
@@ -415,8 +510,8 @@ xl_judge_selftest(const struct xl_selftest_spec *spec,
         bool exact = tests[i].tier == XL_TIER_EXACT;
         if (spec->progress)
             spec->progress(spec->progress_ctx, tests[i].name);
-        rc = run_test(exact ? judges.exact : judges.all, spec->model_dir, i,
-                      &results[i], err);
+        rc = run_test(exact ? judges.exact : judges.all, spec, i, &results[i],
+                      err);
         if (rc != XL_OK)
             xl_err_prefix(err, "self-test '%s'", tests[i].name);
     }

@@ -38,15 +38,18 @@ struct xl_selftest_result {
     double value, bound;
     enum xl_tier tier;
     enum xl_verdict verdict;
-    size_t tokens;  /* seen before the verdict */
-    size_t n_gates; /* that refused it */
+    size_t tokens;    /* seen before the verdict */
+    size_t n_gates;   /* that refused it */
+    bool is_left_out; /* not of the number format, or the text, tested */
     char said[XL_REASON_ROOM];
 };
 
 struct xl_selftest_spec {
     const char *model_dir;
-    size_t tokens; /* of the text; at least 4608, or faults far into a text
-                      cannot be planted. 0 = 4608 */
+    const char *params; /* a number format, as in fault.def, to plant faults
+                           into: then any gate may refuse one; or NULL */
+    size_t tokens;      /* of the text; at least 4608, or faults far into a text
+                           cannot be planted. 0 = 4608 */
     /* Called before each; may be NULL. */
     void (*progress)(void *ctx, const char *name);
     void *progress_ctx;

@@ -22,9 +22,14 @@ static double ratio(double difference2, double reference2)
     return reference2 > 0 ? sqrt(difference2 / reference2) : HUGE_VAL;
 }
 
-static double head_error(const struct scaled *s, size_t head)
+/* Relative difference of a head's values, and their gain. */
+struct head_error {
+    double difference, gain;
+};
+
+static struct head_error head_error(const struct scaled *s, size_t head)
 {
-    double difference2 = 0, reference2 = 0;
+    double difference2 = 0, reference2 = 0, along = 0;
     for (size_t i = 0; i < s->each; i++) {
         size_t at = head * s->each + i;
         size_t of = s->n_m == 1 ? head : head * s->n_m + i;
@@ -32,15 +37,23 @@ static double head_error(const struct scaled *s, size_t head)
         double want = (double)s->a[at], got = (double)s->b[at] * scale;
         difference2 += (got - want) * (got - want);
         reference2 += want * want;
+        along += (got - want) * want;
     }
-    return ratio(difference2, reference2);
+    double gain = reference2 > 0 ? fabs(along) / reference2 : 0;
+    return (struct head_error){
+        .difference = ratio(difference2, reference2),
+        .gain = isfinite(gain) ? gain : HUGE_VAL,
+    };
 }
 
-static double worst_head(const struct scaled *s)
+static struct head_error worst_head(const struct scaled *s)
 {
-    double worst = 0;
-    for (size_t h = 0; h < s->heads; h++)
-        worst = fmax(worst, head_error(s, h));
+    struct head_error worst = { 0 };
+    for (size_t h = 0; h < s->heads; h++) {
+        struct head_error e = head_error(s, h);
+        worst.difference = fmax(worst.difference, e.difference);
+        worst.gain = fmax(worst.gain, e.gain);
+    }
     return worst;
 }
 
@@ -87,9 +100,11 @@ static struct xl_state_error block_error(const struct xl_state *a,
     n.a = xl_state_at(a, block, parts->n);
     n.b = xl_state_at(b, block, parts->n);
     n.each = is_mlstm ? a->dk : n_m;
-    return (struct xl_state_error){ .C = worst_head(&C),
-                                    .n = worst_head(&n),
-                                    .m = m_error(m_a, m_b, n_m) };
+    struct head_error of_C = worst_head(&C);
+    return (struct xl_state_error){ .C = of_C.difference,
+                                    .n = worst_head(&n).difference,
+                                    .m = m_error(m_a, m_b, n_m),
+                                    .gain = of_C.gain };
 }
 
 struct xl_state_error xl_state_error_max(struct xl_state_error a,
@@ -97,11 +112,22 @@ struct xl_state_error xl_state_error_max(struct xl_state_error a,
 {
     return (struct xl_state_error){ .C = fmax(a.C, b.C),
                                     .n = fmax(a.n, b.n),
-                                    .m = fmax(a.m, b.m) };
+                                    .m = fmax(a.m, b.m),
+                                    .gain = fmax(a.gain, b.gain) };
 }
 
-struct xl_state_error xl_state_error(const struct xl_state *reference,
-                                     const struct xl_state *candidate)
+struct xl_state_error xl_state_error_worst(const struct xl_state_error *blocks,
+                                           size_t n)
+{
+    struct xl_state_error worst = { 0 };
+    for (size_t i = 0; i < n; i++)
+        worst = xl_state_error_max(worst, blocks[i]);
+    return worst;
+}
+
+struct xl_state_error xl_state_errors(const struct xl_state *reference,
+                                      const struct xl_state *candidate,
+                                      struct xl_state_error *by_block)
 {
     static const struct parts kinds[] = {
         { XL_STATE_C, XL_STATE_N, XL_STATE_M },
@@ -109,8 +135,11 @@ struct xl_state_error xl_state_error(const struct xl_state *reference,
     };
     struct xl_state_error worst = { 0 };
     for (size_t b = 0; b < reference->blocks; b++)
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            worst = xl_state_error_max(
-                worst, block_error(reference, candidate, b, &kinds[k]));
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            struct xl_state_error e =
+                block_error(reference, candidate, b, &kinds[k]);
+            by_block[b] = xl_state_error_max(by_block[b], e);
+            worst = xl_state_error_max(worst, e);
+        }
     return worst;
 }

@@ -15,14 +15,23 @@
 
 struct xl_state_error {
     double C, n, m; /* infinite when a value is not finite */
+    double gain;    /* of C along the reference's, from 1: what rounding hardly
+                       moves, for it has no direction, and a wrong scale, gate
+                       or bias does */
 };
 
-/* Both were made for the same model. */
-struct xl_state_error xl_state_error(const struct xl_state *reference,
-                                     const struct xl_state *candidate);
+/* Block by block, into by_block [reference->blocks]: what is worse than it
+ * held. Both states were made for the same model. Returns the worst of all. */
+struct xl_state_error xl_state_errors(const struct xl_state *reference,
+                                      const struct xl_state *candidate,
+                                      struct xl_state_error *by_block);
 
 /* The worse of each. */
 struct xl_state_error xl_state_error_max(struct xl_state_error a,
                                          struct xl_state_error b);
+
+/* The worst of n blocks. */
+struct xl_state_error xl_state_error_worst(const struct xl_state_error *blocks,
+                                           size_t n);
 
 #endif

@@ -84,6 +84,16 @@ static const char *why_of(const char *score)
 
 /* -- one judgement -------------------------------------------------------- */
 
+/* Does the limit come from the model's own floor? */
+static bool is_followed(const cJSON *gate)
+{
+    const cJSON *bound = xl_json_member(gate, "bound");
+    const cJSON *absolute = xl_json_member(gate, "absolute");
+    return cJSON_IsNumber(xl_json_member(gate, "floor")) &&
+           cJSON_IsNumber(bound) && cJSON_IsNumber(absolute) &&
+           fabs(bound->valuedouble - absolute->valuedouble) > 0;
+}
+
 static void write_gate(const cJSON *gate, struct xl_buf *out)
 {
     const char *verdict = text_of(gate, "verdict");
@@ -105,6 +115,13 @@ static void write_gate(const cJSON *gate, struct xl_buf *out)
     write_number(gate, "blocks", out);
     xl_buf_text(out, "</td><td class=\"num\">");
     write_number(gate, "bound", out);
+    if (is_followed(gate)) {
+        xl_buf_text(out, " (tier ");
+        write_number(gate, "absolute", out);
+        xl_buf_text(out, ", own floor ");
+        write_number(gate, "floor", out);
+        xl_buf_text(out, ")");
+    }
     xl_buf_text(out, "</td><td class=\"text\">");
     xl_html_text(out, why_of(text_of(gate, "score")));
     xl_buf_text(out, "</td></tr>\n");

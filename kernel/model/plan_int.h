@@ -13,6 +13,7 @@
 #include "kernel/model/engine.h"
 #include "kernel/model/model_int.h"
 #include "kernel/model/plan.h"
+#include "kernel/model/rounding.h"
 
 enum {
     XL_TEAMS = 2,
@@ -68,6 +69,9 @@ struct xl_plan {
     bool no_prefetch;
     size_t decode_ahead; /* ahead of struct xl_gemm_job, in steps */
     struct xl_scratch scratch;
+    enum xl_rounding rounding; /* of the inputs of products */
+    float *rounded;        /* [workers][rounded_each], of a product; or NULL */
+    size_t rounded_each;   /* floats */
     struct xl_arena arena; /* of scratch */
 };
 

@@ -46,7 +46,8 @@ const struct xl_gemm *xl_stage_packer(const struct xl_stage *s,
                                       const struct xl_matrix *w)
 {
     const struct xl_gemm *gemm = xl_plan_gemm(s->plan, w, false);
-    if (xl_stage_is_step(s) || s->rows < FEW_ROWS || !w->is_packed)
+    if (xl_stage_is_step(s) || s->rows < FEW_ROWS || !w->is_packed ||
+        s->plan->rounded)
         return NULL;
     return gemm->x_bytes && gemm->x_bytes(s->rows, w->in) ? gemm : NULL;
 }
@@ -195,6 +196,7 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .pair_n = p->pair_n,
             .is_known = share->taken > 1,
         };
+        xl_product_round(plan, share->worker, p->w, &job);
         if (is_step)
             xl_few_run(gemm, &job);
         else

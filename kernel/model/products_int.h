@@ -123,4 +123,8 @@ void xl_strip_pack(const struct xl_stage *s, const struct xl_matrix *w,
                    const float *x, size_t ldx, struct xl_span rows,
                    struct xl_span columns, void *to);
 
+/* The job's rows of x give way to rounded ones, when the plan rounds. */
+void xl_product_round(const struct xl_plan *plan, size_t worker,
+                      const struct xl_matrix *w, struct xl_gemm_job *job);
+
 #endif

@@ -303,7 +303,7 @@ static struct xl_ruling toy_rule(struct xl_test *t, enum xl_tier tier)
                         &(struct xl_drift_options){ .token_bytes = toy.bytes },
                         scores, &err),
         XL_OK, &err);
-    xl_gate_rule(tier, scores, &ruling);
+    xl_gate_rule(tier, scores, NULL, &ruling);
     xl_drift_free(drift);
     return ruling;
 }
@@ -449,7 +449,7 @@ static void missing_positions_are_no_pass(struct xl_test *t)
     XL_CHECK_STATUS(
         t, xl_drift_scores(drift, &(struct xl_drift_options){ 0 }, s, &err),
         XL_OK, &err);
-    xl_gate_rule(XL_TIER_KERNEL, s, &ruling);
+    xl_gate_rule(XL_TIER_KERNEL, s, NULL, &ruling);
     XL_CHECK_EQ(t, ruling.verdict, XL_VERDICT_INCONCLUSIVE);
     XL_CHECK(t, strstr(ruling.reason, "missing") != NULL);
     xl_drift_free(drift);
@@ -480,7 +480,7 @@ static void good_scores(struct xl_score s[XL_SCORE_COUNT])
 static enum xl_verdict rule(const struct xl_score *s, char *reason)
 {
     struct xl_ruling ruling;
-    xl_gate_rule(XL_TIER_KERNEL, s, &ruling);
+    xl_gate_rule(XL_TIER_KERNEL, s, NULL, &ruling);
     if (reason)
         memcpy(reason, ruling.reason, XL_REASON_ROOM);
     return ruling.verdict;

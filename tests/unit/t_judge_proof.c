@@ -184,7 +184,7 @@ static size_t count_different(double *x, double noise, double shift)
         xl_scores_clear(scores);
         scores[XL_SCORE_DLOSS] =
             xl_block_ratio(x, NULL, LOSSES, xl_block_auto(LOSSES), 0.05);
-        xl_gate_rule(XL_TIER_KERNEL, scores, &ruling);
+        xl_gate_rule(XL_TIER_KERNEL, scores, NULL, &ruling);
         different += ruling.gates[XL_GATE_DLOSS].verdict == XL_VERDICT_FAIL;
     }
     return different;
