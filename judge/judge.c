@@ -142,7 +142,9 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
         .watch = { tell_reference, judge },
     };
     XL_TRY(xl_reference_make(&judge->reference, &spec, err));
-    xl_own_floors_init(&judge->floors, &spec);
+    struct xl_reference_spec own = spec; /* whose rows end where it says */
+    own.watch = o->watch;
+    xl_own_floors_init(&judge->floors, &own);
     spec.params = &judge->naive;
     xl_twins_init(&judge->twins, &spec);
     return XL_OK;
