@@ -53,7 +53,8 @@ enum xl_status xl_map_open(struct xl_map *map, const char *path,
         goto done;
     data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {
-        rc = xl_fail(err, XL_EIO, "cannot map '%s': %s", path, strerror(errno));
+        rc = xl_fail(err, errno == ENOMEM ? XL_ENOMEM : XL_EIO,
+                     "cannot map '%s': %s", path, strerror(errno));
         goto done;
     }
     map->data = data;

@@ -223,6 +223,11 @@ for kib in 40000 60000 100000 150000 250000; do
     limited $kib score --tokens-file ids.txt
     limited $kib score --tokens-file ids.txt --gemm openblas
 done
+mkdir large
+cp "$tiny/config.json" large
+truncate -s 8G large/model.safetensors
+limited 1000000 inspect --model large
+refused 3 large/model.safetensors memory
 limited 100000 score --tokens-file ids.txt --gemm openblas
 refused 2 --gemm OpenBLAS memory
 

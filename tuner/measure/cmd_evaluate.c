@@ -80,7 +80,6 @@ static void answer_error(enum xl_status status, const struct xl_err *err)
     cJSON *error = cJSON_AddObjectToObject(json, "error");
     const char *outcome = status == XL_EUSAGE      ? "invalid"
                           : status == XL_ENOMEM    ? "oom"
-                          : status == XL_EMEMLIMIT ? "oom"
                           : status == XL_EMISMATCH ? "wrong"
                           : status == XL_ETIMEOUT  ? "timeout"
                                                    : "failed";

@@ -92,7 +92,7 @@ static void lose_child(struct exchange *x, enum xl_child_read why)
     } else {
         /* Nobody but the kernel, out of memory, sends this signal. */
         bool is_killed = code == 128 + SIGKILL;
-        bool memory = is_killed || code == xl_status_exit_code(XL_EMEMLIMIT);
+        bool memory = is_killed || code == xl_status_exit_code(XL_ENOMEM);
         snprintf(reason, sizeof reason, "the evaluator %s%s", how,
                  is_killed ? ", as when memory runs out" : "");
         set_end(x->end, memory ? XL_RUN_OOM : XL_RUN_FAILED, reason);
