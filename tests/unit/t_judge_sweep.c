@@ -432,6 +432,49 @@ static void the_screen_comes_first(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+static enum xl_status refuse_held_out(void *ctx, const struct xl_params *params,
+                                      enum xl_stage stage,
+                                      struct xl_run_end *end,
+                                      struct xl_err *err)
+{
+    static const char *const verdicts[] = { [XL_STAGE_SCREEN] = "inconclusive",
+                                            [XL_STAGE_FULL] = "pass",
+                                            [XL_STAGE_HOLDOUT] = "fail" };
+    size_t *held_out = ctx;
+    (void)params;
+    (void)err;
+    *held_out += stage == XL_STAGE_HOLDOUT;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .answer = cJSON_CreateObject() };
+    cJSON_AddStringToObject(end->answer, "verdict", verdicts[stage]);
+    return XL_OK;
+}
+
+/* The bounds of the holdout text pay for so many winners and no more. */
+static void holdout_tries_are_counted(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct xl_sweep_start s;
+    struct xl_verdicts v = { 0 };
+    size_t held_out = 0;
+    struct xl_sweep_plan plan = {
+        .file = "h.db", .mode = "random", .budget = 12, .repeats = 3
+    };
+    if (!xl_sweep_bench_open(&b, t, mixed_space, NULL))
+        return;
+    b.fake.speed = a_little_faster;
+    b.fake.judge = refuse_held_out;
+    b.fake.judge_ctx = &held_out;
+    if (xl_sweep_start_open(&b, &s, &plan)) {
+        xl_sweep_start_search(&b, &s);
+        xl_sweep_start_finish(&b, &s, 4, &v);
+        XL_CHECK_EQ(t, held_out, XL_HOLDOUT_TRIES);
+        XL_CHECK_EQ(t, v.winner, 0);
+    }
+    xl_sweep_start_close(&s);
+    xl_sweep_bench_close(&b);
+}
+
 /* -- too little text ------------------------------------------------------- */
 
 /* What a panel of so many tokens says of an honest configuration, at worst. */
@@ -495,6 +538,7 @@ const struct xl_test_case xl_suite_judge_sweep[] = {
       damage_never_wins_and_the_best_honest_one_does },
     { "refused_defaults_do_not_stay", refused_defaults_do_not_stay },
     { "the_screen_comes_first", the_screen_comes_first },
+    { "holdout_tries_are_counted", holdout_tries_are_counted },
     { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },
     { 0 },
 };
