@@ -155,7 +155,8 @@ static enum xl_status sound(const struct xl_sweep_job *job,
 {
     const struct xl_runner runner = xl_evaluator_runner(job->evaluator);
     XL_TRY(xl_sweep_provable_least(&job->setup, &facts->judge_least, err));
-    return xl_ration_sound(&runner, base, facts, err);
+    XL_TRY(xl_ration_sound(&runner, base, facts, err));
+    return atomic_load(xl_stop_signal()) ? XL_EINTERRUPTED : XL_OK;
 }
 
 /* What the search spends on one configuration: as the run began. */

@@ -109,8 +109,7 @@ enum xl_status xl_ration_sound(const struct xl_runner *runner,
         .on_sample = take_least,
         .ctx = facts,
     };
-    XL_TRY(runner->measure(runner->ctx, &request, &end, err));
-    return end.outcome == XL_RUN_STOPPED ? XL_EINTERRUPTED : XL_OK;
+    return runner->measure(runner->ctx, &request, &end, err);
 }
 
 /* -- in run_meta.json ----------------------------------------------------- */

@@ -40,7 +40,7 @@ struct xl_ration_facts {
 };
 
 /* Measures the defaults on a few tokens: sets the times of the facts, which
- * stay 0 when they cannot be measured. XL_EINTERRUPTED when stopped. */
+ * stay 0 when they cannot be measured, or the time is up before. */
 enum xl_status xl_ration_sound(const struct xl_runner *runner,
                                const struct xl_params *base,
                                struct xl_ration_facts *facts,
