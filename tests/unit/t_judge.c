@@ -409,9 +409,9 @@ static void drift_matches_brute_force(struct xl_test *t)
         }
         if (i + 1 == TOKENS)
             break;
-        long double q = brute_logprob(b, VOCAB, toy.tokens[i + 1]);
-        dloss += brute_logprob(a, VOCAB, toy.tokens[i + 1]) - q;
-        owns += q;
+        double q = brute_logprob(b, VOCAB, toy.tokens[i + 1]);
+        dloss += (long double)(brute_logprob(a, VOCAB, toy.tokens[i + 1]) - q);
+        owns += (long double)q;
         bytes += toy.bytes[i + 1];
     }
     XL_CHECK_STATUS(
