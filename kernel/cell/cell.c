@@ -31,18 +31,6 @@ const struct xl_cell *xl_cell_get(enum xl_cell_id id)
     return cells[id][i];
 }
 
-void xl_cell_chunk(const struct xl_cell *cell, const struct xl_mlstm_io *io,
-                   size_t len, const struct xl_mlstm_state *state,
-                   const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    if (cell->chunk) {
-        cell->chunk(io, len, state, tiles, scratch);
-        return;
-    }
-    cell->chunk_output(io, len, state, tiles, scratch);
-    cell->chunk_state(io, len, state, tiles, scratch);
-}
-
 enum xl_cell_id xl_cell_choose(bool is_fp32)
 {
     const struct xl_cell *best = cells[XL_CELL_BF16][0];

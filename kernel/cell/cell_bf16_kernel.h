@@ -391,45 +391,23 @@ static inline void advance_all(const struct xl_mlstm_io *io, size_t len,
  * us for 64 to 70 of 64 x 256 x 512 on a Xeon of 2023, else no faster. */
 static void run_chunk(const struct xl_mlstm_io *io, size_t len,
                       const struct xl_mlstm_state *state,
-                      const struct xl_mlstm_tiles *tiles, struct parts parts,
-                      float *scratch)
+                      const struct xl_mlstm_tiles *tiles,
+                      enum xl_cell_parts parts, float *scratch)
 {
     struct packed p = carve_packed(scratch, len, io->dk);
-    size_t turns =
-        (parts.outputs ? p.len_tiles : 0) + (parts.state ? p.dk_tiles : 0);
+    size_t turns = (parts & XL_CELL_OUTPUTS ? p.len_tiles : 0) +
+                   (parts & XL_CELL_STATE ? p.dk_tiles : 0);
     struct ahead ahead = { 0, turns * count_blocks(io->dv) };
     (void)tiles;
     if (len == 0)
         return;
     sum_gates(io, len, (double)*state->m, &p.work);
     xl_tile_begin();
-    if (parts.outputs)
+    if (parts & XL_CELL_OUTPUTS)
         output_all(io, len, state, &p, &ahead);
-    if (parts.state)
+    if (parts & XL_CELL_STATE)
         advance_all(io, len, state, &p, &ahead);
     xl_tile_end();
-}
-
-static void output_chunk(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, start, tiles, (struct parts){ .outputs = true },
-              scratch);
-}
-
-static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
-                          const struct xl_mlstm_state *state,
-                          const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, state, tiles, (struct parts){ .state = true }, scratch);
-}
-
-static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
-                        const struct xl_mlstm_state *state,
-                        const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, state, tiles, (struct parts){ true, true }, scratch);
 }
 
 #define XL_CELL_BF16_VARIANT                                                   \

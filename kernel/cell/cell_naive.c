@@ -187,12 +187,10 @@ static void output_row(const struct xl_mlstm_io *io, size_t j,
     write_output(io, j, g->h, d, m);
 }
 
-static void chunk_output(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch)
+static void write_outputs(const struct xl_mlstm_io *io, size_t len,
+                          const struct xl_mlstm_state *start, float *scratch)
 {
     struct gates g = carve(scratch, len);
-    (void)tiles;
     sum_gates(io, len, g.b);
     for (size_t j = 0; j < len; j++)
         output_row(io, j, start, &g);
@@ -217,12 +215,10 @@ static void state_row(const struct xl_mlstm_io *io, size_t len, size_t a,
         state->C[a * io->dv + b] = (float)g->h[b];
 }
 
-static void chunk_state(const struct xl_mlstm_io *io, size_t len,
-                        const struct xl_mlstm_state *state,
-                        const struct xl_mlstm_tiles *tiles, float *scratch)
+static void advance_state(const struct xl_mlstm_io *io, size_t len,
+                          const struct xl_mlstm_state *state, float *scratch)
 {
     struct gates g = carve(scratch, len);
-    (void)tiles;
     if (len == 0)
         return;
     sum_gates(io, len, g.b);
@@ -238,6 +234,18 @@ static void chunk_state(const struct xl_mlstm_io *io, size_t len,
     *state->m = m;
 }
 
+static void chunk(const struct xl_mlstm_io *io, size_t len,
+                  const struct xl_mlstm_state *state,
+                  const struct xl_mlstm_tiles *tiles, enum xl_cell_parts parts,
+                  float *scratch)
+{
+    (void)tiles;
+    if (parts & XL_CELL_OUTPUTS)
+        write_outputs(io, len, state, scratch);
+    if (parts & XL_CELL_STATE)
+        advance_state(io, len, state, scratch);
+}
+
 const struct xl_cell xl_cell_naive = {
     .name = "naive",
     .summary = "plain loops with sums in double: the truth the others are "
@@ -246,6 +254,5 @@ const struct xl_cell xl_cell_naive = {
     .scratch_floats = scratch_floats,
     .steps = steps,
     .step16 = step16,
-    .chunk_output = chunk_output,
-    .chunk_state = chunk_state,
+    .chunk = chunk,
 };

@@ -314,29 +314,29 @@ static inline void give_state(const struct xl_mlstm_io *io, size_t len,
 /* What is wanted of a chunk of at least one token. */
 static void run_spans(const struct xl_mlstm_io *io, size_t len,
                       const struct xl_mlstm_state *state,
-                      const struct xl_mlstm_tiles *tiles, struct parts parts,
-                      float *scratch)
+                      const struct xl_mlstm_tiles *tiles,
+                      enum xl_cell_parts parts, float *scratch)
 {
     struct small s = carve_small(scratch, len, io, tiles);
     double before = (double)*state->m;
     sum_gates(io, len, before, &s.work);
-    take_state(io, state, parts.state, &s);
+    take_state(io, state, parts & XL_CELL_STATE, &s);
     for (size_t j = 0; j < len; j += SPAN) {
         struct span span = weigh_span(io, len, j, before, &s);
         if (!s.is_whole)
             copy_rows(s.panel, s.width, io->v + j * io->v_stride, io->v_stride,
                       span.rows, io->dv);
-        if (parts.outputs) {
+        if (parts & XL_CELL_OUTPUTS) {
             weigh_start(j, span.rows, before, scale_of(io), &s.work);
             score_span(io, &span, &s);
             weigh_scores_of(io, &span, &s);
             write_span(io, tiles, &span, &s);
         }
-        if (parts.state || j + SPAN < len)
+        if (parts & XL_CELL_STATE || j + SPAN < len)
             advance_span(io, tiles, &span, &s);
         before = span.end;
     }
-    if (parts.state)
+    if (parts & XL_CELL_STATE)
         give_state(io, len, state, &s);
 }
 

@@ -267,10 +267,10 @@ static inline void advance_state(const struct xl_mlstm_io *io, size_t len,
 /* Values are packed once where one panel has them all. */
 static void run_chunk(const struct xl_mlstm_io *io, size_t len,
                       const struct xl_mlstm_state *state,
-                      const struct xl_mlstm_tiles *tiles, struct parts parts,
-                      float *scratch)
+                      const struct xl_mlstm_tiles *tiles,
+                      enum xl_cell_parts parts, float *scratch)
 {
-    bool has_values = parts.outputs && io->dv <= tiles->av_columns &&
+    bool has_values = parts & XL_CELL_OUTPUTS && io->dv <= tiles->av_columns &&
                       io->dv <= tiles->atb_columns;
     if (len == 0)
         return;
@@ -280,32 +280,10 @@ static void run_chunk(const struct xl_mlstm_io *io, size_t len,
     }
     struct tiled tiled = carve_tiled(scratch, len, io->dk);
     sum_gates(io, len, (double)*state->m, &tiled.work);
-    if (parts.outputs)
+    if (parts & XL_CELL_OUTPUTS)
         write_outputs(io, len, state, tiles, &tiled);
-    if (parts.state)
+    if (parts & XL_CELL_STATE)
         advance_state(io, len, state, tiles, has_values, &tiled);
-}
-
-static void output_chunk(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, start, tiles, (struct parts){ .outputs = true },
-              scratch);
-}
-
-static void advance_chunk(const struct xl_mlstm_io *io, size_t len,
-                          const struct xl_mlstm_state *state,
-                          const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, state, tiles, (struct parts){ .state = true }, scratch);
-}
-
-static void whole_chunk(const struct xl_mlstm_io *io, size_t len,
-                        const struct xl_mlstm_state *state,
-                        const struct xl_mlstm_tiles *tiles, float *scratch)
-{
-    run_chunk(io, len, state, tiles, (struct parts){ true, true }, scratch);
 }
 
 #define XL_CELL_TILED_VARIANT                                                  \

@@ -61,6 +61,13 @@ struct xl_mlstm_tiles {
     size_t atb_rows, atb_columns; /* state: [dk] x [dv] */
 };
 
+/* What is wanted of a chunk. */
+enum xl_cell_parts {
+    XL_CELL_OUTPUTS = 1, /* h; the state is not touched */
+    XL_CELL_STATE = 2,   /* the state at its end; h is not written */
+    XL_CELL_BOTH = XL_CELL_OUTPUTS | XL_CELL_STATE
+};
+
 /* A variant of the cell. All functions are pure but for the outputs, run on
  * the calling thread, and use scratch_floats(...) floats of scratch, which
  * begin at a multiple of 64 bytes. len = 0 changes nothing. */
@@ -78,26 +85,14 @@ struct xl_cell {
     void (*step16)(const struct xl_mlstm_io *io,
                    const struct xl_mlstm_state16 *state, float *scratch);
 
-    /* One chunk: h from the state at its start; state is not touched. */
-    void (*chunk_output)(const struct xl_mlstm_io *io, size_t len,
-                         const struct xl_mlstm_state *start,
-                         const struct xl_mlstm_tiles *tiles, float *scratch);
-
-    /* One chunk: state at its end, in place. Does not write h. */
-    void (*chunk_state)(const struct xl_mlstm_io *io, size_t len,
-                        const struct xl_mlstm_state *state,
-                        const struct xl_mlstm_tiles *tiles, float *scratch);
-
-    /* Both, with the same bits; NULL where nothing is gained. */
+    /* One chunk, by the state at its start: h, or the state at its end in its
+     * place, or both. Asked for one by one (h first) both have the same bits.
+     */
     void (*chunk)(const struct xl_mlstm_io *io, size_t len,
                   const struct xl_mlstm_state *state,
-                  const struct xl_mlstm_tiles *tiles, float *scratch);
+                  const struct xl_mlstm_tiles *tiles, enum xl_cell_parts parts,
+                  float *scratch);
 };
-
-/* h and state of one chunk, by `chunk` or by the two before it. */
-void xl_cell_chunk(const struct xl_cell *cell, const struct xl_mlstm_io *io,
-                   size_t len, const struct xl_mlstm_state *state,
-                   const struct xl_mlstm_tiles *tiles, float *scratch);
 
 const struct xl_cell *xl_cell_get(enum xl_cell_id id);
 

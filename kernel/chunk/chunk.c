@@ -100,7 +100,7 @@ void xl_chunk_advance(const struct xl_chunk_spec *spec,
     size_t len = tokens.end - tokens.begin;
     size_t left = job->tokens - tokens.end;
     io.ahead = left < len ? left : len;
-    xl_cell_chunk(spec->cell, &io, len, state, &spec->tiles, scratch);
+    spec->cell->chunk(&io, len, state, &spec->tiles, XL_CELL_BOTH, scratch);
     xl_chunk_finish_head(job, head, tokens);
 }
 

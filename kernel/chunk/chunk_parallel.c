@@ -111,8 +111,8 @@ static void walk_states(const struct run *run, size_t head, float *scratch)
         struct xl_mlstm_io io = xl_chunk_io(spec, run->job, head, tokens.begin);
         struct xl_mlstm_state kept = kept_state(run, c, head);
         xl_chunk_state_copy(spec, &kept, &state);
-        spec->cell->chunk_state(&io, tokens.end - tokens.begin, &state,
-                                &spec->tiles, scratch);
+        spec->cell->chunk(&io, tokens.end - tokens.begin, &state, &spec->tiles,
+                          XL_CELL_STATE, scratch);
     }
 }
 
@@ -150,8 +150,8 @@ static void walk_slice(const struct run *run, size_t head, size_t x, size_t n,
         }
         io.dv = n;
         io.v += x;
-        spec->cell->chunk_state(&io, tokens.end - tokens.begin, &mine,
-                                &spec->tiles, scratch);
+        spec->cell->chunk(&io, tokens.end - tokens.begin, &mine, &spec->tiles,
+                          XL_CELL_STATE, scratch);
     }
     copy_columns(all.C + x, dv, mine.C, n, dk, n);
     if (x == 0) {
@@ -184,8 +184,8 @@ static void write_outputs(const struct run *run, size_t chunk, size_t head,
     struct xl_span tokens = xl_chunk_tokens(spec, run->job, chunk);
     struct xl_mlstm_io io = xl_chunk_io(spec, run->job, head, tokens.begin);
     struct xl_mlstm_state kept = kept_state(run, chunk, head);
-    spec->cell->chunk_output(&io, tokens.end - tokens.begin, &kept,
-                             &spec->tiles, scratch);
+    spec->cell->chunk(&io, tokens.end - tokens.begin, &kept, &spec->tiles,
+                      XL_CELL_OUTPUTS, scratch);
     xl_chunk_finish_head(run->job, head, tokens);
 }
 

@@ -266,10 +266,11 @@ static void run_way(const struct xl_cell *cell, struct sequence *s,
         struct xl_mlstm_io io = io_from(s, t);
         if (way->chunk && way->is_whole) {
             io.ahead = s->len - t - n;
-            xl_cell_chunk(cell, &io, n, &state, &way->tiles, s->scratch);
+            cell->chunk(&io, n, &state, &way->tiles, XL_CELL_BOTH, s->scratch);
         } else if (way->chunk) {
-            cell->chunk_output(&io, n, &state, &way->tiles, s->scratch);
-            cell->chunk_state(&io, n, &state, &way->tiles, s->scratch);
+            cell->chunk(&io, n, &state, &way->tiles, XL_CELL_OUTPUTS,
+                        s->scratch);
+            cell->chunk(&io, n, &state, &way->tiles, XL_CELL_STATE, s->scratch);
         } else {
             cell->steps(&io, n, &state, s->scratch);
         }
@@ -494,9 +495,9 @@ static void empty_changes_nothing(struct xl_test *t)
             if (cell->why_not())
                 continue;
             cell->steps(&io, 0, &state, s.scratch);
-            cell->chunk_output(&io, 0, &state, &ways[1].tiles, s.scratch);
-            cell->chunk_state(&io, 0, &state, &ways[1].tiles, s.scratch);
-            xl_cell_chunk(cell, &io, 0, &state, &ways[1].tiles, s.scratch);
+            for (int parts = XL_CELL_OUTPUTS; parts <= XL_CELL_BOTH; parts++)
+                cell->chunk(&io, 0, &state, &ways[1].tiles,
+                            (enum xl_cell_parts)parts, s.scratch);
             XL_CHECK(t, m == 0.5f);
             XL_CHECK(t, memcmp(s.C, s.C0, 16 * 16 * sizeof *s.C) == 0);
         }
@@ -536,29 +537,32 @@ static void nan_is_not_lost(struct xl_test *t)
 
 static void state_without_m(const struct xl_mlstm_io *io, size_t len,
                             const struct xl_mlstm_state *state,
-                            const struct xl_mlstm_tiles *tiles, float *scratch)
+                            const struct xl_mlstm_tiles *tiles,
+                            enum xl_cell_parts parts, float *scratch)
 {
-    xl_cell_naive.chunk_state(io, len, state, tiles, scratch);
-    *state->m = 0;
+    xl_cell_naive.chunk(io, len, state, tiles, parts, scratch);
+    if (parts & XL_CELL_STATE)
+        *state->m = 0;
 }
 
 static void state_without_n(const struct xl_mlstm_io *io, size_t len,
                             const struct xl_mlstm_state *state,
-                            const struct xl_mlstm_tiles *tiles, float *scratch)
+                            const struct xl_mlstm_tiles *tiles,
+                            enum xl_cell_parts parts, float *scratch)
 {
     float n = state->n[0];
-    xl_cell_naive.chunk_state(io, len, state, tiles, scratch);
+    xl_cell_naive.chunk(io, len, state, tiles, parts, scratch);
     state->n[0] = n;
 }
 
 /* Column 0 of each token is the next token's. */
 static void output_from_the_future(const struct xl_mlstm_io *io, size_t len,
-                                   const struct xl_mlstm_state *start,
+                                   const struct xl_mlstm_state *state,
                                    const struct xl_mlstm_tiles *tiles,
-                                   float *scratch)
+                                   enum xl_cell_parts parts, float *scratch)
 {
-    xl_cell_naive.chunk_output(io, len, start, tiles, scratch);
-    for (size_t j = 0; j + 1 < len; j++)
+    xl_cell_naive.chunk(io, len, state, tiles, parts, scratch);
+    for (size_t j = 0; j + 1 < len && parts & XL_CELL_OUTPUTS; j++)
         io->h[j * io->h_stride] = io->h[(j + 1) * io->h_stride];
 }
 
@@ -566,9 +570,9 @@ static void faults_are_seen(struct xl_test *t)
 {
     struct xl_cell faulty[] = { xl_cell_naive, xl_cell_naive, xl_cell_naive };
     struct sequence s;
-    faulty[0].chunk_state = state_without_m;
-    faulty[1].chunk_state = state_without_n;
-    faulty[2].chunk_output = output_from_the_future;
+    faulty[0].chunk = state_without_m;
+    faulty[1].chunk = state_without_n;
+    faulty[2].chunk = output_from_the_future;
     if (XL_CHECK(t, make_sequence(&s, 17, 31, 65))) {
         fill_sequence(&s, gates[0], false);
         compute_truth(&s);

@@ -33,8 +33,8 @@ static void call_chunk(void *ctx, size_t n)
 {
     const struct job *j = ctx;
     for (size_t i = 0; i < n; i++)
-        xl_cell_chunk(j->cell, &j->io, j->tokens, &j->state, &j->tiles,
-                      j->scratch);
+        j->cell->chunk(&j->io, j->tokens, &j->state, &j->tiles, XL_CELL_BOTH,
+                       j->scratch);
 }
 
 static enum xl_status make_job(struct job *j, const struct xl_cell *cell,
