@@ -71,7 +71,8 @@ static enum xl_status judge_builds(struct xl_model *model,
         struct xl_judgement judgement;
         rc = xl_selftest_params(&params, builds[i].params, err);
         if (rc == XL_OK)
-            rc = xl_judge_config(judge, &params, &judgement, err);
+            rc = xl_judge_config(judge, &params, xl_tier_of(&params),
+                                 &judgement, err);
         if (rc == XL_OK)
             note(&builds[i], &judgement, floors[builds[i].tier]);
     }

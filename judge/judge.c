@@ -297,7 +297,8 @@ static enum xl_status run_piece(struct trial *t, size_t n, struct xl_err *err)
         xl_drift_add(judge->twin_drift, reference + i * vocab,
                      judge->piece + i * vocab);
     t->at += n;
-    xl_watch_tell(&judge->options.watch, "judge, tokens of the candidate", t->at, judge->look_end);
+    xl_watch_tell(&judge->options.watch, "judge, tokens of the candidate",
+                  t->at, judge->look_end);
     return XL_OK;
 }
 
@@ -548,12 +549,12 @@ enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
 
 enum xl_status xl_judge_config(struct xl_judge *judge,
                                const struct xl_params *candidate,
-                               struct xl_judgement *out, struct xl_err *err)
+                               enum xl_tier tier, struct xl_judgement *out,
+                               struct xl_err *err)
 {
     struct xl_plan *plan;
     XL_TRY(xl_plan_make(&plan, judge->model, candidate, err));
-    enum xl_status rc =
-        xl_judge_plan(judge, plan, xl_tier_of(candidate), out, err);
+    enum xl_status rc = xl_judge_plan(judge, plan, tier, out, err);
     xl_plan_free(plan);
     return rc;
 }

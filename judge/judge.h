@@ -22,7 +22,8 @@
  *     XL_TRY_DONE(rc, xl_judge_heldout(&text, model, tokenizer, 0, err));
  *     XL_TRY_DONE(rc, xl_judge_make(&judge, model, &text, NULL, err));
  *     for (each configuration) {
- *         XL_TRY_DONE(rc, xl_judge_config(judge, &params, &judged, err));
+ *         XL_TRY_DONE(rc, xl_judge_config(judge, &params, xl_tier_of(&params),
+ *                                         &judged, err));
  *         if (judged.ruling.verdict != XL_VERDICT_PASS)
  *             ... cannot become best: judged.ruling.reason
  *     }
@@ -162,14 +163,15 @@ enum xl_status xl_judge_screen(struct xl_judge *judge,
                                enum xl_tier tier, struct xl_judgement *out,
                                struct xl_err *err);
 
-/* Judges in the tier that the configuration's number formats promise. An
- * error means it could not be judged at all: it makes no plan. */
+/* Judges a configuration in a tier: mostly that of its number formats
+ * (xl_tier_of). An error means it could not be judged at all: it makes no
+ * plan. */
 enum xl_status xl_judge_config(struct xl_judge *judge,
                                const struct xl_params *candidate,
-                               struct xl_judgement *out, struct xl_err *err);
+                               enum xl_tier tier, struct xl_judgement *out,
+                               struct xl_err *err);
 
-/* Same for a plan that is already made, in a tier of the caller's choice. The
- * plan is of a model like the judge's. */
+/* Same for a plan that is already made, of a model like the judge's. */
 enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
                              enum xl_tier tier, struct xl_judgement *out,
                              struct xl_err *err);

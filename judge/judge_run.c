@@ -138,18 +138,6 @@ static enum xl_tier tier_of(const struct work *w,
     return o->has_tier ? o->tier : xl_tier_of(params);
 }
 
-static enum xl_status judge_config(struct work *w,
-                                   const struct xl_params *params,
-                                   struct xl_judgement *out, struct xl_err *err)
-{
-    struct xl_plan *plan;
-    XL_TRY(xl_plan_make(&plan, w->in.session.model, params, err));
-    enum xl_status rc =
-        xl_judge_plan(w->judge, plan, tier_of(w, params), out, err);
-    xl_plan_free(plan);
-    return rc;
-}
-
 /* Scores of the configuration, likewise. */
 static enum xl_status set_config_scores(struct work *w, size_t i,
                                         struct xl_err *err)
@@ -162,7 +150,9 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
         if (xl_params_equal(&items[j].params, &items[i].params))
             from = ratings[j].scores;
     if (!from) {
-        XL_TRY(judge_config(w, &items[i].params, &judgement, err));
+        const struct xl_params *params = &items[i].params;
+        XL_TRY(xl_judge_config(w->judge, params, tier_of(w, params), &judgement,
+                               err));
         from = judgement.scores;
     }
     memcpy(ratings[i].scores + XL_SCORE_NONFINITE, from + XL_SCORE_NONFINITE,

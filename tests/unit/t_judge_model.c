@@ -100,7 +100,9 @@ static void every_backend_passes(struct xl_test *t)
         set(t, &params, "heads_per_band", points[i].heads);
         set(t, &params, "workers", points[i].workers);
         set(t, &params, "prefill_block", points[i].block);
-        if (!XL_CHECK_STATUS(t, xl_judge_config(b.judge, &params, &j, &err),
+        if (!XL_CHECK_STATUS(t,
+                             xl_judge_config(b.judge, &params,
+                                             xl_tier_of(&params), &j, &err),
                              XL_OK, &err))
             continue;
         expect(t, &j, XL_VERDICT_PASS, points[i].backend);
@@ -145,9 +147,13 @@ static void lock_step_equals_the_cache(struct xl_test *t)
     bool ok = bench_open(t, &cached, "models/tiny", NULL);
     ok = bench_open(t, &lock_step, "models/tiny", &small) && ok;
     for (size_t round = 0; round < 2 && ok; round++) {
-        XL_CHECK_STATUS(t, xl_judge_config(cached.judge, &params, &a, &err),
+        XL_CHECK_STATUS(t,
+                        xl_judge_config(cached.judge, &params,
+                                        xl_tier_of(&params), &a, &err),
                         XL_OK, &err);
-        XL_CHECK_STATUS(t, xl_judge_config(lock_step.judge, &params, &c, &err),
+        XL_CHECK_STATUS(t,
+                        xl_judge_config(lock_step.judge, &params,
+                                        xl_tier_of(&params), &c, &err),
                         XL_OK, &err);
         expect(t, &a, XL_VERDICT_PASS, "cached");
         for (size_t i = 0; i < XL_SCORE_COUNT; i++) {
@@ -168,7 +174,8 @@ static void a_plan_that_cannot_be_made_is_an_error(struct xl_test *t)
     xl_params_init(&params);
     set(t, &params, "heads_per_band", "1024");
     if (bench_open(t, &b, "models/tiny", NULL))
-        XL_CHECK(t, xl_judge_config(b.judge, &params, &j, &err) != XL_OK);
+        XL_CHECK(t, xl_judge_config(b.judge, &params, xl_tier_of(&params), &j,
+                                    &err) != XL_OK);
     bench_close(&b);
 }
 
@@ -285,8 +292,9 @@ static void a_reference_that_is_not_finite_judges_nobody(struct xl_test *t)
                         XL_OK, &err) &&
         XL_CHECK_STATUS(t, xl_judge_make(&judge, model, &text, NULL, &err),
                         XL_OK, &err))
-        XL_CHECK_STATUS(t, xl_judge_config(judge, &params, &j, &err),
-                        XL_EMISMATCH, &err);
+        XL_CHECK_STATUS(
+            t, xl_judge_config(judge, &params, xl_tier_of(&params), &j, &err),
+            XL_EMISMATCH, &err);
     xl_judge_free(judge);
     xl_judge_text_release(&text);
     xl_model_close(model);
