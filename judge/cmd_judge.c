@@ -238,14 +238,8 @@ static enum xl_status set_pairs(struct xl_params *params,
 {
     const struct xl_opt_value *value = &opts->values[XL_GROUP_OWN][row];
     for (size_t i = 0; i < value->n_texts; i++) {
-        const char *at = value->texts[i];
-        if (is_folder(at))
-            continue;
-        for (; *at; at += *at == ',') {
-            size_t n = strcspn(at, ",");
-            XL_TRY(xl_params_set_pair(params, at, n, flag, err));
-            at += n;
-        }
+        if (!is_folder(value->texts[i]))
+            XL_TRY(xl_params_set_list(params, value->texts[i], flag, err));
     }
     return XL_OK;
 }

@@ -333,17 +333,6 @@ static void release(struct victim *v)
     xl_free(v->scratch);
 }
 
-static enum xl_status add_params(struct xl_params *params, const char *words,
-                                 struct xl_err *err)
-{
-    for (const char *at = words; *at; at += *at != '\0') {
-        size_t n = strcspn(at, " ,");
-        XL_TRY(xl_params_set_pair(params, at, n, "the self-test", err));
-        at += n;
-    }
-    return XL_OK;
-}
-
 enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
                                   struct xl_err *err)
 {
@@ -352,7 +341,7 @@ enum xl_status xl_selftest_params(struct xl_params *params, const char *words,
         return XL_OK;
     }
     xl_params_init(params);
-    return add_params(params, words, err);
+    return xl_params_set_list(params, words, "the self-test", err);
 }
 
 static enum xl_status plant(struct victim *v, const struct planting *planting,
@@ -390,7 +379,7 @@ static enum xl_status set_params(const struct test *test, const char *format,
     if (!format)
         return XL_OK;
     int64_t own = *weights;
-    XL_TRY(add_params(params, format, err));
+    XL_TRY(xl_params_set_list(params, format, "the self-test", err));
     if (test->gate == NO_GATE)
         *is_of_it = test->params[0] == '\0';
     else if (strstr(test->params, xl_param_row(XL_PARAM_WEIGHT_DTYPE)->name))

@@ -267,6 +267,17 @@ enum xl_status xl_params_set_pair(struct xl_params *params, const char *pair,
     return xl_params_set(params, id, equals + 1, XL_LAYER_FLAG, where, err);
 }
 
+enum xl_status xl_params_set_list(struct xl_params *params, const char *list,
+                                  const char *where, struct xl_err *err)
+{
+    for (const char *at = list; *at; at += *at != '\0') {
+        size_t n = strcspn(at, " ,");
+        XL_TRY(xl_params_set_pair(params, at, n, where, err));
+        at += n;
+    }
+    return XL_OK;
+}
+
 enum xl_status xl_params_from_flags(struct xl_params *params,
                                     const struct xl_opts *opts, size_t group,
                                     const char *const *texts, size_t n,

@@ -147,6 +147,10 @@ enum xl_status xl_params_set_pair(struct xl_params *params, const char *pair,
                                   size_t n, const char *where,
                                   struct xl_err *err);
 
+/* Same for a list of pairs, with commas or blanks between them. */
+enum xl_status xl_params_set_list(struct xl_params *params, const char *list,
+                                  const char *where, struct xl_err *err);
+
 /* Overlays the tunable flags and every --param name=value (texts[0..n)). */
 enum xl_status xl_params_from_flags(struct xl_params *params,
                                     const struct xl_opts *opts, size_t group,
