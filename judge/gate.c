@@ -188,11 +188,10 @@ static struct xl_gate_result bound_of(size_t gate, enum xl_tier tier,
     if (!floor || !may_follow(gate, tier) || !floor[of].is_known)
         return result;
     result.floor = fmax(xl_gate_loss(of, floor[of].value), 0);
-    if (xl_gate_bound((enum xl_gate_id)gate, tier, result.floor) >
-        xl_gate_loss(gates[gate].score, absolute))
-        result.bound = xl_gate_loss(
-            gates[gate].score, /* its own inverse */
-            xl_gate_bound((enum xl_gate_id)gate, tier, result.floor));
+    enum xl_score_id score = gates[gate].score;
+    double loss = xl_gate_bound((enum xl_gate_id)gate, tier, result.floor);
+    if (loss > xl_gate_loss(score, absolute))
+        result.bound = xl_gate_loss(score, loss); /* its own inverse */
     return result;
 }
 

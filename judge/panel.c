@@ -6,6 +6,7 @@
 #include "judge/interval.h"
 #include "judge/reach.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/minmax.h"
 #include "kernel/run/cost.h"
 
 enum {
@@ -79,7 +80,7 @@ struct extent {
 static struct extent extent_of(size_t heldout, size_t max_tokens)
 {
     size_t total = max_tokens ? max_tokens : LONGER * heldout;
-    return (struct extent){ total < heldout ? total : heldout, total };
+    return (struct extent){ xl_min(total, heldout), total };
 }
 
 static struct xl_judge_options options_of(const struct extent *x,
@@ -132,6 +133,17 @@ done:
 }
 
 /* -- what can be proved ---------------------------------------------------- */
+
+static enum xl_status measure_heldout(const struct xl_model *model,
+                                      const struct xl_tokenizer *tokenizer,
+                                      size_t *tokens, struct xl_err *err)
+{
+    struct xl_judge_text text = { 0 };
+    enum xl_status rc = xl_judge_heldout(&text, model, tokenizer, 0, err);
+    *tokens = text.ids.n;
+    xl_judge_text_release(&text);
+    return rc;
+}
 
 /* The verdict on the reference itself in a tier, in the stricter of the
  * stages that pass. */
@@ -190,13 +202,12 @@ enum xl_status xl_panel_check(const struct xl_model *model,
                               const bool wanted[XL_TIER_COUNT],
                               struct xl_err *err)
 {
-    struct xl_judge_text text = { 0 };
-    enum xl_status rc = xl_judge_heldout(&text, model, tokenizer, 0, err);
-    for (size_t i = 0; i < XL_TIER_COUNT && rc == XL_OK; i++)
+    size_t heldout;
+    XL_TRY(measure_heldout(model, tokenizer, &heldout, err));
+    for (size_t i = 0; i < XL_TIER_COUNT; i++)
         if (wanted[i])
-            rc = check_tier((enum xl_tier)i, text.ids.n, max_tokens, err);
-    xl_judge_text_release(&text);
-    return rc;
+            XL_TRY(check_tier((enum xl_tier)i, heldout, max_tokens, err));
+    return XL_OK;
 }
 
 enum xl_status xl_panel_least(const struct xl_model *model,
@@ -204,18 +215,16 @@ enum xl_status xl_panel_least(const struct xl_model *model,
                               const bool wanted[XL_TIER_COUNT], size_t *tokens,
                               struct xl_err *err)
 {
-    struct xl_judge_text text = { 0 };
-    enum xl_status rc = xl_judge_heldout(&text, model, tokenizer, 0, err);
+    size_t heldout;
     *tokens = 0;
-    for (size_t i = 0; i < XL_TIER_COUNT && rc == XL_OK; i++) {
+    XL_TRY(measure_heldout(model, tokenizer, &heldout, err));
+    for (size_t i = 0; i < XL_TIER_COUNT; i++) {
         size_t least = 0;
         if (wanted[i])
-            rc = find_least((enum xl_tier)i, text.ids.n, &least, err);
-        if (least > *tokens)
-            *tokens = least;
+            XL_TRY(find_least((enum xl_tier)i, heldout, &least, err));
+        *tokens = xl_max(*tokens, least);
     }
-    xl_judge_text_release(&text);
-    return rc;
+    return XL_OK;
 }
 
 /* -- judging --------------------------------------------------------------- */

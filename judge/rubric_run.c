@@ -7,6 +7,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/minmax.h"
 
 enum {
     CONTROL_SEED = 20240507,
@@ -227,11 +228,6 @@ static size_t count_questions(const struct xl_rubric_texts *texts)
     return n + texts->n_groups;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* One context for all questions: servers load a model anew for another. */
 static size_t common_context(const struct xl_rubric_texts *texts,
                              const struct xl_rubric_limits *l)
@@ -239,15 +235,15 @@ static size_t common_context(const struct xl_rubric_texts *texts,
     size_t prompt = xl_rubric_quoted(texts->prompt, l->prompt_chars);
     /* Passages of controls and of further prompts are shorter than this. */
     size_t text = xl_rubric_quoted(texts->heldout, MOST_PASSAGE);
-    prompt = larger(prompt, text);
+    prompt = xl_max(prompt, text);
     for (size_t i = 0; i < texts->n_outputs; i++)
-        text = larger(text,
+        text = xl_max(text,
                       xl_rubric_quoted(texts->outputs[i].text, l->text_chars));
     for (size_t i = 0; i < texts->n_pairs; i++) {
         const struct xl_rubric_pair *p = &texts->pairs[i];
-        prompt = larger(prompt, xl_rubric_quoted(p->prompt, l->prompt_chars));
-        text = larger(text, xl_rubric_quoted(p->candidate, l->text_chars));
-        text = larger(text, xl_rubric_quoted(p->reference, l->text_chars));
+        prompt = xl_max(prompt, xl_rubric_quoted(p->prompt, l->prompt_chars));
+        text = xl_max(text, xl_rubric_quoted(p->candidate, l->text_chars));
+        text = xl_max(text, xl_rubric_quoted(p->reference, l->text_chars));
     }
     return xl_rubric_context(prompt + 2 * text);
 }

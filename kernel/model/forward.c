@@ -3,13 +3,13 @@
  * The forward pass: a list of stages, each split over the workers by rows
  * (tokens) or by columns (outputs).
  *
- * Prefill runs the stages between two cells as a region, since the backend
- * starts regions itself. Decode is driven by the caller alone: it hands the
- * shares of a stage out as tickets and does itself what no other worker took,
- * so that a neighbour on the machine costs a share, not a time slice a stage.
- * Small stages run without asking anybody. A batch is decode with a row a
- * sequence: its products are those of few rows, in the order of sums of a
- * single row. */
+ * Prefill runs what is before the cell of a block, and what is after it, each
+ * as a region; the cell's own regions are the backend's. Decode is driven by
+ * the caller alone: it hands the shares of a stage out as tickets and does
+ * itself what no other worker took, so that a neighbour on the machine costs a
+ * share, not a time slice a stage. Small stages run without asking anybody. A
+ * batch is decode with a row a sequence: its products are those of few rows, in
+ * the order of sums of a single row. */
 #include "kernel/model/products_int.h"
 
 #include <assert.h>

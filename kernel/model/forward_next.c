@@ -11,16 +11,12 @@
  * follow them. */
 #include "kernel/model/forward_next_int.h"
 
+#include "kernel/base/minmax.h"
 #include "kernel/model/forward_int.h"
 
 enum {
     AHEAD = 32 * 1024 /* bytes */
 };
-
-static size_t at_most(size_t bytes)
-{
-    return bytes < AHEAD ? bytes : (size_t)AHEAD;
-}
 
 /* Weights live as long as the plan and its pool. */
 static struct xl_pool_next weights_next(const struct xl_stage *s, size_t worker,
@@ -29,7 +25,7 @@ static struct xl_pool_next weights_next(const struct xl_stage *s, size_t worker,
     const struct xl_packed *p = &next->w->packed;
     struct xl_span mine = xl_span_of(next->steps, s->parts, worker);
     size_t panels = xl_pack_panels(p->out), groups = xl_pack_groups(p->in);
-    size_t end = mine.end < panels ? mine.end : panels;
+    size_t end = xl_min(mine.end, panels);
     if (!next->w->is_packed || mine.begin >= end)
         return (struct xl_pool_next){ 0 };
     size_t panel = xl_pack_panel_bytes(p->kind, p->in);
@@ -38,7 +34,7 @@ static struct xl_pool_next weights_next(const struct xl_stage *s, size_t worker,
         p->scales ? p->scales + mine.begin * groups * XL_PACK_LANES : NULL;
     return (struct xl_pool_next){
         .read = lines + mine.begin * panel,
-        .read_bytes = at_most((end - mine.begin) * panel),
+        .read_bytes = xl_min((end - mine.begin) * panel, AHEAD),
         .ask = scales,
         .ask_bytes = scales ? 2 * groups * XL_PACK_LANES * sizeof *scales : 0,
     };
@@ -55,7 +51,7 @@ static struct xl_pool_next state_next(const struct xl_stage *s, size_t worker)
     const struct xl_state *state = s->states[mine.begin / c->heads];
     return (struct xl_pool_next){
         .ask = xl_state_C(state, s->block) + mine.begin % c->heads * size,
-        .ask_bytes = at_most(size * sizeof(float)),
+        .ask_bytes = xl_min(size * sizeof(float), AHEAD),
     };
 }
 

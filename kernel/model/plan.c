@@ -11,6 +11,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/cpu.h"
+#include "kernel/base/minmax.h"
 #include "kernel/cell/slstm.h"
 #include "kernel/model/plan_int.h"
 #include "kernel/model/stored.h"
@@ -313,11 +314,6 @@ static void choose_schedule(struct xl_plan *plan)
     };
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Floats of scratch a worker needs for any product or step of the model. */
 static size_t worker_floats(const struct xl_plan *plan)
 {
@@ -326,7 +322,7 @@ static size_t worker_floats(const struct xl_plan *plan)
                               3 * c->inner };
     size_t most = plan->spec.cell->scratch_floats(1, c->dk, c->dv);
     if (count_slstm(c))
-        most = larger(most, xl_slstm_scratch_floats(c->width / c->slstm_heads));
+        most = xl_max(most, xl_slstm_scratch_floats(c->width / c->slstm_heads));
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
         const struct xl_gemm *engines[] = {
             plan->engines.few,       plan->engines.many, plan->head_engines.few,
@@ -334,7 +330,7 @@ static size_t worker_floats(const struct xl_plan *plan)
         };
         for (size_t e = 0; e < sizeof engines / sizeof *engines; e++)
             if (engines[e])
-                most = larger(most, engines[e]->scratch_floats(widths[i]));
+                most = xl_max(most, engines[e]->scratch_floats(widths[i]));
     }
     return most;
 }
@@ -355,7 +351,7 @@ static size_t packed_bytes(const struct xl_plan *plan)
     const struct xl_gemm *gemm = plan->engines.many;
     size_t most = 0;
     for (size_t i = 0; gemm->x_bytes && i < sizeof widths / sizeof *widths; i++)
-        most = larger(most, gemm->x_bytes(plan->block_tokens, widths[i]));
+        most = xl_max(most, gemm->x_bytes(plan->block_tokens, widths[i]));
     return most;
 }
 
@@ -417,8 +413,8 @@ static size_t stack_rows(const struct xl_config *c, struct xl_scratch *s,
         { &s->x, c->width },
         { &s->y, c->width },
         { &s->z, c->width },
-        { &s->wide, larger(larger(2 * inner, gates), 2 * ffn) },
-        { &s->c, larger(larger(inner, hidden), ffn) },
+        { &s->wide, xl_max(xl_max(2 * inner, gates), 2 * ffn) },
+        { &s->c, xl_max(xl_max(inner, hidden), ffn) },
         { &s->qkv, 3 * inner },
         { &s->igate, c->heads },
         { &s->fgate, c->heads },

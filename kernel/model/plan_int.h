@@ -44,7 +44,7 @@ struct xl_scratch {
     float *qkv;       /* block stack: [T][3 inner] */
     float *C;         /* [heads][dk][dv], a state of bf16 widened; or NULL */
     float **gemm;     /* [workers], scratch of each worker's engine and cell */
-    void *packed_x;   /* of one stage to the next, by xl_stage_pack */
+    void *packed_x;   /* of one stage to the next, by xl_rows_pack */
     void *packed_ffn; /* the same of the gated feed-forward */
     void *chunk;      /* scratch of the backend */
     struct xl_queue *queues; /* [XL_STAGES] */

@@ -3,6 +3,7 @@
  * A worker's share of the products of a stage, and their inputs packed.
  * Projections that share an input share a stage: its columns are counted
  * through all of them, and cut at multiples of COLUMN_STEP. */
+#include "kernel/base/minmax.h"
 #include "kernel/model/products_int.h"
 
 enum {
@@ -10,11 +11,6 @@ enum {
     FEW_ROWS = 4,
     MANY_WORKERS = 8 /* from here on they are cut in teams */
 };
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 size_t xl_product_steps(const struct xl_matrix *w)
 {
@@ -35,7 +31,7 @@ void xl_few_run(const struct xl_gemm *gemm, const struct xl_gemm_job *job)
     size_t most = gemm->few_rows ? gemm->few_rows : job->m;
     for (size_t i = 0; i < job->m; i += most) {
         struct xl_gemm_job part = *job;
-        part.m = job->m - i < most ? job->m - i : most;
+        part.m = xl_min(job->m - i, most);
         part.x += i * job->ldx;
         part.y += i * job->ldy;
         gemm->run(&part);
@@ -52,17 +48,25 @@ const struct xl_gemm *xl_stage_packer(const struct xl_stage *s,
     return gemm->x_bytes && gemm->x_bytes(s->rows, w->in) ? gemm : NULL;
 }
 
+/* What pack_x is asked for: those columns of m rows of w's input. */
+static struct xl_gemm_job input_job(const struct xl_matrix *w, const float *x,
+                                    size_t ldx, size_t m,
+                                    struct xl_span columns)
+{
+    return (struct xl_gemm_job){ .m = m,
+                                 .k = w->in,
+                                 .x = x,
+                                 .ldx = ldx,
+                                 .k_begin = columns.begin,
+                                 .k_end = columns.end };
+}
+
 void xl_rows_pack(const struct xl_stage *s, const struct xl_matrix *w,
                   const float *x, size_t ldx, struct xl_span rows,
                   struct xl_span columns, void *to)
 {
     const struct xl_gemm *gemm = xl_stage_packer(s, w);
-    struct xl_gemm_job job = { .m = s->rows,
-                               .k = w->in,
-                               .x = x,
-                               .ldx = ldx,
-                               .k_begin = columns.begin,
-                               .k_end = columns.end };
+    struct xl_gemm_job job = input_job(w, x, ldx, s->rows, columns);
     if (gemm)
         gemm->pack_x(&job, rows.begin, rows.end, to);
 }
@@ -75,12 +79,7 @@ void xl_strip_pack(const struct xl_stage *s, const struct xl_matrix *w,
 {
     const struct xl_gemm *gemm = xl_stage_packer(s, w);
     size_t n = rows.end - rows.begin;
-    struct xl_gemm_job job = { .m = n + 1,
-                               .k = w->in,
-                               .x = x,
-                               .ldx = ldx,
-                               .k_begin = columns.begin,
-                               .k_end = columns.end };
+    struct xl_gemm_job job = input_job(w, x, ldx, n + 1, columns);
     if (gemm)
         gemm->pack_x(&job, 0, n,
                      (char *)to + rows.begin * gemm->x_row_bytes(w->in));
@@ -136,9 +135,7 @@ bool xl_share_take(struct xl_share *share)
         return share->taken++ == 0;
     size_t at = atomic_fetch_add(share->queue, share->grain);
     size_t left = at < share->steps ? share->steps - at : 0;
-    share->mine =
-        (struct xl_span){ at,
-                          at + (left < share->grain ? left : share->grain) };
+    share->mine = (struct xl_span){ at, at + (xl_min(left, share->grain)) };
     share->before = 0;
     return left && ++share->taken;
 }
@@ -169,14 +166,14 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
-        size_t first = larger(columns.begin, part->at);
+        size_t first = xl_max(columns.begin, part->at);
         if (first >= columns.end || first >= end)
             continue;
         struct xl_gemm_job job = {
             .m = share->rows,
             .k = p->w->in,
             .n_begin = first - part->at,
-            .n_end = (columns.end < end ? columns.end : end) - part->at,
+            .n_end = (xl_min(columns.end, end)) - part->at,
             .x = p->x + row * p->ldx,
             .ldx = p->ldx,
             .w = part->w,

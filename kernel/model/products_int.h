@@ -64,8 +64,7 @@ void xl_share_run(struct xl_share *share, const struct xl_product *product);
  * xl_stage_rows, and they share the columns. A line of x is then read by few,
  * and writing it again has to wait for as many caches to drop it. Columns are
  * taken piece by piece where the engine likes small jobs: a core that others
- * use as well takes fewer. A step is 16 columns, or twice 16 when it is_pair.
- */
+ * use as well takes fewer. A step is 16 columns. */
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps);
 

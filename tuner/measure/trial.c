@@ -7,6 +7,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
+#include "kernel/base/minmax.h"
 #include "kernel/guard/memory.h"
 #include "kernel/run/batch.h"
 #include "kernel/run/generate.h"
@@ -161,11 +162,6 @@ enum xl_status xl_trial_run(struct xl_plan *plan, const struct xl_model *model,
     return XL_OK;
 }
 
-static size_t least_of(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 enum xl_status xl_trial_warm_up(struct xl_plan *plan,
                                 const struct xl_model *model,
                                 struct xl_state *state,
@@ -174,8 +170,8 @@ enum xl_status xl_trial_warm_up(struct xl_plan *plan,
 {
     struct xl_run_sample s;
     struct xl_trial_load load = *workload;
-    load.n_prompt = least_of(load.n_prompt, WARM_PROMPT);
-    load.new_tokens = least_of(load.new_tokens, WARM_NEW);
+    load.n_prompt = xl_min(load.n_prompt, WARM_PROMPT);
+    load.new_tokens = xl_min(load.new_tokens, WARM_NEW);
     *steady = (struct xl_steady){ 0 };
     xl_memory_forget_peak(); /* of the plans before this one */
     do

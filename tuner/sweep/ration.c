@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "kernel/base/json.h"
+#include "kernel/base/minmax.h"
 
 #define SEARCH_SHARE 0.4 /* of the budget, without grade and references */
 #define TRIAL_LAPS   7.0
@@ -90,11 +91,6 @@ static enum xl_run_go take_least(void *ctx, const struct xl_run_sample *s)
     return XL_RUN_MORE;
 }
 
-static size_t least_of(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 enum xl_status xl_ration_sound(const struct xl_runner *runner,
                                const struct xl_params *base,
                                struct xl_ration_facts *facts,
@@ -103,8 +99,8 @@ enum xl_status xl_ration_sound(const struct xl_runner *runner,
     struct xl_run_end end;
     struct xl_run_request request = {
         .params = base,
-        .load = { least_of(facts->whole.prompt_tokens, SOUND_PROMPT),
-                  least_of(facts->whole.new_tokens, SOUND_NEW) },
+        .load = { xl_min(facts->whole.prompt_tokens, SOUND_PROMPT),
+                  xl_min(facts->whole.new_tokens, SOUND_NEW) },
         .reps = SOUND_LAPS,
         .on_sample = take_least,
         .ctx = facts,
