@@ -176,7 +176,8 @@ static enum xl_status run_pass(struct xl_reference *r, float *rows,
     XL_TRY(xl_reference_pass(r, n, rows, err));
     XL_TRY(check_rows(r, rows, n, err));
     r->done += n;
-    xl_watch_tell(&r->spec.watch, "judge, tokens of the reference", r->done, r->spec.n);
+    xl_watch_tell(&r->spec.watch, "judge, tokens of the reference", r->done,
+                  r->spec.n);
     note_mark(r);
     return XL_OK;
 }

@@ -45,9 +45,9 @@ struct xlstm_error {
 struct xlstm;
 
 struct xlstm_options {
-    const char *model;   /* checkpoint folder */
-    const char *profile; /* best.json of a sweep, or any file of tunables;
-                            NULL = defaults */
+    const char *model;         /* checkpoint folder */
+    const char *profile;       /* best.json of a sweep, or any file of tunables;
+                                  NULL = defaults */
     const char *const *params; /* "name=value", ended by NULL, above the
                                   profile; NULL = none */
 };

@@ -13,10 +13,8 @@ bool xl_entry_is_pruned(const struct xl_entry *entry)
 enum xl_status xl_record_extras(struct xl_record *record, struct xl_err *err)
 {
     static const char *const names[XL_EXTRA_COUNT] = {
-        [XL_EXTRA_INSIGHT] = "insight.json",
-        [XL_EXTRA_MODEL] = "model.json",
-        [XL_EXTRA_JUDGED] = "judged.json",
-        [XL_EXTRA_BENCH] = "bench.json",
+        [XL_EXTRA_INSIGHT] = "insight.json", [XL_EXTRA_MODEL] = "model.json",
+        [XL_EXTRA_JUDGED] = "judged.json",   [XL_EXTRA_BENCH] = "bench.json",
         [XL_EXTRA_DUEL] = "duel.json",
     };
     for (size_t i = 0; i < XL_EXTRA_COUNT; i++)

@@ -81,8 +81,8 @@ export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 # The first report of a race or a bad access ends the program.
 export TSAN_OPTIONS=halt_on_error=1
 
-install_packages clang libclang-rt-14-dev sqlite3 zsh fish groff-base \
-    g++ dpkg-dev binutils file
+install_packages clang clang-format-14 libclang-rt-14-dev sqlite3 zsh fish \
+    groff-base g++ dpkg-dev binutils file
 (install_packages chromium) ||
     say "no chromium to be had: the report is not shown in a browser"
 cd "$root"

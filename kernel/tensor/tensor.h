@@ -10,7 +10,9 @@
 
 #include "kernel/tensor/dtype.h"
 
-enum { XL_TENSOR_DIMS = 4 };
+enum {
+    XL_TENSOR_DIMS = 4
+};
 
 struct xl_tensor {
     const void *data;
