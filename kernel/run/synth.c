@@ -288,35 +288,62 @@ static enum xl_status write_shards(struct synth *s, struct xl_err *err)
     return rc;
 }
 
+/* Written as text, because HuggingFace's classes tell 1 from 1.0 and refuse an
+ * integer where they ask for a real number. */
+static void print_config(const struct xl_config *c, const char *dtype,
+                         struct xl_buf *out)
+{
+    xl_buf_printf(out,
+                  "{\n"
+                  "  \"architectures\": [\"xLSTMForCausalLM\"],\n"
+                  "  \"model_type\": \"xlstm\",\n"
+                  "  \"use_bias\": false,\n"
+                  "  \"norm_reduction_force_float32\": true,\n"
+                  "  \"add_out_norm\": true,\n"
+                  "  \"norm_eps\": 1e-06,\n"
+                  "  \"eps\": 1e-06,\n"
+                  "  \"qk_dim_factor\": 0.5,\n"
+                  "  \"v_dim_factor\": 1.0,\n"
+                  "  \"ffn_proj_factor\": 2.667,\n"
+                  "  \"ffn_round_up_to_multiple_of\": 64,\n"
+                  "  \"gate_soft_cap\": 15.0,\n"
+                  "  \"output_logit_soft_cap\": 30.0,\n"
+                  "  \"weight_mode\": \"single\",\n"
+                  "  \"chunk_size\": 64,\n"
+                  "  \"mode\": \"inference\",\n"
+                  "  \"return_last_states\": true,\n"
+                  "  \"inference_state_dtype\": \"float32\",\n"
+                  "  \"bos_token_id\": 0,\n"
+                  "  \"eos_token_id\": 2,\n"
+                  "  \"pad_token_id\": 1,\n"
+                  "  \"vocab_size\": %zu,\n"
+                  "  \"hidden_size\": %zu,\n"
+                  "  \"embedding_dim\": %zu,\n"
+                  "  \"num_hidden_layers\": %zu,\n"
+                  "  \"num_blocks\": %zu,\n"
+                  "  \"num_heads\": %zu,\n"
+                  "  \"tie_word_embeddings\": %s,\n"
+                  "  \"torch_dtype\": \"%s\"\n"
+                  "}\n",
+                  c->vocab, c->width, c->width, c->blocks, c->blocks, c->heads,
+                  c->tied ? "true" : "false", dtype);
+}
+
 static enum xl_status write_config(const struct synth *s, struct xl_err *err)
 {
-    static const char text[] =
-        "{\"architectures\": [\"xLSTMForCausalLM\"], \"model_type\": "
-        "\"xlstm\", \"use_bias\": false, \"norm_reduction_force_float32\": "
-        "true, \"add_out_norm\": true, \"norm_eps\": 1e-06, \"eps\": 1e-06, "
-        "\"qk_dim_factor\": 0.5, \"v_dim_factor\": 1.0, \"ffn_proj_factor\": "
-        "2.667, \"ffn_round_up_to_multiple_of\": 64, \"gate_soft_cap\": 15.0, "
-        "\"output_logit_soft_cap\": 30.0, \"weight_mode\": \"single\", "
-        "\"chunk_size\": 64, \"mode\": \"inference\", "
-        "\"return_last_states\": true, \"inference_state_dtype\": "
-        "\"float32\", \"bos_token_id\": 0, \"eos_token_id\": 2, "
-        "\"pad_token_id\": 1}";
-    const struct xl_config *c = &s->config;
-    cJSON *root;
-    XL_TRY(xl_json_parse(text, sizeof text - 1, "config.json", &root, err));
-    cJSON_AddNumberToObject(root, "vocab_size", (double)c->vocab);
-    cJSON_AddNumberToObject(root, "hidden_size", (double)c->width);
-    cJSON_AddNumberToObject(root, "embedding_dim", (double)c->width);
-    cJSON_AddNumberToObject(root, "num_hidden_layers", (double)c->blocks);
-    cJSON_AddNumberToObject(root, "num_blocks", (double)c->blocks);
-    cJSON_AddNumberToObject(root, "num_heads", (double)c->heads);
-    cJSON_AddBoolToObject(root, "tie_word_embeddings", c->tied);
-    cJSON_AddStringToObject(root, "torch_dtype",
-                            row_dtype(s->options) == XL_BF16 ? "bfloat16"
-                                                             : "float32");
-    enum xl_status rc =
-        xl_json_save_in(s->options->dir, "config.json", root, err);
-    cJSON_Delete(root);
+    struct xl_buf text;
+    char *path = xl_io_join(s->options->dir, "config.json");
+    if (!path)
+        return xl_fail(err, XL_ENOMEM, "out of memory");
+    xl_buf_init(&text, 0);
+    print_config(&s->config,
+                 row_dtype(s->options) == XL_BF16 ? "bfloat16" : "float32",
+                 &text);
+    enum xl_status rc = xl_buf_check(&text, path, err);
+    if (rc == XL_OK)
+        rc = xl_io_replace(path, text.data, text.len, err);
+    xl_buf_release(&text);
+    xl_free(path);
     return rc;
 }
 

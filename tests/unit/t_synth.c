@@ -100,6 +100,65 @@ static void packed_is_as_if_packed_later(struct xl_test *t)
     }
 }
 
+/* HuggingFace's class asks for a real number here, and 1 is none to it. */
+static const char *const reals[] = {
+    "norm_eps",        "eps",           "qk_dim_factor",         "v_dim_factor",
+    "ffn_proj_factor", "gate_soft_cap", "output_logit_soft_cap",
+};
+
+static bool is_written_as_real(const char *text, const char *key)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    const char *at = strstr(text, quoted);
+    if (!at)
+        return false;
+    at += strlen(quoted);
+    at += strspn(at, " \t");
+    return strcspn(at, ".e") < strcspn(at, ",}\n");
+}
+
+static void check_reals(struct xl_test *t, const char *dir)
+{
+    struct xl_buf text;
+    struct xl_err err = { 0 };
+    char *path = xl_io_join(dir, "config.json");
+    xl_buf_init(&text, 0);
+    XL_CHECK_STATUS(t, xl_io_read(path, &text, &err), XL_OK, &err);
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        xl_test_check(t, is_written_as_real(text.data, reals[i]), __FILE__,
+                      __LINE__, "%s: '%s' is a real number", path, reals[i]);
+    xl_buf_release(&text);
+    xl_free(path);
+}
+
+/* Of rows, of integers, and of what was packed from rows. */
+static void reals_are_written_as_reals(struct xl_test *t)
+{
+    char rows[300], packed[300];
+    struct xl_err err = { 0 };
+    struct xl_model *model = NULL;
+    struct xl_pack_order order = { .weights = XL_PACK_INT8,
+                                   .head = XL_PACK_INT8 };
+    const struct xl_pool_options two = { .width = 2 };
+    snprintf(rows, sizeof rows, "%s/rows", t->dir);
+    snprintf(packed, sizeof packed, "%s/packed", t->dir);
+    struct xl_synth_options options = { .preset = "demo",
+                                        .dir = rows,
+                                        .kind = XL_PACK_FP32 };
+    const struct xl_pack_out out = { .dir = packed };
+    XL_CHECK(t, !is_written_as_real("{\"eps\": 1,\n\"x\": 1.0}", "eps"));
+    XL_CHECK_STATUS(t, xl_synth_write(&options, &err), XL_OK, &err);
+    check_reals(t, rows);
+    XL_CHECK_STATUS(t, xl_pool_make(&order.pool, &two, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_model_open(&model, rows, &err), XL_OK, &err);
+    XL_CHECK_STATUS(t, xl_checkpoint_dir_pack(model, &order, &out, &err), XL_OK,
+                    &err);
+    check_reals(t, packed);
+    xl_model_close(model);
+    xl_pool_free(order.pool);
+}
+
 /* Mean and standard deviation of a tensor; counts its zeros. */
 static void measure(const struct xl_tensor *w, double *mean, double *spread,
                     size_t *zeros)
@@ -319,6 +378,7 @@ static void npy_is_all_or_nothing(struct xl_test *t)
 const struct xl_test_case xl_suite_synth[] = {
     { "packed_is_as_if_packed_later", packed_is_as_if_packed_later },
     { "same_seed_same_bytes", same_seed_same_bytes },
+    { "reals_are_written_as_reals", reals_are_written_as_reals },
     { "values_follow_their_laws", values_follow_their_laws },
     { "presets_are_as_big_as_named", presets_are_as_big_as_named },
     { "costs_match_published_figures", costs_match_published_figures },
