@@ -3,29 +3,35 @@
  * Every variant of the mLSTM cell against the recurrent form in double, over
  * widths, lengths, gates, tiles and ways to cut a sequence.
  *
- * Where the denominator nearly vanishes h is huge and no relative tolerance
- * holds, so errors are bounded by the sizes of what is summed:
+ * Where the denominator d nearly vanishes h is huge and no relative tolerance
+ * holds, so errors are bounded by the sizes of what is summed. With a top off
+ * by TOP N at most and a bottom by BOTTOM D (N and D have all terms positive),
+ * h' - h = (error of top + h error of bottom) / d', thus
  *
- *     |h - h64|   <= OUTPUT  (N / den + |h64| D / den)
+ *     |h - h64|   <= (TOP N + |h64| BOTTOM D) / d'
+ *     d'          >= max(|d| - BOTTOM D, exp(-m)) + eps
  *     |C - C64|   <= STATE   (sum of |k||v| with the same decays)
  *
- * both grown by DRIFT for each time the state is rounded, that is each chunk.
- * N and D are numerator and denominator with all terms positive. C is compared
- * after rescaling by exp(m - m64), because any stabiliser m is as good. With
- * ordinary gates, no state to begin with and more than a FEW tokens h must
- * besides be within ORDINARY of the largest |h|.
+ * all grown by DRIFT for each time the state is rounded, that is each chunk.
+ * C is compared after rescaling by exp(m - m64), because any stabiliser m is as
+ * good. With ordinary gates, no state to begin with and more than a FEW tokens
+ * h must besides be within ORDINARY of the largest |h|.
  *
  * The bf16 cell rounds what its chunk products read, each factor by 2^-8 at
- * most: four of them make 2^-6 of an output, two 2^-7 of a state. That would
+ * most: four of them make 2^-6 of a top, two 2^-7 of a bottom or a state. A
+ * bottom of less than that is noise: of 80 x 33 and gates 12/-2, token 170 has
+ * d = 0.0042 of D = 6.4 and h = 4.4; with q and k rounded, and all else in
+ * double, d = 0.0000096 and h = 2208. So the same is run of inputs that are
+ * bf16 numbers, where scores and d are as exact as in fp32. That would still
  * hide a lost key, so whole numbers, which bf16 holds, must come out as in
  * fp32. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
 #include "kernel/cell/cell_int.h"
+#include "tests/cross/mlstm_sequence.h"
 #include "tests/harness/test.h"
 
 #define STATE 3e-6
@@ -34,7 +40,6 @@
 
 enum {
     MOST_T = 200,
-    EDGE = 3,
     FEW = 63,
     WIDEST = 70 /* of tiles_keep_bits: beyond what counts as a small head */
 };
@@ -42,35 +47,37 @@ enum {
 static const struct {
     size_t dk, dv;
 } widths[] = { { 1, 1 },   { 3, 5 },    { 16, 16 },
-               { 17, 31 }, { 64, 128 }, { 65, 33 } };
+               { 17, 31 }, { 64, 128 }, { 80, 33 } };
 
 static const size_t lengths[] = { 1, 2, 63, 64, 65, 200 };
 
-static const struct gate_means {
-    double i, f;
-    bool is_ordinary;
-} gates[] = { { 0, 3, true },
-              { -10, 4.5, true },
-              { 12, -2, false },
-              { -10, 12, true },
-              { 15, -15, false } };
+static const struct gate_means gates[] = { { 0, 3, true },
+                                           { -10, 4.5, true },
+                                           { 12, -2, false },
+                                           { -10, 12, true },
+                                           { 15, -15, false } };
 
 /* What chunks of a cell may be off by; steps, n and m are fp32 in all. */
 struct bounds {
-    double output, state, ordinary;
+    double top, bottom, state, ordinary;
 };
-static const struct bounds fp32 = { 1e-6, STATE, 2e-6 };
-static const struct bounds bf16 = { 0x1p-6, 0x1p-7, 4e-2 };
+static const struct bounds fp32 = { 1e-6, 1e-6, STATE, 2e-6 };
+static const struct bounds bf16 = { 0x1p-6, 0x1p-7, 0x1p-7, 4e-2 };
+/* Of inputs that are bf16 numbers: w q / d by C, or S / d by v; kb by v. */
+static const struct bounds bf16_exact = { 0x1p-7, 1e-6, 0x1p-8, 1e-2 };
 
 static const struct tested {
     const struct xl_cell *cell;
-    const struct bounds *chunks;
+    const struct bounds *chunks, *exact; /* of any inputs; of bf16 numbers */
 } cells[] = {
-    { &xl_cell_naive, &fp32 },       { &xl_cell_tiled, &fp32 },
-    { &xl_cell_bf16, &bf16 },
+    { &xl_cell_naive, &fp32, &fp32 },
+    { &xl_cell_tiled, &fp32, &fp32 },
+    { &xl_cell_bf16, &bf16, &bf16_exact },
 #ifdef XL_X86_VARIANTS
-    { &xl_cell_tiled_avx2, &fp32 },  { &xl_cell_tiled_avx512, &fp32 },
-    { &xl_cell_bf16_avx512, &bf16 }, { &xl_cell_bf16_amx, &bf16 },
+    { &xl_cell_tiled_avx2, &fp32, &fp32 },
+    { &xl_cell_tiled_avx512, &fp32, &fp32 },
+    { &xl_cell_bf16_avx512, &bf16, &bf16_exact },
+    { &xl_cell_bf16_amx, &bf16, &bf16_exact },
 #endif
 };
 
@@ -87,23 +94,6 @@ static const struct way {
     { 1, { 5, 48, 64, 4 }, false },
 };
 
-/* A sequence, its true answer, and room for the tested one. */
-struct sequence {
-    size_t dk, dv, len;
-    float *q, *k, *v, *i, *f; /* rows of dk or dv + EDGE; 2 a gate */
-    float *h, *C, *n, *C0, *n0, *scratch;
-    double *h64, *tol, *C64, *n64, *C_abs, *n_abs, *row;
-    float m, m0;
-    double m64;
-};
-
-static void *take(size_t n, size_t size, bool *ok)
-{
-    void *block = xl_alloc_zero(n, size);
-    *ok = *ok && block;
-    return block;
-}
-
 static size_t most_scratch(size_t dk, size_t dv)
 {
     size_t most = 1;
@@ -115,143 +105,11 @@ static size_t most_scratch(size_t dk, size_t dv)
 
 static bool make_sequence(struct sequence *s, size_t dk, size_t dv, size_t len)
 {
-    bool ok = true;
-    size_t nq = len * (dk + EDGE), nv = len * (dv + EDGE), nC = dk * dv;
-    *s = (struct sequence){ .dk = dk, .dv = dv, .len = len };
-    s->q = take(nq, sizeof *s->q, &ok);
-    s->k = take(nq, sizeof *s->k, &ok);
-    s->v = take(nv, sizeof *s->v, &ok);
-    s->i = take(2 * len, sizeof *s->i, &ok);
-    s->f = take(2 * len, sizeof *s->f, &ok);
-    s->h = take(nv, sizeof *s->h, &ok);
-    s->C = take(nC, sizeof *s->C, &ok);
-    s->n = take(dk, sizeof *s->n, &ok);
-    s->C0 = take(nC, sizeof *s->C0, &ok);
-    s->n0 = take(dk, sizeof *s->n0, &ok);
-    s->scratch = take(most_scratch(dk, dv), sizeof *s->scratch, &ok);
-    s->h64 = take(len * dv, sizeof *s->h64, &ok);
-    s->tol = take(len * dv, sizeof *s->tol, &ok);
-    s->C64 = take(nC, sizeof *s->C64, &ok);
-    s->n64 = take(dk, sizeof *s->n64, &ok);
-    s->C_abs = take(nC, sizeof *s->C_abs, &ok);
-    s->n_abs = take(dk, sizeof *s->n_abs, &ok);
-    s->row = take(2 * dk + 2 * dv, sizeof *s->row, &ok);
-    return ok;
-}
-
-static void free_sequence(struct sequence *s)
-{
-    void *const blocks[] = { s->q,   s->k,     s->v,    s->i,       s->f,
-                             s->h,   s->C,     s->n,    s->C0,      s->n0,
-                             s->h64, s->tol,   s->C64,  s->scratch, s->n64,
-                             s->row, s->C_abs, s->n_abs };
-    for (size_t b = 0; b < sizeof blocks / sizeof blocks[0]; b++)
-        xl_free(blocks[b]);
-}
-
-static void fill(float *x, size_t n, double mean, struct xl_rng *rng)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] = (float)(mean + xl_rng_normal(rng));
-}
-
-static void fill_sequence(struct sequence *s, struct gate_means mean,
-                          bool has_state)
-{
-    struct xl_rng rng;
-    xl_rng_seed(&rng, 11 + s->len + s->dk);
-    fill(s->q, s->len * (s->dk + EDGE), 0, &rng);
-    fill(s->k, s->len * (s->dk + EDGE), 0, &rng);
-    fill(s->v, s->len * (s->dv + EDGE), 0, &rng);
-    fill(s->i, 2 * s->len, mean.i, &rng);
-    fill(s->f, 2 * s->len, mean.f, &rng);
-    s->m0 = has_state ? 1.5f : 0;
-    memset(s->C0, 0, s->dk * s->dv * sizeof *s->C0);
-    memset(s->n0, 0, s->dk * sizeof *s->n0);
-    if (has_state) {
-        fill(s->C0, s->dk * s->dv, 0, &rng);
-        fill(s->n0, s->dk, 0, &rng);
-    }
-}
-
-/* -- the truth ------------------------------------------------------------ */
-
-static void widen(double *out, const float *x, size_t n, bool is_absolute)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = is_absolute ? fabs((double)x[i]) : (double)x[i];
-}
-
-/* One step of a recurrence; inputs in their absolute values when asked. */
-static void step_f64(const struct sequence *s, size_t t,
-                     const struct xl_mlstm_f64 *cell, bool is_absolute,
-                     double *h)
-{
-    double *q = s->row, *k = q + s->dk, *v = k + s->dk;
-    widen(q, s->q + t * (s->dk + EDGE), s->dk, is_absolute);
-    widen(k, s->k + t * (s->dk + EDGE), s->dk, is_absolute);
-    widen(v, s->v + t * (s->dv + EDGE), s->dv, is_absolute);
-    xl_mlstm_step_f64(cell, q, k, v, (double)s->i[2 * t], (double)s->f[2 * t],
-                      h);
-}
-
-static double denominator(const struct sequence *s, size_t t, const double *n,
-                          double m, bool is_absolute)
-{
-    double d = 0, q;
-    for (size_t a = 0; a < s->dk; a++) {
-        q = (double)s->q[t * (s->dk + EDGE) + a];
-        d += (is_absolute ? fabs(q) : q) * n[a];
-    }
-    d = fabs(d) / sqrt((double)s->dk);
-    return fmax(d, exp(-m)) + (double)1e-6f;
-}
-
-/* h64, final state, and the size that the error of each h goes by. */
-static void compute_truth(struct sequence *s)
-{
-    double m = (double)s->m0, m_abs = m, eps = (double)1e-6f;
-    struct xl_mlstm_f64 cell = { s->dk, s->dv, eps, s->C64, s->n64, &m };
-    struct xl_mlstm_f64 sizes = {
-        s->dk, s->dv, eps, s->C_abs, s->n_abs, &m_abs
-    };
-    widen(s->C64, s->C0, s->dk * s->dv, false);
-    widen(s->n64, s->n0, s->dk, false);
-    widen(s->C_abs, s->C0, s->dk * s->dv, true);
-    widen(s->n_abs, s->n0, s->dk, true);
-    for (size_t t = 0; t < s->len; t++) {
-        double *h = s->h64 + t * s->dv, *tol = s->tol + t * s->dv;
-        step_f64(s, t, &cell, false, h);
-        step_f64(s, t, &sizes, true, tol);
-        double den = denominator(s, t, s->n64, m, false);
-        double grown = denominator(s, t, s->n_abs, m_abs, true) / den;
-        for (size_t b = 0; b < s->dv; b++)
-            tol[b] = grown * (tol[b] + fabs(h[b]));
-    }
-    s->m64 = m;
+    return sequence_make(
+        s, &(struct sequence_size){ dk, dv, len, most_scratch(dk, dv) });
 }
 
 /* -- the tested cell ------------------------------------------------------ */
-
-/* From token t on. */
-static struct xl_mlstm_io io_from(const struct sequence *s, size_t t)
-{
-    size_t dk = s->dk + EDGE, dv = s->dv + EDGE;
-    return (struct xl_mlstm_io){ .dk = s->dk,
-                                 .dv = s->dv,
-                                 .eps = 1e-6f,
-                                 .q = s->q + t * dk,
-                                 .q_stride = dk,
-                                 .k = s->k + t * dk,
-                                 .k_stride = dk,
-                                 .v = s->v + t * dv,
-                                 .v_stride = dv,
-                                 .igate = s->i + 2 * t,
-                                 .fgate = s->f + 2 * t,
-                                 .gate_stride = 2,
-                                 .h = s->h + t * dv,
-                                 .h_stride = dv };
-}
 
 static void run_way(const struct xl_cell *cell, struct sequence *s,
                     const struct way *way)
@@ -263,7 +121,7 @@ static void run_way(const struct xl_cell *cell, struct sequence *s,
     size_t len = way->chunk ? way->chunk : s->len;
     for (size_t t = 0; t < s->len; t += len) {
         size_t n = s->len - t < len ? s->len - t : len;
-        struct xl_mlstm_io io = io_from(s, t);
+        struct xl_mlstm_io io = sequence_from(s, t);
         if (way->chunk && way->is_whole) {
             io.ahead = s->len - t - n;
             cell->chunk(&io, n, &state, &way->tiles, XL_CELL_BOTH, s->scratch);
@@ -284,6 +142,17 @@ static double growth(const struct sequence *s, const struct way *way)
     return 1 + DRIFT * (double)(s->len / len);
 }
 
+/* How far h of token t and column b may be off. */
+static double tolerance(const struct sequence *s, const struct bounds *bounds,
+                        double grown, size_t t, size_t b)
+{
+    double top = grown * bounds->top, bottom = grown * bounds->bottom;
+    const struct bottom *at = &s->bottom[t];
+    double d = fmax(at->d - bottom * at->D, at->least) + (double)1e-6f;
+    size_t x = t * s->dv + b;
+    return (top * s->N[x] + bottom * fabs(s->h64[x]) * at->D) / d + TINY;
+}
+
 static bool outputs_agree(const struct sequence *s, const struct bounds *bounds,
                           double grown, bool is_ordinary)
 {
@@ -292,7 +161,7 @@ static bool outputs_agree(const struct sequence *s, const struct bounds *bounds,
         double want = s->h64[x];
         size_t t = x / s->dv, b = x % s->dv;
         double error = fabs((double)s->h[t * (s->dv + EDGE) + b] - want);
-        if (!(error <= grown * bounds->output * s->tol[x] + TINY))
+        if (!(error <= tolerance(s, bounds, grown, t, b)))
             return false;
         largest = fmax(largest, fabs(want));
         worst = fmax(worst, error);
@@ -342,24 +211,38 @@ static bool agrees(const struct xl_cell *cell, const struct bounds *bounds,
            states_agree(s, bounds, grown);
 }
 
-/* Every cell, every way; `chunks` in the place of the cell's own bounds. */
-static void check_cells(struct xl_test *t, struct sequence *s,
-                        const struct bounds *chunks, bool is_ordinary,
-                        const char *what)
+/* What is known of a sequence. */
+struct kind {
+    const char *what;
+    bool is_ordinary, is_bf16;   /* gates; q, k and v */
+    const struct bounds *chunks; /* in the place of the cell's own, or NULL */
+};
+
+static const struct bounds *bounds_of(const struct tested *cell,
+                                      const struct kind *kind)
 {
-    compute_truth(s);
+    if (kind->chunks)
+        return kind->chunks;
+    return kind->is_bf16 ? cell->exact : cell->chunks;
+}
+
+/* Every cell, every way. */
+static void check_cells(struct xl_test *t, struct sequence *s,
+                        const struct kind *kind)
+{
+    sequence_truth(s);
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
         for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
             const struct xl_cell *cell = cells[c].cell;
-            const struct bounds *bounds = chunks ? chunks : cells[c].chunks;
+            const struct bounds *bounds = bounds_of(&cells[c], kind);
             if (cell->why_not())
                 continue;
             bool ok = agrees(cell, ways[w].chunk ? bounds : &fp32, s, &ways[w],
-                             is_ordinary);
+                             kind->is_ordinary);
             xl_test_check(t, ok, __FILE__, __LINE__,
                           "%s (%zu) %zux%zu, %zu tokens, chunk %zu, %s",
                           cell->name, c, s->dk, s->dv, s->len, ways[w].chunk,
-                          what);
+                          kind->what);
         }
 }
 
@@ -367,10 +250,16 @@ static void check_sequence(struct xl_test *t, struct sequence *s,
                            struct gate_means mean, bool has_state)
 {
     char what[64];
-    snprintf(what, sizeof what, "gates %g %g, %s state", mean.i, mean.f,
-             has_state ? "given" : "zero");
-    fill_sequence(s, mean, has_state);
-    check_cells(t, s, NULL, mean.is_ordinary && !has_state, what);
+    struct kind kind = { .what = what,
+                         .is_ordinary = mean.is_ordinary && !has_state };
+    sequence_fill(s, mean, has_state);
+    for (int turn = 0; turn < 2; turn++) {
+        snprintf(what, sizeof what, "gates %g %g, %s state, %s", mean.i, mean.f,
+                 has_state ? "given" : "zero", kind.is_bf16 ? "bf16" : "fp32");
+        check_cells(t, s, &kind);
+        kind.is_bf16 = true;
+        sequence_round(s);
+    }
 }
 
 static void check_width(struct xl_test *t, size_t dk, size_t dv)
@@ -382,7 +271,7 @@ static void check_width(struct xl_test *t, size_t dk, size_t dv)
                 check_sequence(t, &s, gates[g], false);
                 check_sequence(t, &s, gates[g], true);
             }
-        free_sequence(&s);
+        sequence_free(&s);
     }
 }
 
@@ -397,7 +286,7 @@ static void large_head_agrees(struct xl_test *t)
     struct sequence s;
     if (XL_CHECK(t, make_sequence(&s, 256, 512, 65)))
         check_sequence(t, &s, gates[0], true);
-    free_sequence(&s);
+    sequence_free(&s);
 }
 
 /* -- whole numbers -------------------------------------------------------- */
@@ -409,7 +298,7 @@ static void fill_whole(struct sequence *s)
 {
     struct xl_rng rng;
     size_t nq = s->len * (s->dk + EDGE), nv = s->len * (s->dv + EDGE);
-    fill_sequence(s, gates[0], false);
+    sequence_fill(s, gates[0], false);
     xl_rng_seed(&rng, 5 + s->len + s->dv);
     for (size_t x = 0; x < nq; x++) {
         s->q[x] = (float)xl_rng_below(&rng, 3) - 1;
@@ -426,7 +315,9 @@ static void fill_whole(struct sequence *s)
 static void whole_numbers_are_exact(struct xl_test *t)
 {
     /* Of the denominator in bf16: 1 / (1 + eps) is 1. */
-    static const struct bounds whole = { 3e-6, STATE, 5e-6 };
+    static const struct bounds whole = { 3e-6, 3e-6, STATE, 5e-6 };
+    static const struct kind kind = { .what = "whole numbers",
+                                      .chunks = &whole };
     static const struct {
         size_t dk, dv; /* the root of dk is a power of two */
     } sizes[] = { { 1, 1 }, { 4, 47 }, { 16, 16 }, { 64, 33 }, { 256, 65 } };
@@ -436,9 +327,9 @@ static void whole_numbers_are_exact(struct xl_test *t)
             if (XL_CHECK(t, make_sequence(&s, sizes[i].dk, sizes[i].dv,
                                           lengths[l]))) {
                 fill_whole(&s);
-                check_cells(t, &s, &whole, false, "whole numbers");
+                check_cells(t, &s, &kind);
             }
-            free_sequence(&s);
+            sequence_free(&s);
         }
 }
 
@@ -457,8 +348,8 @@ static void check_tiles(struct xl_test *t, enum xl_cell_id id, size_t dk)
     bool ok = make_sequence(&s, dk, DV, LEN);
     ok = make_sequence(&first, dk, DV, LEN) && ok;
     if (XL_CHECK(t, ok)) {
-        fill_sequence(&s, gates[0], true);
-        fill_sequence(&first, gates[0], true);
+        sequence_fill(&s, gates[0], true);
+        sequence_fill(&first, gates[0], true);
         run_way(xl_cell_get(id), &first,
                 &(struct way){ 40, { 1, 1, 1, 1 }, 0 });
     }
@@ -470,8 +361,8 @@ static void check_tiles(struct xl_test *t, enum xl_cell_id id, size_t dk)
         XL_CHECK(t, memcmp(first.C, s.C, dk * DV * sizeof *s.C) == 0);
         XL_CHECK(t, memcmp(first.n, s.n, dk * sizeof *s.n) == 0);
     }
-    free_sequence(&s);
-    free_sequence(&first);
+    sequence_free(&s);
+    sequence_free(&first);
 }
 
 static void tiles_keep_bits(struct xl_test *t)
@@ -485,8 +376,8 @@ static void empty_changes_nothing(struct xl_test *t)
 {
     struct sequence s;
     if (XL_CHECK(t, make_sequence(&s, 16, 16, 1))) {
-        fill_sequence(&s, gates[0], true);
-        struct xl_mlstm_io io = io_from(&s, 0);
+        sequence_fill(&s, gates[0], true);
+        struct xl_mlstm_io io = sequence_from(&s, 0);
         for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
             float m = 0.5f;
             struct xl_mlstm_state state = { s.C, s.n, &m };
@@ -502,7 +393,7 @@ static void empty_changes_nothing(struct xl_test *t)
             XL_CHECK(t, memcmp(s.C, s.C0, 16 * 16 * sizeof *s.C) == 0);
         }
     }
-    free_sequence(&s);
+    sequence_free(&s);
 }
 
 /* A NaN among the inputs must reach h and the state, not be lost. */
@@ -510,21 +401,21 @@ static void check_nan(struct xl_test *t, size_t dk)
 {
     struct sequence s;
     if (!XL_CHECK(t, make_sequence(&s, dk, 31, 65))) {
-        free_sequence(&s);
+        sequence_free(&s);
         return;
     }
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
         for (size_t x = 0; x < 10; x++) {
             if (cells[c].cell->why_not())
                 continue;
-            fill_sequence(&s, gates[0], true);
+            sequence_fill(&s, gates[0], true);
             float *where[] = { s.q + 40 * (dk + EDGE), s.k, s.v, s.i, s.f };
             where[x / 2][0] = NAN;
             run_way(cells[c].cell, &s, &ways[x % 2]);
             XL_CHECK(t, isnan(s.h[(x < 2 ? 40 : 64) * (31 + EDGE)]));
             XL_CHECK(t, x < 2 || isnan(s.C[0]));
         }
-    free_sequence(&s);
+    sequence_free(&s);
 }
 
 static void nan_is_not_lost(struct xl_test *t)
@@ -574,15 +465,15 @@ static void faults_are_seen(struct xl_test *t)
     faulty[1].chunk = state_without_n;
     faulty[2].chunk = output_from_the_future;
     if (XL_CHECK(t, make_sequence(&s, 17, 31, 65))) {
-        fill_sequence(&s, gates[0], false);
-        compute_truth(&s);
+        sequence_fill(&s, gates[0], false);
+        sequence_truth(&s);
         XL_CHECK(t, agrees(&xl_cell_naive, &fp32, &s, &ways[3], true));
         for (size_t i = 0; i < 3; i++) {
             XL_CHECK(t, !agrees(&faulty[i], &fp32, &s, &ways[3], true));
             XL_CHECK(t, !agrees(&faulty[i], &bf16, &s, &ways[3], true));
         }
     }
-    free_sequence(&s);
+    sequence_free(&s);
 }
 
 const struct xl_test_case xl_suite_mlstm[] = {
