@@ -248,8 +248,6 @@ static void chunk(const struct xl_mlstm_io *io, size_t len,
 
 const struct xl_cell xl_cell_naive = {
     .name = "naive",
-    .summary = "plain loops with sums in double: the truth the others are "
-               "held to",
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .steps = steps,

@@ -286,9 +286,6 @@ static void run_chunk(const struct xl_mlstm_io *io, size_t len,
         advance_state(io, len, state, tiles, has_values, &tiled);
 }
 
-#define XL_CELL_TILED_VARIANT                                                  \
-    XL_CELL_VARIANT(xl_vec_why_not, "tiled",                                   \
-                    "fp32 chunk products in register tiles of tile_av and "    \
-                    "tile_atb")
+#define XL_CELL_TILED_VARIANT XL_CELL_VARIANT(xl_vec_why_not, "tiled")
 
 #endif

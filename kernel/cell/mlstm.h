@@ -72,7 +72,7 @@ enum xl_cell_parts {
  * the calling thread, and use scratch_floats(...) floats of scratch, which
  * begin at a multiple of 64 bytes. len = 0 changes nothing. */
 struct xl_cell {
-    const char *name, *summary;
+    const char *name;             /* of its row in cell.def */
     const char *(*why_not)(void); /* NULL when usable here */
     size_t (*scratch_floats)(size_t chunk, size_t dk, size_t dv);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The registry, and what the backends share. */
+ * The registry, one pointer a row of chunk.def, and what the backends share. */
 #include "kernel/chunk/chunk.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "kernel/chunk/chunk_int.h"
@@ -13,14 +12,10 @@ enum {
 };
 
 static const struct xl_chunk_backend *const backends[] = {
-    [XL_CHUNK_NATIVE] = &xl_chunk_native,
-    [XL_CHUNK_SERIAL] = &xl_chunk_serial,
-    [XL_CHUNK_PARALLEL] = &xl_chunk_parallel,
-    [XL_CHUNK_QUEUED] = &xl_chunk_queued,
-    [XL_CHUNK_ACTORS] = &xl_chunk_actors,
+#define XL_CHUNK(id, name, knobs, summary) [XL_CHUNK_##id] = &xl_chunk_##name,
+#include "kernel/chunk/chunk.def"
+#undef XL_CHUNK
 };
-static_assert(sizeof backends / sizeof backends[0] == XL_CHUNK_COUNT,
-              "every row of chunk.def has a backend");
 
 const struct xl_chunk_backend *xl_chunk_get(enum xl_chunk_id id)
 {

@@ -73,8 +73,8 @@ struct xl_chunk_job {
 };
 
 struct xl_chunk_backend {
-    const char *name, *summary;
-    unsigned knobs; /* enum xl_chunk_knob bits */
+    const char *name; /* of its row in chunk.def */
+    unsigned knobs;   /* enum xl_chunk_knob bits */
     /* Bytes of scratch that run needs for any job of the spec's shape. */
     size_t (*scratch_bytes)(const struct xl_chunk_spec *spec);
     /* scratch: that many bytes, aligned to 64; contents need not be kept. */

@@ -166,7 +166,6 @@ static void run_job(const struct xl_chunk_spec *spec,
 
 const struct xl_chunk_backend xl_chunk_actors = {
     .name = "actors",
-    .summary = "one owner a band, with a mailbox and a state of its own",
     .knobs = XL_KNOB_CHUNK | XL_KNOB_BAND | XL_KNOB_WORKERS | XL_KNOB_TILES,
     .scratch_bytes = scratch_bytes,
     .run = run_job,

@@ -8,11 +8,10 @@
 
 #include "kernel/chunk/chunk.h"
 
-extern const struct xl_chunk_backend xl_chunk_native;
-extern const struct xl_chunk_backend xl_chunk_serial;
-extern const struct xl_chunk_backend xl_chunk_parallel;
-extern const struct xl_chunk_backend xl_chunk_queued;
-extern const struct xl_chunk_backend xl_chunk_actors;
+#define XL_CHUNK(id, name, knobs, summary)                                     \
+    extern const struct xl_chunk_backend xl_chunk_##name;
+#include "kernel/chunk/chunk.def"
+#undef XL_CHUNK
 
 /* Tokens of a chunk that scratch must hold: no more than a job brings. */
 size_t xl_chunk_longest(const struct xl_chunk_spec *spec);

@@ -31,7 +31,6 @@ static void run(const struct xl_chunk_spec *spec,
 
 const struct xl_chunk_backend xl_chunk_native = {
     .name = "native",
-    .summary = "one step after another on one thread: the oracle",
     .knobs = XL_KNOB_INNER,
     .scratch_bytes = scratch_bytes,
     .run = run,

@@ -268,7 +268,6 @@ static void run_job(const struct xl_chunk_spec *spec,
 
 const struct xl_chunk_backend xl_chunk_parallel = {
     .name = "parallel",
-    .summary = "states of all chunks first, then all outputs at once",
     .knobs = XL_KNOB_CHUNK | XL_KNOB_BAND | XL_KNOB_WORKERS | XL_KNOB_TILES,
     .scratch_bytes = scratch_bytes,
     .run = run_job,

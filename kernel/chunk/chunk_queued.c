@@ -134,8 +134,6 @@ static void run_job(const struct xl_chunk_spec *spec,
 
 const struct xl_chunk_backend xl_chunk_queued = {
     .name = "queued",
-    .summary = "workers take chunk x band tasks from queues; order kept "
-               "within a band",
     .knobs = XL_KNOB_CHUNK | XL_KNOB_BAND | XL_KNOB_WORKERS | XL_KNOB_STREAMS |
              XL_KNOB_TILES,
     .scratch_bytes = scratch_bytes,

@@ -32,7 +32,6 @@ static void run(const struct xl_chunk_spec *spec,
 
 const struct xl_chunk_backend xl_chunk_serial = {
     .name = "serial",
-    .summary = "chunk after chunk, band after band, on one thread",
     .knobs = XL_KNOB_CHUNK | XL_KNOB_BAND | XL_KNOB_TILES,
     .scratch_bytes = scratch_bytes,
     .run = run,

@@ -72,7 +72,7 @@ enum {
 };
 
 struct xl_gemm {
-    const char *name, *summary;
+    const char *name;      /* of its row in gemm.def */
     unsigned reads_rows;   /* bits 1 << enum xl_dtype */
     unsigned reads_packed; /* bits 1 << enum xl_pack_kind */
     /* Rows up to which a row's bits do not depend on how many rows there are;

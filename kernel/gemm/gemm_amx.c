@@ -10,5 +10,4 @@
 #endif
 #include "kernel/gemm/panel_tiles.h"
 
-const struct xl_gemm xl_gemm_amx = XL_GEMM_OF_TILES(
-    "amx", "packed bf16 and integer weights by bf16 matrix tiles");
+const struct xl_gemm xl_gemm_amx = XL_GEMM_OF_TILES("amx");

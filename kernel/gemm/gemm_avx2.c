@@ -27,49 +27,24 @@ static const char *why_not(void)
     return xl_cpu_lacks(XL_HAS_AVX2 | XL_HAS_FMA);
 }
 
-static size_t scratch_floats(size_t k)
-{
-    return panel_scratch(k);
-}
-
-static void run(const struct xl_gemm_job *job)
-{
-    run_panels(job);
-}
-
 const struct xl_gemm xl_gemm_avx2 = {
     .name = "avx2",
-    .summary =
-        "packed weights of every kind times fp32 rows, eight lanes a register",
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
     .few_rows = FEW_MOST,
     .why_not = why_not,
-    .scratch_floats = scratch_floats,
+    .scratch_floats = panel_scratch,
     .x_bytes = many_x_bytes,
     .pack_x = many_pack_x,
-    .run = run,
+    .run = run_panels,
 };
-
-/* -- the wide engine ------------------------------------------------------ */
-
-static size_t scratch_floats_wide(size_t k)
-{
-    return wide_scratch(k);
-}
-
-static void run_in_double(const struct xl_gemm_job *job)
-{
-    run_wide_panels(job);
-}
 
 const struct xl_gemm xl_gemm_wide_avx2 = {
     .name = "wide",
-    .summary = "fp32 products summed in double, for what the model amplifies",
     .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
     .why_not = why_not,
-    .scratch_floats = scratch_floats_wide,
+    .scratch_floats = wide_scratch,
     .x_bytes = many_x_bytes,
     .pack_x = many_pack_x,
-    .run = run_in_double,
+    .run = run_wide_panels,
 };

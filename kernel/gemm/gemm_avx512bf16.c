@@ -177,7 +177,6 @@ static void run(const struct xl_gemm_job *job)
 
 const struct xl_gemm xl_gemm_avx512bf16 = {
     .name = "avx512bf16",
-    .summary = "packed bf16 and integer weights by bf16 dot products",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
     .few_rows = FEW_MOST,

@@ -20,4 +20,7 @@ extern const struct xl_gemm xl_gemm_wide_avx512;
 extern const struct xl_gemm xl_gemm_vnni_avx2;
 extern const struct xl_gemm xl_gemm_vnni_maddubs;
 
+/* The scratch_floats of engines that need none. */
+size_t xl_gemm_no_scratch(size_t k);
+
 #endif

@@ -108,7 +108,6 @@ static void run(const struct xl_gemm_job *job)
 
 const struct xl_gemm xl_gemm_naive = {
     .name = "naive",
-    .summary = "plain loops in double: the truth the others are held to",
     .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .reads_packed = (1u << XL_PACK_COUNT) - 1,
     .why_not = why_not,

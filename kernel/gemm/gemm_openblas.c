@@ -132,7 +132,6 @@ static void run(const struct xl_gemm_job *job)
 
 const struct xl_gemm xl_gemm_openblas = {
     .name = "openblas",
-    .summary = "OpenBLAS sgemm and sgemv, one thread a call",
     .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .few_rows = 1,
     .why_not = why_not,

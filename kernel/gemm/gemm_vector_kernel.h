@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-#include "kernel/gemm/gemm.h"
+#include "kernel/gemm/gemm_int.h"
 #include "kernel/tensor/vec.h"
 
 enum {
@@ -220,5 +220,16 @@ static inline void run_vector(const struct xl_gemm_job *job)
         for (size_t j = job->n_begin; j < job->n_end; j++)
             job->y[i * job->ldy + j] += job->bias[j];
 }
+
+/* clang-format off */
+#define XL_GEMM_OF_VECTOR                                                     \
+    {                                                                         \
+        .name = "vector",                                                     \
+        .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,                          \
+        .why_not = xl_vec_why_not,                                            \
+        .scratch_floats = xl_gemm_no_scratch,                                 \
+        .run = run_vector,                                                    \
+    }
+/* clang-format on */
 
 #endif

@@ -12,22 +12,10 @@ static const char *why_not(void)
     return NULL;
 }
 
-static size_t scratch_floats(size_t k)
-{
-    (void)k;
-    return 0;
-}
-
-static void run(const struct xl_gemm_job *job)
-{
-    run_wide(job);
-}
-
 const struct xl_gemm xl_gemm_wide = {
     .name = "wide",
-    .summary = "fp32 products summed in double, for what the model amplifies",
     .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .why_not = why_not,
-    .scratch_floats = scratch_floats,
-    .run = run,
+    .scratch_floats = xl_gemm_no_scratch,
+    .run = run_wide,
 };

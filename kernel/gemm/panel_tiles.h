@@ -406,10 +406,9 @@ static void run(const struct xl_gemm_job *job)
 }
 
 /* clang-format off */
-#define XL_GEMM_OF_TILES(engine, what)                                        \
+#define XL_GEMM_OF_TILES(engine)                                              \
     {                                                                         \
         .name = engine,                                                       \
-        .summary = what,                                                      \
         .reads_packed =                                                       \
             1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,     \
         .few_rows = LEAST_ROWS - 1, /* as avx512bf16 */                       \

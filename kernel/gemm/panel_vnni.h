@@ -296,7 +296,6 @@ static void run(const struct xl_gemm_job *job)
 #define XL_GEMM_OF_VNNI                                                     \
     {                                                                       \
         .name = "vnni",                                                     \
-        .summary = "packed integer weights times rows quantised to int8",   \
         .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,            \
         .why_not = why_not,                                                 \
         .scratch_floats = scratch_floats,                                   \

@@ -13,7 +13,7 @@ enum {
 
 static const char *const none[] = { NULL };
 static const char *const backends[] = {
-#define XL_CHUNK(id, name, knobs, summary) name,
+#define XL_CHUNK(id, name, knobs, summary) #name,
 #include "kernel/chunk/chunk.def"
 #undef XL_CHUNK
     NULL,

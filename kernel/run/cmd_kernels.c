@@ -3,14 +3,32 @@
 
 #include "kernel/base/cmd.h"
 #include "kernel/base/cpu.h"
-#include "kernel/base/json.h"
 #include "kernel/base/cmd_print.h"
+#include "kernel/base/json.h"
 #include "kernel/cell/slstm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
 
 enum {
     SLSTM_MOST = 8 /* variants listed */
+};
+
+static const char *const chunk_summaries[] = {
+#define XL_CHUNK(id, name, knobs, summary) summary,
+#include "kernel/chunk/chunk.def"
+#undef XL_CHUNK
+};
+
+static const char *const cell_summaries[] = {
+#define XL_CELL(id, name, summary) summary,
+#include "kernel/cell/cell.def"
+#undef XL_CELL
+};
+
+static const char *const gemm_summaries[] = {
+#define XL_GEMM(id, name, summary) summary,
+#include "kernel/gemm/gemm.def"
+#undef XL_GEMM
 };
 
 /* One line of the list, whatever kind of kernel it is. */
@@ -23,18 +41,21 @@ static size_t list_kernels(struct entry *out)
     size_t n = 0;
     for (size_t i = 0; i < XL_CHUNK_COUNT; i++) {
         const struct xl_chunk_backend *b = xl_chunk_get((enum xl_chunk_id)i);
-        out[n++] = (struct entry){ "backend", b->name, b->summary, NULL };
+        out[n++] =
+            (struct entry){ "backend", b->name, chunk_summaries[i], NULL };
     }
     for (size_t i = 0; i < XL_CELL_COUNT; i++) {
         const struct xl_cell *c = xl_cell_get((enum xl_cell_id)i);
-        out[n++] = (struct entry){ "cell", c->name, c->summary, c->why_not() };
+        out[n++] =
+            (struct entry){ "cell", c->name, cell_summaries[i], c->why_not() };
     }
     const struct xl_slstm *s;
     for (size_t i = 0; i < SLSTM_MOST && (s = xl_slstm_at(i)); i++)
         out[n++] = (struct entry){ "slstm", s->name, s->summary, s->why_not() };
     for (size_t i = 0; i < XL_GEMM_COUNT; i++) {
         const struct xl_gemm *g = xl_gemm_get((enum xl_gemm_id)i);
-        out[n++] = (struct entry){ "gemm", g->name, g->summary, g->why_not() };
+        out[n++] =
+            (struct entry){ "gemm", g->name, gemm_summaries[i], g->why_not() };
     }
     return n;
 }

@@ -9,6 +9,5 @@
 /* which come first */
 #include "kernel/gemm/panel_tiles.h"
 
-const struct xl_gemm xl_gemm_emulated = XL_GEMM_OF_TILES(
-    "emulated", "the engine of matrix tiles on tiles in plain C");
+const struct xl_gemm xl_gemm_emulated = XL_GEMM_OF_TILES("emulated");
 #endif

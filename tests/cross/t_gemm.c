@@ -346,17 +346,14 @@ static void faults_are_seen(struct xl_test *t)
 
 static void registry_follows_its_list(struct xl_test *t)
 {
-    static const struct {
-        const char *name, *summary;
-    } rows[] = {
-#define XL_GEMM(id, name, summary) { #name, summary },
+    static const char *const names[] = {
+#define XL_GEMM(id, name, summary) #name,
 #include "kernel/gemm/gemm.def"
 #undef XL_GEMM
     };
     for (size_t i = 0; i < XL_GEMM_COUNT; i++) {
         const struct xl_gemm *gemm = xl_gemm_get((enum xl_gemm_id)i);
-        XL_CHECK_TEXT(t, gemm->name, rows[i].name);
-        XL_CHECK_TEXT(t, gemm->summary, rows[i].summary);
+        XL_CHECK_TEXT(t, gemm->name, names[i]);
         XL_CHECK(t, gemm->reads_rows || gemm->reads_packed);
         if (gemm->reads_rows) /* the others need a processor's extension */
             XL_CHECK(t, gemm->why_not() == NULL);
