@@ -14,6 +14,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/order.h"
 
 enum {
     MOST_OUTPUTS = 100000, /* under one name */
@@ -73,7 +74,7 @@ static char *path_of(const char *dir, const char *name, const char *suffix)
 static enum xl_status read_ids(const cJSON *root, struct xl_arena *arena,
                                struct xl_output *out, struct xl_err *err)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "ids");
+    const cJSON *list = xl_json_member(root, "ids");
     if (!cJSON_IsArray(list))
         return xl_fail(err, XL_EFORMAT, "'ids' must be a list of token ids");
     size_t n = (size_t)cJSON_GetArraySize(list);
@@ -101,7 +102,7 @@ static enum xl_status read_record(const cJSON *root, const char *path,
                                   struct xl_err *err)
 {
     int64_t prompt = 0;
-    const cJSON *params = cJSON_GetObjectItemCaseSensitive(root, "params");
+    const cJSON *params = xl_json_member(root, "params");
     if (!cJSON_IsObject(params))
         return xl_fail(err, XL_EFORMAT, "'params' must be an object");
     xl_params_init(&out->params);
@@ -208,12 +209,6 @@ static enum xl_status add_name(struct names *names, struct xl_arena *arena,
     return XL_OK;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    char *const *x = a, *const *y = b;
-    return strcmp(*x, *y);
-}
-
 static enum xl_status list_names(const char *dir, struct xl_arena *arena,
                                  struct names *names, struct xl_err *err)
 {
@@ -226,7 +221,7 @@ static enum xl_status list_names(const char *dir, struct xl_arena *arena,
         rc = add_name(names, arena, entry->d_name, err);
     closedir(stream);
     if (names->n)
-        qsort(names->items, names->n, sizeof *names->items, compare_names);
+        qsort(names->items, names->n, sizeof *names->items, xl_order_texts);
     return rc;
 }
 

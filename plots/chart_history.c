@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/order.h"
+
 #define BAND_LO 0.10
 #define BAND_HI 0.90
 
@@ -84,12 +86,6 @@ struct draws {
     size_t n, n_without;
 };
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static bool is_drawn_at_random(const struct xl_entry *entry)
 {
     return strcmp(entry->origin, "uniform") == 0 ||
@@ -112,7 +108,7 @@ static void collect_draws(struct draws *draws, const struct xl_record *record,
         else
             draws->n_without++;
     }
-    qsort(draws->values, draws->n, sizeof *draws->values, by_number);
+    qsort(draws->values, draws->n, sizeof *draws->values, xl_order_reals);
 }
 
 /* Share of draws no better than value i; i = n gives 1. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/order.h"
 #include "plots/chart.h"
 #include "plots/data.h"
 #include "plots/draw.h"
@@ -68,12 +69,6 @@ static size_t choose(struct finalist *out, const struct xl_record *record)
     return n;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static enum xl_status gather(struct finalist *list, size_t n,
                              struct xl_drawing *d, struct xl_err *err)
 {
@@ -103,7 +98,8 @@ static enum xl_status gather(struct finalist *list, size_t n,
                 list[f].values[list[f].n++] = value * list[f].correction;
     }
     for (size_t f = 0; f < n; f++)
-        qsort(list[f].values, list[f].n, sizeof *list[f].values, by_number);
+        qsort(list[f].values, list[f].n, sizeof *list[f].values,
+              xl_order_reals);
     return XL_OK;
 }
 

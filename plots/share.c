@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernel/base/order.h"
 #include "kernel/base/rng.h"
 
 enum {
@@ -71,12 +72,6 @@ static double share_of(const struct pool *pool, const struct xl_tunable *by)
     return fmax(0, (between - (double)(groups - 1) * within) / all);
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static struct xl_share bootstrap(struct pool *pool, const struct xl_tunable *by)
 {
     struct xl_rng rng;
@@ -90,7 +85,7 @@ static struct xl_share bootstrap(struct pool *pool, const struct xl_tunable *by)
             pool->picked[i] = xl_rng_below(&rng, pool->n);
         draws[d] = share_of(pool, by);
     }
-    qsort(draws, DRAWS, sizeof *draws, by_number);
+    qsort(draws, DRAWS, sizeof *draws, xl_order_reals);
     out.lo = fmin(draws[LO_DRAW], out.share);
     out.hi = fmax(draws[HI_DRAW], out.share);
     return out;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 
 enum {
     EXACT_UP_TO = 1000,
@@ -30,18 +31,12 @@ size_t xl_table_rank(size_t n)
     return k;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 struct xl_table_median xl_table_median_of(double *values, size_t n)
 {
     struct xl_table_median out = { (double)NAN, (double)NAN, (double)NAN };
     if (n == 0)
         return out;
-    qsort(values, n, sizeof *values, by_number);
+    qsort(values, n, sizeof *values, xl_order_reals);
     out.median =
         n % 2 ? values[n / 2] : values[n / 2 - 1] / 2 + values[n / 2] / 2;
     size_t rank = xl_table_rank(n);

@@ -10,6 +10,7 @@
 #include "judge/prose.h"
 #include "judge/selftest.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 #include "tests/harness/test.h"
 
 /* -- planted faults -------------------------------------------------------- */
@@ -72,11 +73,6 @@ static void calibration_is_reproducible(struct xl_test *t)
 
 /* -- prose ----------------------------------------------------------------- */
 
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Where a sentence ends: behind a full stop or question mark, and a closing
  * quote, that a blank follows; not behind "Mr." and "Mrs.". */
 static bool ends_at(const char *text, const char *at)
@@ -111,7 +107,7 @@ static size_t count_repeats(struct xl_test *t, char *text, size_t *sentences)
         s = at + 1;
     }
     XL_CHECK(t, n < ROOM);
-    qsort(all, n, sizeof *all, compare_texts);
+    qsort(all, n, sizeof *all, xl_order_texts);
     for (size_t i = 1; i < n; i++)
         repeats += strcmp(all[i], all[i - 1]) == 0;
     *sentences = n;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 #include "tests/harness/test.h"
 #include "tests/unit/made_table.h"
 #include "tests/unit/strategy_fixture.h"
@@ -189,17 +190,11 @@ static void search_it(struct xl_test *t, struct spite *s, const char *mode,
     xl_strategy_free(strategy);
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double p_of(struct spite *s)
 {
     double sum = 0;
     memcpy(s->rising, s->cost, sizeof s->rising);
-    qsort(s->rising, ROWS, sizeof *s->rising, compare_reals);
+    qsort(s->rising, ROWS, sizeof *s->rising, xl_order_reals);
     for (size_t m = XL_SCORE_FROM; m <= XL_SCORE_TO; m++) {
         double base = xl_score_random(s->rising, ROWS, ROWS, m);
         sum += (base - s->curve[m - 1]) / (base - s->rising[0]);

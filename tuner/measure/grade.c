@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "kernel/base/json.h"
+#include "kernel/base/order.h"
 
 static const struct {
     char letter;
@@ -36,12 +37,6 @@ static const struct xl_estimate *choose(const struct xl_duel *duel)
     return widest;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of the figure that moved most. */
 static double swing_of(const struct xl_duel *duel)
 {
@@ -53,7 +48,7 @@ static double swing_of(const struct xl_duel *duel)
             if (isfinite(tok_s) && xl_samples_use(&duel->samples, i))
                 x[n++] = tok_s;
         }
-        qsort(x, n, sizeof *x, by_size);
+        qsort(x, n, sizeof *x, xl_order_reals);
         if (n)
             most = fmax(most, x[n - 1 - n / 10] / x[n / 10] - 1.0);
     }

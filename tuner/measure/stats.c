@@ -12,11 +12,7 @@
 
 #include <gsl/gsl_cdf.h>
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+#include "kernel/base/order.h"
 
 static double middle(const double *sorted, size_t n)
 {
@@ -27,7 +23,7 @@ static double middle(const double *sorted, size_t n)
 
 double xl_median(double *x, size_t n)
 {
-    qsort(x, n, sizeof *x, ascending);
+    qsort(x, n, sizeof *x, xl_order_reals);
     return middle(x, n);
 }
 

@@ -8,6 +8,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/minmax.h"
+#include "kernel/base/order.h"
 #include "kernel/guard/memory.h"
 #include "kernel/run/batch.h"
 #include "kernel/run/generate.h"
@@ -36,12 +37,6 @@ static bool note_step(void *ctx, const struct xl_generate_token *token)
     return true;
 }
 
-static int compare_ns(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The least time that so many per cent of the tokens do not exceed. */
 static void take_steps(struct steps *steps, struct xl_run_sample *sample)
 {
@@ -50,7 +45,7 @@ static void take_steps(struct steps *steps, struct xl_run_sample *sample)
 #include "tuner/measure/step.def"
 #undef XL_STEP
     };
-    qsort(steps->ns, steps->n, sizeof *steps->ns, compare_ns);
+    qsort(steps->ns, steps->n, sizeof *steps->ns, xl_order_u64);
     for (size_t i = 0; i < XL_STEP_COUNT && steps->n; i++)
         sample->step_ns[i] = steps->ns[(steps->n * percents[i] + 99) / 100 - 1];
 }

@@ -14,6 +14,8 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/base/json.h"
+#include "kernel/base/order.h"
 #include "tuner/store/rundir.h"
 
 static enum xl_status fail_memory(struct xl_err *err)
@@ -90,11 +92,6 @@ static enum xl_status add_name(struct xl_names *names, const char *name,
     return XL_OK;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Entries that end in `ending`, without it, sorted. */
 static enum xl_status list_folder(struct xl_names *names, const char *folder,
                                   const char *ending, struct xl_err *err)
@@ -121,7 +118,7 @@ static enum xl_status list_folder(struct xl_names *names, const char *folder,
     if (rc != XL_OK)
         xl_names_release(names);
     else if (names->n)
-        qsort(names->items, names->n, sizeof *names->items, by_name);
+        qsort(names->items, names->n, sizeof *names->items, xl_order_texts);
     return rc;
 }
 
@@ -172,8 +169,8 @@ enum xl_status xl_profile_publish(const struct xl_profile_paths *paths,
                                   struct xl_err *err)
 {
     char *path;
-    const char *verdict = cJSON_GetStringValue(
-        cJSON_GetObjectItemCaseSensitive(doc->quality, "verdict"));
+    const char *verdict =
+        cJSON_GetStringValue(xl_json_member(doc->quality, "verdict"));
     if (!verdict || strcmp(verdict, "pass") != 0)
         return xl_fail(err, XL_EUSAGE,
                        "cannot publish the profile: its "

@@ -19,6 +19,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
+#include "kernel/base/order.h"
 #include "tuner/measure/stats.h"
 #include "tuner/strategy/strategy.h"
 
@@ -34,12 +35,6 @@ struct board {
     double optimum, worst;
     size_t valid, rows, room;
 };
-
-static int compare_reals(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 struct xl_mean xl_mean_of(const double *x, size_t n)
 {
@@ -123,7 +118,7 @@ static enum xl_status open_board(struct board *b, struct xl_score *score,
         if (row.status == XL_OUTCOME_OK)
             b->cost[b->valid++] = cost_of(b, row);
     }
-    qsort(b->cost, b->valid, sizeof *b->cost, compare_reals);
+    qsort(b->cost, b->valid, sizeof *b->cost, xl_order_reals);
     if (!b->valid || b->cost[0] == b->cost[b->valid - 1] || b->rows < 3)
         return xl_fail(err, XL_EUSAGE,
                        "a table needs three rows and two different values to "

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 
 enum {
     WALK = 1 << 24,  /* largest product that is walked when made */
@@ -108,16 +109,10 @@ static bool rules_allow(const struct xl_space *space, const uint32_t *point)
     return !rules->legal || rules->legal(rules->ctx, point);
 }
 
-static int compare_codes(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static const uint64_t *find_listed(const struct xl_space *space, uint64_t code)
 {
     return bsearch(&code, space->bits, (size_t)space->count,
-                   sizeof *space->bits, compare_codes);
+                   sizeof *space->bits, xl_order_u64);
 }
 
 bool xl_space_has(const struct xl_space *space, const uint32_t *point)
@@ -258,7 +253,7 @@ static enum xl_status hold_list(struct xl_space *space,
     if (!space->bits)
         return xl_fail(err, XL_ENOMEM, "no memory for %zu points", n);
     memcpy(space->bits, options->members, n * sizeof *space->bits);
-    qsort(space->bits, n, sizeof *space->bits, compare_codes);
+    qsort(space->bits, n, sizeof *space->bits, xl_order_u64);
     for (size_t i = 0; i < n; i++) {
         if (space->bits[i] >= space->raw)
             return xl_fail(err, XL_EUSAGE, "a point lies outside the space");

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 
 enum {
     KEPT_ROWS = 256, /* of more than XL_GP_ROWS: the best and the latest */
@@ -212,12 +213,6 @@ static enum xl_status add_hint(struct xl_process *p,
         err);
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The cost that `most` hints of a group do not exceed. */
 static double cut_of(struct xl_gp_model *model, const struct xl_search *search,
                      uint32_t group, size_t most, size_t *n)
@@ -227,7 +222,7 @@ static double cut_of(struct xl_gp_model *model, const struct xl_search *search,
         if (search->hints[i].group == group &&
             hint_cost(model, &search->hints[i], &model->scratch[*n]))
             ++*n;
-    qsort(model->scratch, *n, sizeof *model->scratch, compare_reals);
+    qsort(model->scratch, *n, sizeof *model->scratch, xl_order_reals);
     return *n > most ? model->scratch[most - 1] : (double)INFINITY;
 }
 

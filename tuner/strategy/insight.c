@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/order.h"
 #include "tuner/strategy/gp_model.h"
 #include "tuner/strategy/insight_int.h"
 
@@ -158,17 +159,11 @@ static enum xl_status fit(struct work *w, struct xl_err *err)
 
 /* -- shares --------------------------------------------------------------- */
 
-static int compare_reals(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of w->shares; sorts them. */
 static struct xl_insight_share summary(struct work *w, size_t a, size_t b)
 {
     struct xl_insight_share out = { .a = a, .b = b };
-    qsort(w->shares, DRAWS, sizeof *w->shares, compare_reals);
+    qsort(w->shares, DRAWS, sizeof *w->shares, xl_order_reals);
     for (size_t s = 0; s < DRAWS; s++)
         out.share += w->shares[s] / DRAWS;
     size_t tail = DRAWS / 40;
