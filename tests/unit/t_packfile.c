@@ -553,13 +553,6 @@ static void moving_keeps_the_bytes(struct xl_test *t)
 
 /* -- no memory ------------------------------------------------------------ */
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return *left == 0 || --*left == 0;
-}
-
 static void every_allocation_may_fail(struct xl_test *t)
 {
     struct patient p;
@@ -568,9 +561,9 @@ static void every_allocation_may_fail(struct xl_test *t)
     size_t n;
     if (!admit(t, &p, "tiny", XL_PACK_INT4))
         return;
-    for (n = 1; rc != XL_OK && n < 20000; n++) {
+    for (n = 0; rc != XL_OK && n < 20000; n++) {
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         rc = open_it(&p, &err);
         xl_alloc_set_hook(NULL, NULL);
         if (rc != XL_OK)

@@ -60,13 +60,6 @@ static void missing_run_is_named(struct xl_test *t)
     XL_CHECK(t, strstr(err.message, "summary.csv") != NULL);
 }
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return *left ? (--*left, false) : true;
-}
-
 static void lack_of_memory_is_told(struct xl_test *t)
 {
     bool is_drawn = false;
@@ -74,7 +67,7 @@ static void lack_of_memory_is_told(struct xl_test *t)
     for (size_t n = 0; n < 4000 && !is_drawn; n += 1 + n / 12) {
         struct xl_err err = { 0 };
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc = draw(t, true, NULL, &err);
         xl_alloc_set_hook(NULL, NULL);
         XL_CHECK(t, rc == XL_OK || err.message[0] != '\0');

@@ -287,23 +287,16 @@ static void folder_must_be_there(struct xl_test *t)
     xl_free(path);
 }
 
-static bool fail_nth(void *ctx, size_t nbytes)
-{
-    size_t *left = ctx;
-    (void)nbytes;
-    return *left == 0 || --*left == 0;
-}
-
 static void memory_may_run_out(struct xl_test *t)
 {
     bool worked = false;
-    size_t n = 1;
+    size_t n = 0;
     for (; n < 2000 && !worked; n++) {
         struct xl_bpe *bpe = NULL;
         struct xl_ids ids = { 0 };
         struct xl_err err = { 0 };
         size_t left = n;
-        xl_alloc_set_hook(fail_nth, &left);
+        xl_alloc_set_hook(xl_test_fail_nth, &left);
         enum xl_status rc = xl_bpe_load(&bpe, mini, strlen(mini), "x", &err);
         if (rc == XL_OK)
             rc = xl_bpe_encode(bpe, sample, strlen(sample), &ids, &err);
