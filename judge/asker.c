@@ -117,7 +117,7 @@ static enum xl_status fail_model(const struct xl_asker *asker,
 static enum xl_status find_model(struct xl_asker *asker, const cJSON *root,
                                  struct xl_err *err)
 {
-    const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
+    const cJSON *models = xl_json_member(root, "models");
     const char *name, *digest;
     if (!cJSON_IsArray(models))
         return XL_OK;

@@ -46,7 +46,7 @@ static enum xl_status check_envelope(const cJSON *root, const char **content,
 {
     const char *reason = NULL;
     bool done = false;
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(root, "message");
+    const cJSON *message = xl_json_member(root, "message");
     if (!cJSON_IsObject(message))
         return xl_fail(err, XL_EFORMAT, "the reply has no message");
     if (xl_json_get_bool(root, "done", &done, NULL) != XL_OK || !done)
@@ -121,7 +121,7 @@ static enum xl_status read_mark(const cJSON *root, enum xl_rubric id,
                                 struct xl_err *err)
 {
     const char *name = xl_rubric_name(id);
-    const cJSON *mark = cJSON_GetObjectItemCaseSensitive(root, name);
+    const cJSON *mark = xl_json_member(root, name);
     XL_TRY(check_object(mark, name, 2, err));
     XL_TRY(read_reason(mark, name, marks->reason[id], err));
     if (xl_json_get_int(mark, "score", XL_RUBRIC_LEAST, XL_RUBRIC_MOST,

@@ -316,7 +316,7 @@ static enum xl_status match_winner(struct xl_rubric_judged *judged,
                                    const cJSON *best, const char *path,
                                    struct xl_err *err)
 {
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(best, "params");
+    const cJSON *values = xl_json_member(best, "params");
     struct xl_params params;
     if (!cJSON_IsObject(values))
         return xl_fail(err, XL_EFORMAT, "'%s' has no params", path);

@@ -61,8 +61,7 @@ static enum xl_status ids_of_list(const cJSON *list, struct xl_ids *ids,
 /* Ids when the run kept them, else the ids of its text. */
 static enum xl_status read_prompt(struct xl_run_input *in, struct xl_err *err)
 {
-    const cJSON *list =
-        cJSON_GetObjectItemCaseSensitive(in->meta, "prompt_ids");
+    const cJSON *list = xl_json_member(in->meta, "prompt_ids");
     if (cJSON_IsArray(list)) {
         XL_TRY(ids_of_list(list, &in->prompt, err));
         return xl_session_check_ids(&in->session, &in->prompt, err);

@@ -23,7 +23,7 @@ enum {
 
 static const cJSON *part(const cJSON *o, const char *key)
 {
-    return cJSON_GetObjectItemCaseSensitive(o, key);
+    return xl_json_member(o, key);
 }
 
 static double trial_of(const cJSON *o, const char *key)

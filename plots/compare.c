@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "plots/canvas.h"
 #include "plots/chart.h"
 #include "plots/compare_int.h"
@@ -32,11 +33,10 @@ static struct xl_compare_speed speed_of(const struct xl_record *record,
                                         enum xl_column column,
                                         enum xl_column lo, enum xl_column hi)
 {
-    const cJSON *metrics =
-        cJSON_GetObjectItemCaseSensitive(record->best, "metrics");
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(metrics, key);
-    const cJSON *ci = cJSON_GetObjectItemCaseSensitive(metrics, ci_key);
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(metrics, "n");
+    const cJSON *metrics = xl_json_member(record->best, "metrics");
+    const cJSON *value = xl_json_member(metrics, key);
+    const cJSON *ci = xl_json_member(metrics, ci_key);
+    const cJSON *n = xl_json_member(metrics, "n");
     const struct xl_entry *winner = xl_record_winner(record);
     struct xl_compare_speed speed = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN };
     if (cJSON_IsNumber(value)) {

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "plots/html.h"
 #include "plots/report_int.h"
 
@@ -44,7 +45,7 @@ static const cJSON *fact_of(const struct xl_record *record,
 {
     const cJSON *at = record->meta;
     for (size_t i = 0; i < 3 && fact->path[i]; i++)
-        at = cJSON_GetObjectItemCaseSensitive(at, fact->path[i]);
+        at = xl_json_member(at, fact->path[i]);
     return at;
 }
 
@@ -106,9 +107,8 @@ static void write_facts(const struct xl_compare_sides *sides,
 
 static const cJSON *param_of(const struct xl_record *record, const char *name)
 {
-    const cJSON *params =
-        cJSON_GetObjectItemCaseSensitive(record->best, "params");
-    return cJSON_GetObjectItemCaseSensitive(params, name);
+    const cJSON *params = xl_json_member(record->best, "params");
+    return xl_json_member(params, name);
 }
 
 /* The winners' tunables; those that differ are marked. */
@@ -117,8 +117,7 @@ static void write_params(const struct xl_compare_sides *sides,
 {
     const cJSON *params = NULL;
     for (size_t i = 0; i < sides->n && !params; i++)
-        params =
-            cJSON_GetObjectItemCaseSensitive(sides->records[i].best, "params");
+        params = xl_json_member(sides->records[i].best, "params");
     for (const cJSON *item = params ? params->child : NULL; item;
          item = item->next) {
         bool differs = false;
@@ -189,14 +188,12 @@ static void write_quality(const struct xl_compare_sides *sides,
     begin_row("quality", false, out);
     for (size_t i = 0; i < sides->n; i++) {
         const cJSON *quality =
-            cJSON_GetObjectItemCaseSensitive(sides->records[i].best, "quality");
+            xl_json_member(sides->records[i].best, "quality");
         xl_buf_text(out, "<td>");
-        xl_report_scalar(cJSON_GetObjectItemCaseSensitive(quality, "verdict"),
-                         out);
+        xl_report_scalar(xl_json_member(quality, "verdict"), out);
         if (cJSON_HasObjectItem(quality, "tier"))
             xl_buf_text(out, ", tier ");
-        xl_report_scalar(cJSON_GetObjectItemCaseSensitive(quality, "tier"),
-                         out);
+        xl_report_scalar(xl_json_member(quality, "tier"), out);
         xl_buf_text(out, "</td>");
     }
     xl_buf_text(out, "</tr>\n");
@@ -207,11 +204,11 @@ static void write_proof(const struct xl_compare_sides *sides,
 {
     begin_row("its duel with its defaults", false, out);
     for (size_t i = 0; i < sides->n; i++) {
-        const cJSON *from = cJSON_GetObjectItemCaseSensitive(
-            sides->records[i].best, "provenance");
-        const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
+        const cJSON *from =
+            xl_json_member(sides->records[i].best, "provenance");
+        const cJSON *versus = xl_json_member(from, "versus");
         xl_buf_text(out, "<td class=\"text\">");
-        xl_report_scalar(cJSON_GetObjectItemCaseSensitive(versus, "why"), out);
+        xl_report_scalar(xl_json_member(versus, "why"), out);
         xl_buf_text(out, "</td>");
     }
     xl_buf_text(out, "</tr>\n");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "plots/chart.h"
 #include "plots/data.h"
 #include "plots/draw.h"
@@ -61,20 +62,17 @@ struct bar {
 
 static double number(const cJSON *object, const char *key)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    const cJSON *item = xl_json_member(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
 }
 
 /* The name or names of an item of insight.json. */
 static void read_name(struct bar *bar, const cJSON *item)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(item, "params");
-    const char *one =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "param"));
-    const char *a =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "a"));
-    const char *b =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "b"));
+    const cJSON *list = xl_json_member(item, "params");
+    const char *one = cJSON_GetStringValue(xl_json_member(item, "param"));
+    const char *a = cJSON_GetStringValue(xl_json_member(item, "a"));
+    const char *b = cJSON_GetStringValue(xl_json_member(item, "b"));
     if (cJSON_GetArraySize(list) == 2) {
         a = cJSON_GetStringValue(list->child);
         b = cJSON_GetStringValue(list->child->next);
@@ -93,7 +91,7 @@ static size_t read_bars(struct bar *bars, size_t n, size_t most, double least,
 {
     for (const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
          item && n < most; item = item->next) {
-        const cJSON *ci = cJSON_GetObjectItemCaseSensitive(item, "ci");
+        const cJSON *ci = xl_json_member(item, "ci");
         struct bar *bar = &bars[n];
         *bar = (struct bar){ .share = number(item, "share"),
                              .lo = (double)NAN,
@@ -169,7 +167,7 @@ static void describe_insight(char *out, size_t room, const cJSON *insight)
 enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
 {
     const cJSON *insight = d->record->extras[XL_EXTRA_INSIGHT];
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(insight, "importance");
+    const cJSON *list = xl_json_member(insight, "importance");
     struct bar bars[MOST_BARS];
     struct xl_share *shares;
     size_t *order, n_trials = 0, n;
@@ -177,9 +175,8 @@ enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
     if (n) {
         double measured = number(insight, "measured");
         char source[TEXT_ROOM];
-        n = read_bars(
-            bars, n, n + MOST_PAIRS, LEAST_PAIR,
-            cJSON_GetObjectItemCaseSensitive(insight, "interactions"));
+        n = read_bars(bars, n, n + MOST_PAIRS, LEAST_PAIR,
+                      xl_json_member(insight, "interactions"));
         describe_insight(source, sizeof source, insight);
         write_bars(d, bars, n,
                    isnan(measured) ? d->record->n_entries : (size_t)measured,

@@ -12,6 +12,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 
 enum {
@@ -315,8 +316,7 @@ static bool is_same_point(const cJSON *params, const cJSON *reference,
     if (!cJSON_IsObject(params) || !cJSON_IsObject(reference) || !params->child)
         return false;
     for (const cJSON *item = params->child; item; item = item->next) {
-        const cJSON *other =
-            cJSON_GetObjectItemCaseSensitive(reference, item->string);
+        const cJSON *other = xl_json_member(reference, item->string);
         bool is_auto =
             is_suggested && cJSON_IsNumber(other) && other->valuedouble == 0;
         if (!other || (!is_auto && !cJSON_Compare(item, other, true)))
@@ -329,19 +329,17 @@ static bool is_same_point(const cJSON *params, const cJSON *reference,
  * that the sweep started from. */
 static const cJSON *reference_params(const struct xl_record *record)
 {
-    const cJSON *from =
-        cJSON_GetObjectItemCaseSensitive(record->best, "provenance");
-    const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
-    const cJSON *params = cJSON_GetObjectItemCaseSensitive(versus, "params");
-    return params ? params
-                  : cJSON_GetObjectItemCaseSensitive(record->meta, "base");
+    const cJSON *from = xl_json_member(record->best, "provenance");
+    const cJSON *versus = xl_json_member(from, "versus");
+    const cJSON *params = xl_json_member(versus, "params");
+    return params ? params : xl_json_member(record->meta, "base");
 }
 
 static void merge_line(struct xl_record *record, struct xl_entry *entry,
                        const cJSON *line)
 {
-    const cJSON *ci = cJSON_GetObjectItemCaseSensitive(line, "ci");
-    const cJSON *quality = cJSON_GetObjectItemCaseSensitive(line, "quality");
+    const cJSON *ci = xl_json_member(line, "ci");
+    const cJSON *quality = xl_json_member(line, "quality");
     for (const cJSON *item = line->child; item; item = item->next) {
         const char **text = text_of(entry, item->string);
         size_t c = column_of(item->string);
@@ -353,23 +351,19 @@ static void merge_line(struct xl_record *record, struct xl_entry *entry,
             is_reference_role(item->valuestring))
             entry->is_reference = true;
     }
-    const char *origin =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "origin"));
-    if (is_same_point(cJSON_GetObjectItemCaseSensitive(line, "params"),
-                      reference_params(record),
+    const char *origin = cJSON_GetStringValue(xl_json_member(line, "origin"));
+    if (is_same_point(xl_json_member(line, "params"), reference_params(record),
                       origin && strcmp(origin, "suggested") == 0) &&
         !xl_record_reference(record))
         entry->is_reference = true;
     keep_interval(entry, XL_COLUMN_PREFILL_LO, XL_COLUMN_PREFILL_HI,
-                  cJSON_GetObjectItemCaseSensitive(ci, "prefill_tok_s"));
+                  xl_json_member(ci, "prefill_tok_s"));
     keep_interval(entry, XL_COLUMN_DECODE_LO, XL_COLUMN_DECODE_HI,
-                  cJSON_GetObjectItemCaseSensitive(ci, "decode_tok_s"));
-    keep_text(record, &entry->verdict,
-              cJSON_GetObjectItemCaseSensitive(quality, "verdict"));
-    keep_text(record, &entry->tier,
-              cJSON_GetObjectItemCaseSensitive(quality, "tier"));
+                  xl_json_member(ci, "decode_tok_s"));
+    keep_text(record, &entry->verdict, xl_json_member(quality, "verdict"));
+    keep_text(record, &entry->tier, xl_json_member(quality, "tier"));
     keep_text(record, &entry->judged,
-              cJSON_GetObjectItemCaseSensitive(quality, "verdict_reason"));
+              xl_json_member(quality, "verdict_reason"));
     for (const cJSON *item = quality ? quality->child : NULL; item;
          item = item->next) {
         size_t c = column_of(item->string);
@@ -404,8 +398,7 @@ static enum xl_status merge_lines(struct xl_record *record, const char *text,
         }
         struct xl_entry probe;
         clear_entry(&probe);
-        keep_text(record, &probe.id,
-                  cJSON_GetObjectItemCaseSensitive(line, "id"));
+        keep_text(record, &probe.id, xl_json_member(line, "id"));
         struct xl_entry *entry =
             index ? xl_record_by_id(index, record->n_entries, probe.id)
                   : &record->entries[record->n_entries++];
@@ -460,9 +453,8 @@ done:
  * large run are its largest file by far. */
 static bool is_told_by_summary(const struct xl_record *record)
 {
-    const cJSON *from =
-        cJSON_GetObjectItemCaseSensitive(record->best, "provenance");
-    const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
+    const cJSON *from = xl_json_member(record->best, "provenance");
+    const cJSON *versus = xl_json_member(from, "versus");
     return record->has_quality && cJSON_HasObjectItem(versus, "trial");
 }
 

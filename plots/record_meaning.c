@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
+
 enum {
     MODEL_SHOWN = 40,
     CPU_SHOWN = 60,
@@ -94,11 +96,10 @@ static bool is_trial(const struct xl_entry *entry, const cJSON *id)
 
 static void mark_entries(struct xl_record *record)
 {
-    const cJSON *from =
-        cJSON_GetObjectItemCaseSensitive(record->best, "provenance");
-    const cJSON *versus = cJSON_GetObjectItemCaseSensitive(from, "versus");
-    const cJSON *winner = cJSON_GetObjectItemCaseSensitive(from, "trial");
-    const cJSON *other = cJSON_GetObjectItemCaseSensitive(versus, "trial");
+    const cJSON *from = xl_json_member(record->best, "provenance");
+    const cJSON *versus = xl_json_member(from, "versus");
+    const cJSON *winner = xl_json_member(from, "trial");
+    const cJSON *other = xl_json_member(versus, "trial");
     for (size_t i = 0; i < record->n_entries; i++) {
         struct xl_entry *entry = &record->entries[i];
         entry->outcome = outcome_of(entry);
@@ -113,7 +114,7 @@ static void mark_entries(struct xl_record *record)
 static const char *meta_text(const struct xl_record *record, const char *key,
                              const char *fallback)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record->meta, key);
+    const cJSON *item = xl_json_member(record->meta, key);
     return cJSON_IsString(item) ? item->valuestring : fallback;
 }
 
@@ -174,8 +175,8 @@ static void make_subtitle(struct xl_record *record)
     const cJSON *meta = record->meta;
     const char *model = meta_text(record, "model_path", "");
     size_t n = strlen(model);
-    const cJSON *host = cJSON_GetObjectItemCaseSensitive(meta, "host");
-    const cJSON *cpu = cJSON_GetObjectItemCaseSensitive(host, "cpu");
+    const cJSON *host = xl_json_member(meta, "host");
+    const cJSON *cpu = xl_json_member(host, "cpu");
     struct xl_buf line;
     xl_buf_init(&line, 0);
     while (n && model[n - 1] == '/')
@@ -188,11 +189,10 @@ static void make_subtitle(struct xl_record *record)
         xl_buf_printf(&line, "model %.*s",
                       (int)(shown < n - start ? shown : n - start),
                       model + start);
-    add_fact(&line, "prompt",
-             cJSON_GetObjectItemCaseSensitive(meta, "prompt_tokens"));
-    add_fact(&line, "new", cJSON_GetObjectItemCaseSensitive(meta, "new"));
+    add_fact(&line, "prompt", xl_json_member(meta, "prompt_tokens"));
+    add_fact(&line, "new", xl_json_member(meta, "new"));
     if (cJSON_IsObject(cpu))
-        cpu = cJSON_GetObjectItemCaseSensitive(cpu, "model");
+        cpu = xl_json_member(cpu, "model");
     add_fact(&line, "", cpu);
     add_count(&line, record);
     if (!xl_buf_ok(&line))

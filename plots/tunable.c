@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 
 enum {
@@ -129,9 +130,8 @@ static bool read_numbers(struct value *values, size_t n)
 
 static const cJSON *dims_of(const struct xl_record *record)
 {
-    const cJSON *space =
-        cJSON_GetObjectItemCaseSensitive(record->meta, "space");
-    const cJSON *dims = cJSON_GetObjectItemCaseSensitive(space, "dims");
+    const cJSON *space = xl_json_member(record->meta, "space");
+    const cJSON *dims = xl_json_member(space, "dims");
     return dims ? dims->child : NULL;
 }
 
@@ -141,10 +141,9 @@ static void place_names(struct value *values, size_t n,
 {
     const cJSON *list = NULL;
     for (const cJSON *dim = dims_of(record); dim && !list; dim = dim->next) {
-        const char *text =
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
+        const char *text = cJSON_GetStringValue(xl_json_member(dim, "name"));
         if (text && strcmp(text, name) == 0)
-            list = cJSON_GetObjectItemCaseSensitive(dim, "values");
+            list = xl_json_member(dim, "values");
     }
     size_t n_listed = list ? (size_t)cJSON_GetArraySize(list) : 0;
     for (size_t i = 0; i < n; i++) {
@@ -244,8 +243,7 @@ static size_t list_names(const struct xl_record *record, const char **names,
                                            "heads_per_band", "workers" };
     size_t n = 0;
     for (const cJSON *dim = dims_of(record); dim && n < room; dim = dim->next) {
-        const char *name =
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
+        const char *name = cJSON_GetStringValue(xl_json_member(dim, "name"));
         if (name)
             names[n++] = name;
     }

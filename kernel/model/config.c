@@ -117,7 +117,7 @@ static const char *const kernel_keys[] = { "chunkwise_kernel",
 static enum xl_status read_bool(const cJSON *object, const char *name,
                                 bool *out, struct xl_err *err)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    const cJSON *item = xl_json_member(object, name);
     if (cJSON_IsNumber(item)) {
         int64_t number = 0;
         enum xl_status rc = xl_json_get_int(object, name, 0, 1, &number, err);
@@ -130,7 +130,7 @@ static enum xl_status read_bool(const cJSON *object, const char *name,
 static enum xl_status read_cap(const cJSON *object, const struct key *key,
                                double *out, struct xl_err *err)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key->name);
+    const cJSON *item = xl_json_member(object, key->name);
     *out = 0;
     if (cJSON_IsNull(item))
         return XL_OK;
@@ -209,7 +209,7 @@ static enum xl_status read_token(const cJSON *root, const char *name,
                                  size_t vocab, int64_t missing, bool *has,
                                  int64_t *id, struct xl_err *err)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+    const cJSON *item = xl_json_member(root, name);
     double x = item ? 0 : (double)missing;
     *has = false;
     if (cJSON_IsArray(item) && cJSON_GetArraySize(item) == 0)
@@ -329,7 +329,7 @@ static enum xl_status parse_xlstm(struct xl_config *config, const cJSON *root,
 static enum xl_status read_slstm_at(struct xl_config *config, const cJSON *root,
                                     struct xl_err *err)
 {
-    const cJSON *at = cJSON_GetObjectItemCaseSensitive(root, "slstm_at");
+    const cJSON *at = xl_json_member(root, "slstm_at");
     bool all = cJSON_IsString(at) && strcmp(at->valuestring, "all") == 0;
     for (size_t i = 0; i < config->blocks; i++)
         config->is_slstm[i] = all;
@@ -404,7 +404,7 @@ static enum xl_status check_stack(struct xl_config *config, struct xl_err *err)
 static enum xl_status section(const cJSON *root, const char *name,
                               const cJSON **out, struct xl_err *err)
 {
-    *out = cJSON_GetObjectItemCaseSensitive(root, name);
+    *out = xl_json_member(root, name);
     if (*out && !cJSON_IsNull(*out) && !cJSON_IsObject(*out))
         return xl_fail(err, XL_EFORMAT, "'%s' must be an object", name);
     return XL_OK;
@@ -415,7 +415,7 @@ static enum xl_status refuse_nested(const cJSON *root, struct xl_err *err)
 {
     static const char *const nested[] = { "mlstm_block", "slstm_block" };
     for (size_t i = 0; i < COUNT(nested); i++)
-        if (cJSON_GetObjectItemCaseSensitive(root, nested[i]))
+        if (xl_json_member(root, nested[i]))
             return xl_fail(err, XL_EFORMAT,
                            "'%s' is not supported; write 'mlstm' and 'slstm'",
                            nested[i]);
@@ -437,8 +437,7 @@ static enum xl_status parse_stack(struct xl_config *config, const cJSON *root,
         read_keys(slstm, stack_slstm_keys, COUNT(stack_slstm_keys), &raw, err));
     XL_TRY(read_sizes(config, &raw, false, err));
     copy_common(config, &raw);
-    const cJSON *factor =
-        cJSON_GetObjectItemCaseSensitive(slstm, "ffn_proj_factor");
+    const cJSON *factor = xl_json_member(slstm, "ffn_proj_factor");
     set_stack_widths(config, &raw, !cJSON_IsNull(factor));
     config->post_norm = config->out_norm;
     config->conv_kernel = (size_t)raw.conv;

@@ -91,10 +91,9 @@ static bool count_bytes(const struct xl_tensor *tensor, size_t *nbytes)
 static enum xl_status read_entry(const struct reading *r, const cJSON *item,
                                  struct xl_safetensors_item *entry)
 {
-    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
-    const cJSON *offsets =
-        cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+    const cJSON *dtype = xl_json_member(item, "dtype");
+    const cJSON *shape = xl_json_member(item, "shape");
+    const cJSON *offsets = xl_json_member(item, "data_offsets");
     const char *name = item->string;
     size_t nbytes;
 
@@ -408,7 +407,7 @@ static enum xl_status open_index(struct xl_safetensors *files, const char *dir,
 {
     cJSON *root;
     XL_TRY(xl_json_load(path, MAX_HEADER, &root, err));
-    const cJSON *map = cJSON_GetObjectItemCaseSensitive(root, "weight_map");
+    const cJSON *map = xl_json_member(root, "weight_map");
     enum xl_status rc = XL_OK;
     if (!cJSON_IsObject(map) || !map->child)
         rc = xl_fail(err, XL_EFORMAT, "malformed index '%s': no weight_map",

@@ -142,7 +142,7 @@ enum xl_status xl_params_parse(struct xl_params *params, const char *text,
         rc = XL_EUSAGE; /* a configuration error, whoever wrote the file */
     if (rc != XL_OK)
         goto done;
-    object = cJSON_GetObjectItemCaseSensitive(root, "params");
+    object = xl_json_member(root, "params");
     if (object) {
         o.parents = in_params;
         o.ignored = NULL;

@@ -95,8 +95,8 @@ static enum xl_status take_object(struct reading *r, const char *text, size_t n,
     cJSON *root = NULL;
     enum xl_status rc;
     XL_TRY(xl_json_parse(text, n, "the object", &root, &r->err));
-    bool has_text = cJSON_GetObjectItemCaseSensitive(root, "prompt") != NULL;
-    bool has_ids = cJSON_GetObjectItemCaseSensitive(root, "prompt_ids") != NULL;
+    bool has_text = xl_json_member(root, "prompt") != NULL;
+    bool has_ids = xl_json_member(root, "prompt_ids") != NULL;
     rc = cJSON_IsObject(root) && has_text != has_ids
              ? XL_OK
              : refuse(r, "give an object with one of prompt and prompt_ids");

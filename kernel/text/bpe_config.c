@@ -13,7 +13,7 @@
 
 const cJSON *xl_bpe_get(const cJSON *object, const char *key)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    const cJSON *item = xl_json_member(object, key);
     return cJSON_IsNull(item) ? NULL : item;
 }
 

@@ -15,20 +15,16 @@
 #include <unistd.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/json.h"
 
 enum {
     LIMIT_MS = 120000, /* of one answer: the machine may be busy */
     PIECE = 65536
 };
 
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static const char *text_of(const cJSON *object, const char *key)
 {
-    const char *text = cJSON_GetStringValue(member(object, key));
+    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
     return text ? text : "";
 }
 
@@ -51,17 +47,18 @@ bool xl_chromium_exists(void)
 static void note_event(struct xl_chromium *c, const cJSON *message)
 {
     const char *method = text_of(message, "method");
-    const cJSON *params = member(message, "params");
+    const cJSON *params = xl_json_member(message, "params");
     if (strcmp(method, "Page.loadEventFired") == 0)
         c->is_loaded = true;
     if (strcmp(method, "Runtime.exceptionThrown") == 0 ||
         (strcmp(method, "Log.entryAdded") == 0 &&
-         strcmp(text_of(member(params, "entry"), "level"), "error") == 0) ||
+         strcmp(text_of(xl_json_member(params, "entry"), "level"), "error") ==
+             0) ||
         (strcmp(method, "Runtime.consoleAPICalled") == 0 &&
          strcmp(text_of(params, "type"), "error") == 0))
         c->errors++;
     if (strcmp(method, "Network.requestWillBeSent") == 0) {
-        const char *url = text_of(member(params, "request"), "url");
+        const char *url = text_of(xl_json_member(params, "request"), "url");
         c->requests +=
             strncmp(url, "file:", 5) != 0 && strncmp(url, "data:", 5) != 0;
     }
@@ -115,7 +112,7 @@ static cJSON *call(struct xl_chromium *c, const char *method, cJSON *params)
     if (c->is_broken || !send_message(c, method, params))
         return NULL;
     while ((message = next_message(c)) != NULL) {
-        const cJSON *id = member(message, "id");
+        const cJSON *id = xl_json_member(message, "id");
         if (cJSON_IsNumber(id) && (int)id->valuedouble == c->last_id)
             return message;
         note_event(c, message);
@@ -128,7 +125,7 @@ static cJSON *call(struct xl_chromium *c, const char *method, cJSON *params)
 static bool does(struct xl_chromium *c, const char *method, cJSON *params)
 {
     cJSON *answer = call(c, method, params);
-    bool ok = answer && member(answer, "result");
+    bool ok = answer && xl_json_member(answer, "result");
     cJSON_Delete(answer);
     return ok;
 }
@@ -163,13 +160,14 @@ static bool attach(struct xl_chromium *c)
     cJSON_AddStringToObject(params, "url", "about:blank");
     cJSON *made = call(c, "Target.createTarget", params);
     params = cJSON_CreateObject();
-    cJSON_AddStringToObject(params, "targetId",
-                            text_of(member(made, "result"), "targetId"));
+    cJSON_AddStringToObject(
+        params, "targetId",
+        text_of(xl_json_member(made, "result"), "targetId"));
     cJSON_AddBoolToObject(params, "flatten", true);
     cJSON_Delete(made);
     cJSON *attached = call(c, "Target.attachToTarget", params);
     snprintf(c->session, sizeof c->session, "%s",
-             text_of(member(attached, "result"), "sessionId"));
+             text_of(xl_json_member(attached, "result"), "sessionId"));
     cJSON_Delete(attached);
     return c->session[0] && does(c, "Page.enable", NULL) &&
            does(c, "Runtime.enable", NULL) && does(c, "Log.enable", NULL) &&
@@ -274,8 +272,8 @@ double xl_chromium_number(struct xl_chromium *c, const char *expression)
     cJSON_AddBoolToObject(params, "returnByValue", true);
     cJSON_AddBoolToObject(params, "awaitPromise", true);
     cJSON *answer = call(c, "Runtime.evaluate", params);
-    const cJSON *value =
-        member(member(member(answer, "result"), "result"), "value");
+    const cJSON *value = xl_json_member(
+        xl_json_member(xl_json_member(answer, "result"), "result"), "value");
     double number = (double)NAN;
     if (cJSON_IsNumber(value))
         number = value->valuedouble;

@@ -53,7 +53,7 @@ static void add_good(struct xl_rubric_bench *b, struct xl_rubric_text text)
 {
     cJSON *o = cJSON_CreateObject();
     xl_json_add_text(o, "text", text.bytes, text.n);
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, "text");
+    const cJSON *item = xl_json_member(o, "text");
     if (b->n_good < XL_BENCH_TEXTS && item)
         b->good[b->n_good++] = xl_strdup(item->valuestring);
     cJSON_Delete(o);
@@ -114,13 +114,13 @@ static void answer_chat(struct xl_rubric_bench *b,
     cJSON *root = NULL;
     if (xl_json_parse(seen->body, seen->n, "request", &root, NULL) != XL_OK)
         return;
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "messages");
-    const char *words = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetArrayItem(list, 1), "content"));
+    const cJSON *list = xl_json_member(root, "messages");
+    const char *words = cJSON_GetStringValue(
+        xl_json_member(cJSON_GetArrayItem(list, 1), "content"));
     b->mentions += strstr(words, "ck=64") || strstr(words, "int4") ||
                    strstr(words, "weight_dtype");
-    double context = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetObjectItemCaseSensitive(root, "options"), "num_ctx"));
+    double context = cJSON_GetNumberValue(
+        xl_json_member(xl_json_member(root, "options"), "num_ctx"));
     b->n_contexts += context != b->context;
     b->context = context;
     judge(b, words, &answer->body);

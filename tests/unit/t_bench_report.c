@@ -260,16 +260,16 @@ static void render(enum xl_bench_format format, struct xl_buf *out,
 
 static double number_at(const cJSON *o, const char *a, const char *b)
 {
-    const cJSON *in = b ? cJSON_GetObjectItemCaseSensitive(o, a) : o;
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(in, b ? b : a);
+    const cJSON *in = b ? xl_json_member(o, a) : o;
+    const cJSON *x = xl_json_member(in, b ? b : a);
     return cJSON_IsNumber(x) ? x->valuedouble : (double)NAN;
 }
 
 static void check_shape(struct xl_test *t, const cJSON *r)
 {
-    const cJSON *decode = cJSON_GetObjectItemCaseSensitive(r, "decode");
-    const cJSON *prefill = cJSON_GetObjectItemCaseSensitive(r, "prefill");
-    const cJSON *limits = cJSON_GetObjectItemCaseSensitive(r, "limits");
+    const cJSON *decode = xl_json_member(r, "decode");
+    const cJSON *prefill = xl_json_member(r, "prefill");
+    const cJSON *limits = xl_json_member(r, "limits");
     const cJSON *phases[] = { prefill, decode };
     XL_CHECK_NEAR(t, number_at(r, "config", "chunk_size"), 64, 0);
     XL_CHECK_NEAR(t, number_at(r, "prompt_tokens", NULL), 512, 0);
@@ -277,32 +277,25 @@ static void check_shape(struct xl_test *t, const cJSON *r)
     XL_CHECK_NEAR(t, number_at(r, "batch", NULL), 8, 0);
     for (size_t i = 0; i < 2; i++) {
         const cJSON *p = phases[i];
-        const cJSON *ci = cJSON_GetObjectItemCaseSensitive(p, "ci");
+        const cJSON *ci = xl_json_member(p, "ci");
         XL_CHECK_EQ(t, cJSON_GetArraySize(ci), 2);
-        XL_CHECK_EQ(
-            t,
-            cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(p, "samples")),
-            8);
+        XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(p, "samples")), 8);
         XL_CHECK(t, cJSON_GetArrayItem(ci, 0)->valuedouble <=
                         number_at(p, "tok_s", NULL));
         XL_CHECK_NEAR(t, number_at(p, "fraction_of_limit", NULL), 0.51, 1e-12);
-        const cJSON *of = cJSON_GetObjectItemCaseSensitive(p, "fraction_ci");
+        const cJSON *of = xl_json_member(p, "fraction_ci");
         XL_CHECK_NEAR(t, cJSON_GetArrayItem(of, 0)->valuedouble, 0.47, 1e-12);
         XL_CHECK_NEAR(t, cJSON_GetArrayItem(of, 1)->valuedouble, 0.54, 1e-12);
-        of = cJSON_GetObjectItemCaseSensitive(p, "fractions");
+        of = xl_json_member(p, "fractions");
         XL_CHECK_EQ(t, cJSON_GetArraySize(of), 8);
         XL_CHECK_NEAR(t, number_at(p, "n", NULL), 7, 0);
     }
-    XL_CHECK_TEXT(
-        t, cJSON_GetObjectItemCaseSensitive(decode, "limit")->valuestring,
-        "read_gb_s");
+    XL_CHECK_TEXT(t, xl_json_member(decode, "limit")->valuestring, "read_gb_s");
     XL_CHECK_NEAR(t, number_at(limits, "read_gb_s", NULL), 12.5, 0);
     XL_CHECK_NEAR(t, number_at(limits, "fma_gflops", NULL), 12.5, 0);
-    XL_CHECK(t, cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(
-                    limits, "tile_bf16_gflops")));
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(limits, "tile_bf16_gflops")));
     XL_CHECK_NEAR(t, number_at(r, "load_s", NULL), 0.25, 0);
-    XL_CHECK(t,
-             cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(r, "peak_rss_mb")));
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(r, "peak_rss_mb")));
     XL_CHECK_NEAR(t, number_at(r, "environment", "disturbed"), 1, 0);
 }
 
@@ -314,11 +307,10 @@ static void json_has_its_shape(struct xl_test *t)
     render(XL_BENCH_JSON, &out, t);
     XL_CHECK_STATUS(t, xl_json_parse(out.data, out.len, "json", &root, &err),
                     XL_OK, &err);
-    const cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results");
+    const cJSON *results = xl_json_member(root, "results");
     XL_CHECK_EQ(t, cJSON_GetArraySize(results), RESULTS);
-    XL_CHECK(t, cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "host")));
-    XL_CHECK(t,
-             cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "build")));
+    XL_CHECK(t, cJSON_IsObject(xl_json_member(root, "host")));
+    XL_CHECK(t, cJSON_IsObject(xl_json_member(root, "build")));
     check_shape(t, cJSON_GetArrayItem(results, 0));
     const cJSON *second = cJSON_GetArrayItem(results, 1);
     XL_CHECK(t, isnan(number_at(second, "decode", "tok_s")));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/json.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/run/check_int.h"
 #include "tests/harness/test.h"
@@ -57,8 +58,8 @@ static void command(struct xl_test *t)
     struct xl_cli cli = { 0 };
     if (xl_cli_ok(t, &cli, XL_WORDS("selftest", "--json"))) {
         cJSON *root = xl_cli_json(t, &cli);
-        const cJSON *checks = cJSON_GetObjectItemCaseSensitive(root, "checks");
-        XL_CHECK(t, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "ok")));
+        const cJSON *checks = xl_json_member(root, "checks");
+        XL_CHECK(t, cJSON_IsTrue(xl_json_member(root, "ok")));
         XL_CHECK(t, cJSON_GetArraySize(checks) > 20);
         cJSON_Delete(root);
     }

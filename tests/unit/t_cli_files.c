@@ -12,6 +12,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
+#include "kernel/base/json.h"
 #include "tests/unit/cli_fixture.h"
 
 enum {
@@ -32,14 +33,9 @@ struct world {
 
 /* -- small pieces --------------------------------------------------------- */
 
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static const char *text_of(const cJSON *object, const char *key)
 {
-    const char *text = cJSON_GetStringValue(get(object, key));
+    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
     return text ? text : "";
 }
 
@@ -183,14 +179,16 @@ static void check_meta(const struct world *w)
     static const char *const bounds[] = { "heads", "chunks", "workers", NULL };
     cJSON *meta = load(w, "run_meta.json");
     check_keys(w->t, meta, keys, "run_meta.json");
-    check_keys(w->t, get(meta, "bounds"), bounds, "bounds");
-    check_keys(w->t, get(meta, "versions"), versions, "versions");
+    check_keys(w->t, xl_json_member(meta, "bounds"), bounds, "bounds");
+    check_keys(w->t, xl_json_member(meta, "versions"), versions, "versions");
     XL_CHECK_TEXT(w->t, text_of(meta, "mode"), "random");
     XL_CHECK_TEXT(w->t, text_of(meta, "prompt"), xl_cli_prompt());
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "trials")), w->trials);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "repeats")), REPEATS);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "new")), 4);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(meta, "seed")), 11);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "trials")),
+                w->trials);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "repeats")),
+                REPEATS);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "new")), 4);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "seed")), 11);
     cJSON_Delete(meta);
 }
 
@@ -209,14 +207,15 @@ static void check_trial(const struct world *w, const cJSON *line)
     /* A trial that is beaten after a few repetitions gets no more; one that
      * neighbours disturbed gets them again. */
     const char *status = text_of(line, "status");
-    int n = cJSON_GetArraySize(get(line, "samples"));
+    int n = cJSON_GetArraySize(xl_json_member(line, "samples"));
     if (strcmp(status, "pruned") == 0)
         XL_CHECK(w->t, n >= 1);
     else if (XL_CHECK_TEXT(w->t, status, "ok"))
         XL_CHECK(w->t, n >= REPEATS);
     for (size_t i = 0; metrics[i]; i++) {
-        const cJSON *ci = get(get(line, "ci"), metrics[i]);
-        double x = cJSON_GetNumberValue(get(line, metrics[i]));
+        const cJSON *ci =
+            xl_json_member(xl_json_member(line, "ci"), metrics[i]);
+        double x = cJSON_GetNumberValue(xl_json_member(line, metrics[i]));
         double lo = cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 0));
         double hi = cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 1));
         XL_CHECK(w->t, x > 0 && lo <= x && x <= hi);
@@ -232,8 +231,10 @@ static void check_rating(const struct world *w, const cJSON *line)
     };
     char path[1400], name[600];
     check_first_keys(w->t, line, first, "a rating");
-    XL_CHECK(w->t, cJSON_GetNumberValue(get(line, "avg_logprob")) < 0);
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(line, "len_tokens")), 4);
+    XL_CHECK(w->t,
+             cJSON_GetNumberValue(xl_json_member(line, "avg_logprob")) < 0);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(line, "len_tokens")),
+                4);
     snprintf(name, sizeof name, "outputs/%s", text_of(line, "file"));
     path_of(w, name, path, sizeof path);
     XL_CHECK(w->t, xl_io_exists(path));
@@ -282,15 +283,18 @@ static void check_best(const struct world *w)
     static const char *const from[] = { "run", "trial", "versus", NULL };
     cJSON *best = load(w, "best.json");
     check_keys(w->t, best, keys, "best.json");
-    check_keys(w->t, get(best, "metrics"), metrics, "metrics");
-    check_keys(w->t, get(best, "key"), key, "key");
-    check_keys(w->t, get(best, "provenance"), from, "provenance");
-    XL_CHECK_TEXT(w->t, text_of(get(best, "quality"), "verdict"), "pass");
+    check_keys(w->t, xl_json_member(best, "metrics"), metrics, "metrics");
+    check_keys(w->t, xl_json_member(best, "key"), key, "key");
+    check_keys(w->t, xl_json_member(best, "provenance"), from, "provenance");
+    XL_CHECK_TEXT(w->t, text_of(xl_json_member(best, "quality"), "verdict"),
+                  "pass");
     for (size_t i = 0; metrics[i]; i++) {
         char name[40];
         snprintf(name, sizeof name, "%s_ci", metrics[i]);
-        XL_CHECK(w->t, cJSON_IsNumber(get(get(best, "metrics"), metrics[i])));
-        XL_CHECK(w->t, cJSON_HasObjectItem(get(best, "metrics"), name));
+        XL_CHECK(w->t, cJSON_IsNumber(xl_json_member(
+                           xl_json_member(best, "metrics"), metrics[i])));
+        XL_CHECK(w->t,
+                 cJSON_HasObjectItem(xl_json_member(best, "metrics"), name));
     }
     cJSON_Delete(best);
 }
@@ -327,7 +331,7 @@ static void check_report(const struct world *w)
 
 static const char *origin_of(const cJSON *config, const char *key)
 {
-    return text_of(get(config, key), "origin");
+    return text_of(xl_json_member(config, key), "origin");
 }
 
 /* The values of the winner that the machine profile holds, and their origin;
@@ -338,13 +342,15 @@ static void check_config(const struct world *w, const cJSON *config,
 {
     cJSON *best = load(w, "best.json");
     size_t applied = 0, differ = 0;
-    for (const cJSON *it = get(best, "params")->child; it; it = it->next) {
+    for (const cJSON *it = xl_json_member(best, "params")->child; it;
+         it = it->next) {
         bool machine =
             strcmp(origin_of(config, it->string), "machine profile") == 0;
         applied += machine;
         if (machine)
-            differ +=
-                !cJSON_Compare(get(get(config, it->string), "value"), it, true);
+            differ += !cJSON_Compare(
+                xl_json_member(xl_json_member(config, it->string), "value"), it,
+                true);
     }
     XL_CHECK(w->t, without ? applied == 0 : applied > 0);
     XL_CHECK(w->t, differ <= most_differ);
@@ -382,13 +388,13 @@ static void check_applied(struct world *w)
              XL_WORDS("generate", "--prompt", prompt, "--max-new-tokens", "2",
                       "--json"),
              &json);
-    check_config(w, get(json, "config"), false, 2);
+    check_config(w, xl_json_member(json, "config"), false, 2);
     cJSON_Delete(json);
     run_json(w,
              XL_WORDS("generate", "--prompt", prompt, "--max-new-tokens", "2",
                       "--json", "--no-best"),
              &json);
-    check_config(w, get(json, "config"), true, 2);
+    check_config(w, xl_json_member(json, "config"), true, 2);
     cJSON_Delete(json);
 }
 
@@ -408,9 +414,10 @@ static bool make_run(struct world *w)
                       "--json"),
              &json);
     snprintf(w->run, sizeof w->run, "%s", text_of(json, "run"));
-    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(get(json, "measured")), w->trials);
+    XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(json, "measured")),
+                w->trials);
     /* Those that could still win meet the whole gate, others only a screen. */
-    double passed = cJSON_GetNumberValue(get(json, "passed"));
+    double passed = cJSON_GetNumberValue(xl_json_member(json, "passed"));
     XL_CHECK(w->t, passed >= 1 && passed <= (double)w->trials);
     cJSON_Delete(json);
     if (!XL_CHECK(w->t, has_suffix(w->run, "_files")))
@@ -418,7 +425,8 @@ static bool make_run(struct world *w)
     XL_CHECK(w->t, strncmp(w->run, "runs/parallel_", 14) == 0);
     run_json(w, XL_WORDS("judge", "--run", "latest", "--json"), &json);
     XL_CHECK_TEXT(w->t, text_of(json, "run"), w->run);
-    XL_CHECK_EQ(w->t, cJSON_GetArraySize(get(json, "ratings")), w->trials);
+    XL_CHECK_EQ(w->t, cJSON_GetArraySize(xl_json_member(json, "ratings")),
+                w->trials);
     cJSON_Delete(json);
     bool ok =
         xl_cli_ok(w->t, &w->cli, XL_WORDS("plot", "--run", w->run, "--json"));
@@ -547,7 +555,8 @@ static void replays(struct xl_test *t)
         *end = '\0';
         cJSON *line = parse(t, at, (size_t)(end - at), "a line");
         check_first_keys(t, line, keys, "a line");
-        XL_CHECK_EQ(t, cJSON_GetNumberValue(get(line, "eval")), ++number);
+        XL_CHECK_EQ(t, cJSON_GetNumberValue(xl_json_member(line, "eval")),
+                    ++number);
         cJSON_Delete(line);
         at = end + 1;
     }

@@ -7,12 +7,8 @@
 #include <sys/stat.h>
 
 #include "kernel/base/io.h"
+#include "kernel/base/json.h"
 #include "tests/unit/cli_fixture.h"
-
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
 
 /* Two documents say the same under these keys, NULL-terminated. */
 static void check_same(struct xl_test *t, const cJSON *a, const cJSON *b,
@@ -20,8 +16,9 @@ static void check_same(struct xl_test *t, const cJSON *a, const cJSON *b,
 {
     for (; *keys; keys++)
         xl_test_check(t,
-                      get(a, *keys) &&
-                          cJSON_Compare(get(a, *keys), get(b, *keys), true),
+                      xl_json_member(a, *keys) &&
+                          cJSON_Compare(xl_json_member(a, *keys),
+                                        xl_json_member(b, *keys), true),
                       __FILE__, __LINE__, "'%s' differs", *keys);
 }
 
@@ -41,10 +38,13 @@ static void packed_continues_alike(struct xl_test *t)
                             "--head-dtype", "int8", "--json")))
         goto done;
     cJSON *report = xl_cli_json(t, &cli);
-    const cJSON *packed = get(report, "packed");
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(packed, "weight_dtype")), "int4");
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(packed, "head_dtype")), "int8");
-    double rms = cJSON_GetNumberValue(get(packed, "rms"));
+    const cJSON *packed = xl_json_member(report, "packed");
+    XL_CHECK_TEXT(t,
+                  cJSON_GetStringValue(xl_json_member(packed, "weight_dtype")),
+                  "int4");
+    XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(packed, "head_dtype")),
+                  "int8");
+    double rms = cJSON_GetNumberValue(xl_json_member(packed, "rms"));
     XL_CHECK(t, rms > 0.01 && rms < 0.15);
     xl_cli_ok(t, &cli,
               XL_WORDS("generate", "--model", "out", "--prompt", "A B",
@@ -56,13 +56,15 @@ static void packed_continues_alike(struct xl_test *t)
                        "int4", "--head-dtype", "int8"));
     cJSON *want = xl_cli_json(t, &cli);
     check_same(t, got, want, same);
-    const cJSON *kind = get(get(got, "config"), "weight_dtype");
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(kind, "origin")), "checkpoint");
+    const cJSON *kind =
+        xl_json_member(xl_json_member(got, "config"), "weight_dtype");
+    XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(kind, "origin")),
+                  "checkpoint");
     /* inspect knows what pack has reported. */
     xl_cli_ok(t, &cli,
               XL_WORDS("inspect", "--model", "out", "--json", "--verify"));
     cJSON *seen = xl_cli_json(t, &cli);
-    XL_CHECK(t, cJSON_Compare(get(seen, "packed"), packed, true));
+    XL_CHECK(t, cJSON_Compare(xl_json_member(seen, "packed"), packed, true));
     xl_cli_ok(t, &cli, XL_WORDS("inspect", "--model", "out", "--tensors"));
     XL_CHECK(t, strstr(cli.out.data, "rms %"));
     cJSON_Delete(seen);
@@ -166,7 +168,8 @@ static void synth_writes_integers(struct xl_test *t)
                   XL_WORDS("synth", "--preset", "demo", "--dtype", "int4",
                            "--out", "s", "--json"))) {
         cJSON *report = xl_cli_json(t, &cli);
-        XL_CHECK_TEXT(t, cJSON_GetStringValue(get(report, "dtype")), "int4");
+        XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(report, "dtype")),
+                      "int4");
         cJSON_Delete(report);
         xl_cli_ok(t, &cli, XL_WORDS("inspect", "--model", "s", "--verify"));
         xl_cli_ok(t, &cli,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/json.h"
 #include "kernel/model/safetensors.h"
 #include "kernel/param/param.h"
 #include "tests/unit/cli_fixture.h"
@@ -30,14 +31,9 @@ static cJSON *load(struct xl_test *t, const char *name)
     return root;
 }
 
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static const char *text_of(const cJSON *object, const char *key)
 {
-    const char *text = cJSON_GetStringValue(get(object, key));
+    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
     return text ? text : "";
 }
 
@@ -61,7 +57,8 @@ static const char control_text[] = "\0\001\177";
 static const char *case_text(const cJSON *it, const char *key, size_t *n)
 {
     const char *text = text_of(it, key);
-    bool is_control = !text[0] && cJSON_GetArraySize(get(it, "ids")) == 3;
+    bool is_control =
+        !text[0] && cJSON_GetArraySize(xl_json_member(it, "ids")) == 3;
     *n = is_control ? sizeof control_text - 1 : strlen(text);
     return is_control ? control_text : text;
 }
@@ -74,13 +71,14 @@ static void tokenizes(struct xl_test *t)
     xl_buf_init(&ids, 0);
     for (const cJSON *it = cases ? cases->child : NULL; it; it = it->next) {
         cli.input = case_text(it, "text", &cli.n_input);
-        print_ids(get(it, "ids"), &ids);
+        print_ids(xl_json_member(it, "ids"), &ids);
         if (xl_cli_ok(t, &cli, XL_WORDS("tokenize")))
             XL_CHECK_TEXT(t, cli.out.data, ids.data);
         if (!xl_cli_ok(t, &cli, XL_WORDS("tokenize", "--json")))
             continue;
         cJSON *json = xl_cli_json(t, &cli);
-        XL_CHECK(t, same_ids(get(json, "ids"), get(it, "ids")));
+        XL_CHECK(t, same_ids(xl_json_member(json, "ids"),
+                             xl_json_member(it, "ids")));
         cJSON_Delete(json);
     }
     XL_CHECK_EQ(t, cJSON_GetArraySize(cases), 25);
@@ -97,7 +95,7 @@ static void detokenizes(struct xl_test *t)
     xl_buf_init(&ids, 0);
     size_t n;
     for (const cJSON *it = cases ? cases->child : NULL; it; it = it->next) {
-        print_ids(get(it, "ids"), &ids);
+        print_ids(xl_json_member(it, "ids"), &ids);
         cli.input = ids.data;
         cli.n_input = ids.len;
         if (!xl_cli_ok(t, &cli, XL_WORDS("detokenize")))
@@ -125,12 +123,16 @@ static void compare_greedy(struct xl_test *t, const struct xl_cli *cli,
                            const cJSON *want, double tolerance)
 {
     cJSON *json = xl_cli_json(t, cli);
-    XL_CHECK(t, same_ids(get(json, "prompt_ids"), get(want, "prompt_ids")));
-    XL_CHECK(t, same_ids(get(json, "ids"), get(want, "ids")));
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(json, "ids")), GREEDY_TOKENS);
-    XL_CHECK_EQ(
-        t, count_far(get(json, "logprobs"), get(want, "logprobs"), tolerance),
-        0);
+    XL_CHECK(t, same_ids(xl_json_member(json, "prompt_ids"),
+                         xl_json_member(want, "prompt_ids")));
+    XL_CHECK(
+        t, same_ids(xl_json_member(json, "ids"), xl_json_member(want, "ids")));
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(json, "ids")),
+                GREEDY_TOKENS);
+    XL_CHECK_EQ(t,
+                count_far(xl_json_member(json, "logprobs"),
+                          xl_json_member(want, "logprobs"), tolerance),
+                0);
     XL_CHECK_TEXT(t, text_of(json, "finish_reason"), "length");
     cJSON_Delete(json);
 }
@@ -172,15 +174,19 @@ static void compare_scores(struct xl_test *t, const struct xl_cli *cli,
 {
     cJSON *json = xl_cli_json(t, cli);
     cJSON *list = cJSON_CreateFloatArray(want, EVAL_TOKENS - 1);
-    const cJSON *average = get(json, "avg_logprob");
-    const cJSON *ppl = get(json, "ppl");
-    XL_CHECK_EQ(t, cJSON_GetNumberValue(get(json, "tokens")), EVAL_TOKENS - 1);
+    const cJSON *average = xl_json_member(json, "avg_logprob");
+    const cJSON *ppl = xl_json_member(json, "ppl");
+    XL_CHECK_EQ(t, cJSON_GetNumberValue(xl_json_member(json, "tokens")),
+                EVAL_TOKENS - 1);
     XL_CHECK_NEAR(t, cJSON_GetNumberValue(average), EVAL_AVERAGE,
                   AVERAGE_TOLERANCE);
     XL_CHECK_NEAR(t, cJSON_GetNumberValue(ppl),
                   exp(-cJSON_GetNumberValue(average)), 1e-6);
-    XL_CHECK_EQ(t, count_far(get(json, "logprobs"), list, TOKEN_TOLERANCE), 0);
-    XL_CHECK(t, cJSON_IsNumber(get(json, "bits_per_byte")) == has_bytes);
+    XL_CHECK_EQ(
+        t, count_far(xl_json_member(json, "logprobs"), list, TOKEN_TOLERANCE),
+        0);
+    XL_CHECK(t, cJSON_IsNumber(xl_json_member(json, "bits_per_byte")) ==
+                    has_bytes);
     cJSON_Delete(list);
     cJSON_Delete(json);
 }
@@ -251,7 +257,7 @@ static void sums_up_logits(struct xl_test *t)
     const cJSON *want = all ? all->child : NULL;
     struct xl_buf ids;
     xl_buf_init(&ids, 0);
-    print_ids(get(want, "prompt_ids"), &ids);
+    print_ids(xl_json_member(want, "prompt_ids"), &ids);
     cli.input = ids.data;
     cli.n_input = ids.len;
     snprintf(out, sizeof out, "%s/l.npy", t->dir);
@@ -259,15 +265,15 @@ static void sums_up_logits(struct xl_test *t)
             t, &cli,
             XL_WORDS("logits", "--tokens-file", "-", "--out", out, "--json"))) {
         cJSON *json = xl_cli_json(t, &cli);
-        XL_CHECK_EQ(t, get(json, "tokens")->valueint,
-                    cJSON_GetArraySize(get(want, "prompt_ids")));
+        XL_CHECK_EQ(t, xl_json_member(json, "tokens")->valueint,
+                    cJSON_GetArraySize(xl_json_member(want, "prompt_ids")));
         XL_CHECK_TEXT(t, text_of(json, "out"), out);
-        XL_CHECK(t, cJSON_IsNull(get(json, "state_out")));
-        XL_CHECK(t, cJSON_IsTrue(get(json, "finite")));
-        XL_CHECK_EQ(t, get(json, "next_id")->valueint,
-                    get(want, "ids")->child->valueint);
-        XL_CHECK(t,
-                 get(json, "min")->valuedouble < get(json, "max")->valuedouble);
+        XL_CHECK(t, cJSON_IsNull(xl_json_member(json, "state_out")));
+        XL_CHECK(t, cJSON_IsTrue(xl_json_member(json, "finite")));
+        XL_CHECK_EQ(t, xl_json_member(json, "next_id")->valueint,
+                    xl_json_member(want, "ids")->child->valueint);
+        XL_CHECK(t, xl_json_member(json, "min")->valuedouble <
+                        xl_json_member(json, "max")->valuedouble);
         cJSON_Delete(json);
     }
     xl_buf_release(&ids);

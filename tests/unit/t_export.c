@@ -117,33 +117,39 @@ static cJSON *line_at(struct xl_test *t, const struct xl_buf *text, size_t i)
     return root;
 }
 
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 static void check_full_line(struct xl_test *t, const cJSON *line)
 {
-    const cJSON *ci = get(get(line, "ci"), "decode_tok_s");
-    const cJSON *samples = get(line, "samples");
-    XL_CHECK(t, cJSON_IsNull(get(line, "workers"))); /* inert */
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(line, "chunk_size")), 48, 0);
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(get(line, "params"), "workers")),
+    const cJSON *ci =
+        xl_json_member(xl_json_member(line, "ci"), "decode_tok_s");
+    const cJSON *samples = xl_json_member(line, "samples");
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(line, "workers"))); /* inert */
+    XL_CHECK_NEAR(t, cJSON_GetNumberValue(xl_json_member(line, "chunk_size")),
+                  48, 0);
+    XL_CHECK_NEAR(t,
+                  cJSON_GetNumberValue(xl_json_member(
+                      xl_json_member(line, "params"), "workers")),
                   0, 0);
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(line, "decode_tok_s")), 100.5, 0);
+    XL_CHECK_NEAR(t, cJSON_GetNumberValue(xl_json_member(line, "decode_tok_s")),
+                  100.5, 0);
     XL_CHECK_NEAR(t, cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 0)), 99.5, 0);
     XL_CHECK_NEAR(t, cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 1)), 101.5, 0);
     XL_CHECK_EQ(t, cJSON_GetArraySize(samples), 3);
-    XL_CHECK(t, cJSON_IsTrue(get(cJSON_GetArrayItem(samples, 1), "disturbed")));
-    XL_CHECK(t,
-             cJSON_IsNull(get(cJSON_GetArrayItem(samples, 2), "decode_tok_s")));
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(line, "status")), "ok");
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(get(line, "quality"), "verdict")),
+    XL_CHECK(t, cJSON_IsTrue(xl_json_member(cJSON_GetArrayItem(samples, 1),
+                                            "disturbed")));
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(cJSON_GetArrayItem(samples, 2),
+                                            "decode_tok_s")));
+    XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(line, "status")),
+                  "ok");
+    XL_CHECK_TEXT(t,
+                  cJSON_GetStringValue(xl_json_member(
+                      xl_json_member(line, "quality"), "verdict")),
                   "pass");
-    XL_CHECK(t, cJSON_IsNull(get(get(line, "quality"), "broken")));
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(line, "parents")), 2);
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(line, "inert")), 2);
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(line, "generation")), 4, 0);
+    XL_CHECK(t, cJSON_IsNull(
+                    xl_json_member(xl_json_member(line, "quality"), "broken")));
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(line, "parents")), 2);
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(line, "inert")), 2);
+    XL_CHECK_NEAR(t, cJSON_GetNumberValue(xl_json_member(line, "generation")),
+                  4, 0);
 }
 
 static void jsonl(struct xl_test *t)
@@ -168,19 +174,20 @@ static void jsonl(struct xl_test *t)
             XL_CHECK_TEXT(t, item->string, first[k]);
             item = item->next;
         }
-        XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(line, "id")), (double)i + 1,
-                      0);
+        XL_CHECK_NEAR(t, cJSON_GetNumberValue(xl_json_member(line, "id")),
+                      (double)i + 1, 0);
         if (i == 0)
             check_full_line(t, line);
         if (i == 1)
-            XL_CHECK_TEXT(t, cJSON_GetStringValue(get(line, "reason")),
+            XL_CHECK_TEXT(t,
+                          cJSON_GetStringValue(xl_json_member(line, "reason")),
                           "comma, \"quote\"\r\nnew line\t\xef\xbf\xbd"
                           "\xef\xbf\xbd # end");
         if (i == 3)
-            XL_CHECK(t,
-                     cJSON_IsNull(get(line, "decode_tok_s")) &&
-                         cJSON_IsNull(get(line, "objective")) &&
-                         cJSON_IsNull(get(get(line, "ci"), "prefill_tok_s")));
+            XL_CHECK(t, cJSON_IsNull(xl_json_member(line, "decode_tok_s")) &&
+                            cJSON_IsNull(xl_json_member(line, "objective")) &&
+                            cJSON_IsNull(xl_json_member(
+                                xl_json_member(line, "ci"), "prefill_tok_s")));
         cJSON_Delete(line);
     }
     xl_buf_release(&text);
@@ -323,7 +330,7 @@ static void summaries(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_run_describe(store, t->dir, &root, &text, &err),
                     XL_OK, &err);
     XL_CHECK(t, strstr(text.data, "trial 1: 100.5") != NULL);
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "leaders")), 1);
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(root, "leaders")), 1);
     cJSON_Delete(root);
     xl_buf_release(&text);
     xl_store_close(store);

@@ -333,14 +333,13 @@ static void check_line(struct xl_test *t, const char *line, size_t n, size_t i)
     if (!root)
         return;
     XL_CHECK_TEXT(t, root->child->string, "file");
-    const cJSON *ppl = cJSON_GetObjectItemCaseSensitive(root, "ppl");
-    const cJSON *lo = cJSON_GetObjectItemCaseSensitive(root, "avg_logprob_lo");
-    const cJSON *kl = cJSON_GetObjectItemCaseSensitive(root, "kl_mean");
+    const cJSON *ppl = xl_json_member(root, "ppl");
+    const cJSON *lo = xl_json_member(root, "avg_logprob_lo");
+    const cJSON *kl = xl_json_member(root, "kl_mean");
     XL_CHECK(t, i == 0 ? cJSON_IsNumber(ppl) : cJSON_IsNull(ppl));
     XL_CHECK(t, i == 0 ? cJSON_IsNumber(lo) : cJSON_IsNull(lo));
     XL_CHECK(t, cJSON_IsNull(kl));
-    XL_CHECK(t,
-             cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "params")));
+    XL_CHECK(t, cJSON_IsObject(xl_json_member(root, "params")));
     cJSON_Delete(root);
 }
 

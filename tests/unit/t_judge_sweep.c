@@ -230,12 +230,9 @@ static void check_proof(struct xl_test *t, const struct xl_verdicts *v)
     struct xl_err err = { 0 };
     if (XL_CHECK_STATUS(t, xl_json_load(path, XL_JSON_LARGE, &root, &err),
                         XL_OK, &err)) {
-        const cJSON *quality =
-            cJSON_GetObjectItemCaseSensitive(root, "quality");
-        const cJSON *holdout =
-            cJSON_GetObjectItemCaseSensitive(quality, "holdout");
-        XL_CHECK(t, cJSON_IsArray(
-                        cJSON_GetObjectItemCaseSensitive(quality, "gates")));
+        const cJSON *quality = xl_json_member(root, "quality");
+        const cJSON *holdout = xl_json_member(quality, "holdout");
+        XL_CHECK(t, cJSON_IsArray(xl_json_member(quality, "gates")));
         XL_CHECK_TEXT(t, v->tier, "kernel");
         xl_json_get_text(quality, "text_hash", &text, NULL);
         xl_json_get_text(quality, "verdict", &verdict, NULL);

@@ -50,10 +50,9 @@ static cJSON *body_of(struct xl_test *t, const struct xl_rubric_ask *ask,
 /* The words of message i, good until the body is deleted. */
 static const char *words_of(const cJSON *body, int i)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(body, "messages");
+    const cJSON *list = xl_json_member(body, "messages");
     const cJSON *one = cJSON_GetArrayItem(list, i);
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(one, "content"));
+    const char *text = cJSON_GetStringValue(xl_json_member(one, "content"));
     return text ? text : "";
 }
 
@@ -61,7 +60,7 @@ static void a_request_is_pinned(struct xl_test *t)
 {
     struct xl_rubric_ask ask = make_ask("The roof \"held\".", "");
     cJSON *body = body_of(t, &ask, XL_ASK_MARKS), *again;
-    const cJSON *options = cJSON_GetObjectItemCaseSensitive(body, "options");
+    const cJSON *options = xl_json_member(body, "options");
     int64_t n = -1;
     double real = -1;
     bool stream = true;
@@ -93,12 +92,9 @@ static void a_request_is_pinned(struct xl_test *t)
  * every member is required, bounded and closed. */
 static void check_closed(struct xl_test *t, const cJSON *schema)
 {
-    const cJSON *members =
-        cJSON_GetObjectItemCaseSensitive(schema, "properties");
-    const cJSON *more =
-        cJSON_GetObjectItemCaseSensitive(schema, "additionalProperties");
-    const cJSON *required =
-        cJSON_GetObjectItemCaseSensitive(schema, "required");
+    const cJSON *members = xl_json_member(schema, "properties");
+    const cJSON *more = xl_json_member(schema, "additionalProperties");
+    const cJSON *required = xl_json_member(schema, "required");
     XL_CHECK(t, cJSON_IsFalse(more));
     XL_CHECK_EQ(t, cJSON_GetArraySize(required), cJSON_GetArraySize(members));
     for (const cJSON *m = members->child; m; m = m->next)
@@ -114,8 +110,7 @@ static void schemas_are_closed(struct xl_test *t)
         cJSON_Delete(schema);
     }
     cJSON *schema = xl_rubric_schema(XL_ASK_MARKS);
-    const cJSON *members =
-        cJSON_GetObjectItemCaseSensitive(schema, "properties");
+    const cJSON *members = xl_json_member(schema, "properties");
     XL_CHECK_EQ(t, cJSON_GetArraySize(members), XL_RUBRIC_COUNT);
     cJSON_Delete(schema);
 }

@@ -189,25 +189,23 @@ static cJSON *session(struct xl_test *t, struct xl_rubric_bench *b, int want,
 
 static const char *member(const cJSON *o, const char *key)
 {
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+    const char *text = cJSON_GetStringValue(xl_json_member(o, key));
     return text ? text : "";
 }
 
 static double number(const cJSON *o, const char *key)
 {
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(o, key));
+    return cJSON_GetNumberValue(xl_json_member(o, key));
 }
 
 static const cJSON *rating(const cJSON *json, int i)
 {
-    return cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "ratings"),
-                              i);
+    return cJSON_GetArrayItem(xl_json_member(json, "ratings"), i);
 }
 
 static const cJSON *part(const cJSON *json, const char *key)
 {
-    return cJSON_GetObjectItemCaseSensitive(json, key);
+    return xl_json_member(json, key);
 }
 
 /* What earlier judges answered. */

@@ -14,11 +14,6 @@
 #include "tuner/store/run_diff.h"
 #include "tuner/store/rundir.h"
 
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 /* -- gc ------------------------------------------------------------------- */
 
 /* Three runs of different ages, each with a file of 1 MB; gc by the rules. */
@@ -141,15 +136,15 @@ static void kernel_tuner(struct xl_test *t)
     struct xl_table *table = NULL;
     struct xl_store *store = five_trials(t);
     cJSON *root = exported(t, store, xl_export_kernel_tuner);
-    const cJSON *cache = get(root, "cache");
+    const cJSON *cache = xl_json_member(root, "cache");
     XL_CHECK_EQ(t, cJSON_GetArraySize(cache), 5);
     size_t n_failed = 0, n_times = 0;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cache)
     {
-        const char *word = cJSON_GetStringValue(get(entry, "time"));
+        const char *word = cJSON_GetStringValue(xl_json_member(entry, "time"));
         n_failed += word && strcmp(word, "RuntimeFailedConfig") == 0;
-        n_times += (size_t)cJSON_GetArraySize(get(entry, "times"));
+        n_times += (size_t)cJSON_GetArraySize(xl_json_member(entry, "times"));
     }
     XL_CHECK_EQ(t, n_failed, 1);
     XL_CHECK_EQ(t, n_times, 12);
@@ -165,20 +160,28 @@ static void t4(struct xl_test *t)
 {
     struct xl_store *store = five_trials(t);
     cJSON *root = exported(t, store, xl_export_t4);
-    const cJSON *results = get(root, "results");
+    const cJSON *results = xl_json_member(root, "results");
     const cJSON *good = cJSON_GetArrayItem(results, 0);
     const cJSON *failed = cJSON_GetArrayItem(results, 3);
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(root, "schema_version")),
+    XL_CHECK_TEXT(t,
+                  cJSON_GetStringValue(xl_json_member(root, "schema_version")),
                   "1.0.0");
     XL_CHECK_EQ(t, cJSON_GetArraySize(results), 5); /* the sixth is queued */
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(good, "invalidity")), "correct");
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(good, "correctness")), 1, 0);
-    XL_CHECK(t, cJSON_IsObject(get(good, "configuration")));
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(get(good, "times"), "runtimes")), 3);
-    XL_CHECK_TEXT(t, cJSON_GetStringValue(get(failed, "invalidity")),
+    XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(good, "invalidity")),
+                  "correct");
+    XL_CHECK_NEAR(t, cJSON_GetNumberValue(xl_json_member(good, "correctness")),
+                  1, 0);
+    XL_CHECK(t, cJSON_IsObject(xl_json_member(good, "configuration")));
+    XL_CHECK_EQ(t,
+                cJSON_GetArraySize(
+                    xl_json_member(xl_json_member(good, "times"), "runtimes")),
+                3);
+    XL_CHECK_TEXT(t, cJSON_GetStringValue(xl_json_member(failed, "invalidity")),
                   "runtime");
-    XL_CHECK_NEAR(t, cJSON_GetNumberValue(get(failed, "correctness")), 0, 0);
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(failed, "measurements")), 0);
+    XL_CHECK_NEAR(
+        t, cJSON_GetNumberValue(xl_json_member(failed, "correctness")), 0, 0);
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(failed, "measurements")),
+                0);
     cJSON_Delete(root);
     xl_store_close(store);
 }
@@ -219,8 +222,9 @@ static void winners(struct xl_test *t)
     xl_fix_measure(store, xl_fix_propose(t, store, 2), 3, 240, &err);
     for (int n_differ = 1; n_differ >= 0; n_differ--) {
         XL_CHECK_STATUS(t, xl_run_diff(&one, &two, &root, &err), XL_OK, &err);
-        XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "params")), n_differ);
-        XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "facts")), 0);
+        XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(root, "params")),
+                    n_differ);
+        XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(root, "facts")), 0);
         cJSON_Delete(root);
         XL_CHECK_STATUS(t, xl_store_event(store, &promote, &err), XL_OK, &err);
     }
@@ -247,12 +251,14 @@ static void diff(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_store_sweep_find(other, NULL, &err), XL_OK, &err);
     struct xl_run_side twin = { "two", other };
     XL_CHECK_STATUS(t, xl_run_diff(&side, &twin, &root, &err), XL_OK, &err);
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "params")), 0);
-    XL_CHECK_EQ(t, cJSON_GetArraySize(get(root, "facts")), 0);
-    XL_CHECK_NEAR(t,
-                  cJSON_GetNumberValue(
-                      get(get(get(root, "metrics"), "decode_tok_s"), "ratio")),
-                  1, 0);
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(root, "params")), 0);
+    XL_CHECK_EQ(t, cJSON_GetArraySize(xl_json_member(root, "facts")), 0);
+    XL_CHECK_NEAR(
+        t,
+        cJSON_GetNumberValue(xl_json_member(
+            xl_json_member(xl_json_member(root, "metrics"), "decode_tok_s"),
+            "ratio")),
+        1, 0);
     xl_buf_init(&text, 0);
     xl_run_diff_text(root, &text);
     XL_CHECK(t, strstr(text.data, "same configuration") != NULL);

@@ -168,11 +168,11 @@ static void cache_agrees_with_its_file(struct xl_test *t)
             snprintf(key + strlen(key), sizeof key - strlen(key), "%s%s",
                      d ? "," : "", spelt);
         }
-        const cJSON *entry = cJSON_GetObjectItemCaseSensitive(cache, key);
-        const cJSON *time = cJSON_GetObjectItemCaseSensitive(entry, "time");
+        const cJSON *entry = xl_json_member(cache, key);
+        const cJSON *time = xl_json_member(entry, "time");
         struct xl_table_row row = xl_table_at(table, point);
-        bool is_ok = cJSON_IsNumber(time) &&
-                     !cJSON_GetObjectItemCaseSensitive(entry, "__error__");
+        bool is_ok =
+            cJSON_IsNumber(time) && !xl_json_member(entry, "__error__");
         XL_CHECK_EQ(t, row.status == XL_OUTCOME_OK, is_ok);
         if (is_ok)
             XL_CHECK_NEAR(t, row.value, time->valuedouble, 0);

@@ -88,8 +88,8 @@ static void check_incumbent(struct xl_test *t, const char *name)
             t, xl_best_load(&best, path, XL_BEST_FULL, XL_LAYER_MACHINE, &err),
             XL_OK, &err))
         return;
-    const cJSON *m = cJSON_GetObjectItemCaseSensitive(best.root, "metrics");
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(m, "prefill_tok_s");
+    const cJSON *m = xl_json_member(best.root, "metrics");
+    const cJSON *x = xl_json_member(m, "prefill_tok_s");
     XL_CHECK_EQ(t, best.params.value[XL_PARAM_CHUNK_SIZE], CHUNK_BEATEN);
     XL_CHECK(t, xl_best_passed(&best));
     XL_CHECK(t, cJSON_IsNumber(x) && x->valuedouble == 5);

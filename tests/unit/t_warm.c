@@ -294,9 +294,8 @@ static void insight_is_written(struct xl_test *t)
                         xl_json_load(xl_fix_path(t, "insight.json"),
                                      XL_JSON_SMALL, &root, &err),
                         XL_OK, &err);
-        const cJSON *list =
-            cJSON_GetObjectItemCaseSensitive(root, "importance");
-        const cJSON *stop = cJSON_GetObjectItemCaseSensitive(root, "stop");
+        const cJSON *list = xl_json_member(root, "importance");
+        const cJSON *stop = xl_json_member(root, "stop");
         const char *first = NULL, *advice = NULL;
         xl_json_get_text(stop, "advice", &advice, NULL);
         XL_CHECK(t, strstr(words.data, "advice   "));

@@ -128,8 +128,7 @@ static enum xl_status read_params(const cJSON *request, const char *key,
                                   struct xl_params *params, struct xl_err *err)
 {
     xl_params_init(params);
-    return xl_params_from_json(params,
-                               cJSON_GetObjectItemCaseSensitive(request, key),
+    return xl_params_from_json(params, xl_json_member(request, key),
                                XL_LAYER_FLAG, "the request", err);
 }
 
@@ -145,7 +144,7 @@ static enum xl_status make_plan(struct server *s, const cJSON *request,
 static enum xl_status op_workload(struct server *s, const cJSON *request,
                                   struct xl_err *err)
 {
-    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(request, "prompt");
+    const cJSON *prompt = xl_json_member(request, "prompt");
     int64_t new_tokens = 0;
     XL_TRY(xl_json_get_int(request, "new", 0, 1 << 30, &new_tokens, err));
     s->prompt.n = 0;
@@ -274,7 +273,7 @@ static enum xl_status make_sides(struct server *s, const cJSON *request,
     int64_t first = 0, reps = 0, every = 0;
     XL_TRY(xl_json_get_int(request, "first_rep", 0, 1 << 30, &first, err));
     XL_TRY(xl_json_get_int(request, "reps", 0, 1 << 30, &reps, err));
-    if (cJSON_GetObjectItemCaseSensitive(request, "anchor_every"))
+    if (xl_json_member(request, "anchor_every"))
         XL_TRY(
             xl_json_get_int(request, "anchor_every", 1, 1 << 30, &every, err));
     c->first_rep = (size_t)first;

@@ -132,7 +132,7 @@ static bool on_sample(struct exchange *x, const cJSON *json)
         .peak_rss_bytes = get_u64(json, "peak_rss_bytes"),
         .dirt = (unsigned)get_u64(json, "dirt"),
     };
-    const cJSON *steps = cJSON_GetObjectItemCaseSensitive(json, "step_ns");
+    const cJSON *steps = xl_json_member(json, "step_ns");
     const cJSON *step = steps ? steps->child : NULL;
     for (size_t i = 0; i < XL_STEP_COUNT && step; i++, step = step->next)
         if (step->valuedouble > 0 && step->valuedouble < 1e18)
@@ -161,8 +161,7 @@ static void on_error(const struct exchange *x, const cJSON *json)
 static void on_done(const struct exchange *x, cJSON *json)
 {
     struct xl_run_end *end = x->end;
-    const cJSON *effective =
-        cJSON_GetObjectItemCaseSensitive(json, "effective");
+    const cJSON *effective = xl_json_member(json, "effective");
     end->outcome = XL_RUN_OK;
     xl_json_get_real(json, "load_s", 0, 1e9, &end->load_s, NULL);
     end->warm_up.laps = (size_t)get_u64(json, "warm_laps");
@@ -212,9 +211,9 @@ static void read_answers(struct exchange *x)
             set_end(x->end, XL_RUN_FAILED, "the evaluator answered no JSON");
             return;
         }
-        const cJSON *sample = cJSON_GetObjectItemCaseSensitive(json, "sample");
-        const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
-        const cJSON *news = cJSON_GetObjectItemCaseSensitive(json, "progress");
+        const cJSON *sample = xl_json_member(json, "sample");
+        const cJSON *error = xl_json_member(json, "error");
+        const cJSON *news = xl_json_member(json, "progress");
         bool ended = !sample && !news;
         if (news) {
             on_progress(x, news);

@@ -72,15 +72,15 @@ static enum xl_status check_members(const struct check *c)
     }
     size_t needed = c->kind == XL_BEST_FULL ? N_MEMBERS : FULL_FROM;
     for (size_t i = 0; i < needed; i++)
-        if (!cJSON_GetObjectItemCaseSensitive(c->root, members[i]))
+        if (!xl_json_member(c->root, members[i]))
             return fault(c, NULL, members[i], "is missing");
     return XL_OK;
 }
 
 static enum xl_status check_schema(const struct check *c)
 {
-    const char *schema = cJSON_GetStringValue(
-        cJSON_GetObjectItemCaseSensitive(c->root, "schema"));
+    const char *schema =
+        cJSON_GetStringValue(xl_json_member(c->root, "schema"));
     if (schema && strcmp(schema, XL_BEST_SCHEMA) == 0)
         return XL_OK;
     return fault(c, NULL, "schema", "must be '" XL_BEST_SCHEMA "'");
@@ -90,7 +90,7 @@ static enum xl_status check_metrics(const struct check *c, const cJSON *metrics)
 {
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
         double value;
-        if (!cJSON_GetObjectItemCaseSensitive(metrics, speeds[i]))
+        if (!xl_json_member(metrics, speeds[i]))
             return fault(c, "metrics", speeds[i], "is missing");
         enum xl_status rc =
             xl_json_get_real(metrics, speeds[i], 0, 1e18, &value, NULL);
@@ -104,8 +104,8 @@ static enum xl_status check_metrics(const struct check *c, const cJSON *metrics)
 static enum xl_status check_text(const struct check *c, const char *parent,
                                  const char *key, bool needed)
 {
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(c->root, parent);
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    const cJSON *object = xl_json_member(c->root, parent);
+    const cJSON *item = xl_json_member(object, key);
     if (item ? cJSON_IsString(item) : !needed)
         return XL_OK;
     return fault(c, parent, key, item ? "must be a string" : "is missing");
@@ -118,12 +118,12 @@ static enum xl_status check_profile(const struct check *c, struct xl_key *key,
     struct xl_err why = { 0 };
     XL_TRY(check_members(c));
     XL_TRY(check_schema(c));
-    const cJSON *metrics = cJSON_GetObjectItemCaseSensitive(c->root, "metrics");
+    const cJSON *metrics = xl_json_member(c->root, "metrics");
     if (metrics)
         XL_TRY(check_metrics(c, metrics));
     XL_TRY(check_text(c, "quality", "verdict", c->kind == XL_BEST_FULL));
     XL_TRY(check_text(c, "provenance", "created", false));
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(c->root, "key");
+    const cJSON *object = xl_json_member(c->root, "key");
     *has_key = object != NULL;
     if (!object)
         return XL_OK;
@@ -174,7 +174,7 @@ static bool stamp(cJSON *provenance)
     char text[32];
     struct tm tm;
     time_t now = (time_t)(xl_clock_wall_ms() / 1000);
-    if (cJSON_GetObjectItemCaseSensitive(provenance, "created"))
+    if (xl_json_member(provenance, "created"))
         return true;
     if (!gmtime_r(&now, &tm))
         return false;
@@ -220,8 +220,8 @@ done:
 static const char *text_of(const cJSON *root, const char *parent,
                            const char *key)
 {
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, parent);
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+    const cJSON *object = xl_json_member(root, parent);
+    return cJSON_GetStringValue(xl_json_member(object, key));
 }
 
 static enum xl_status parse(struct xl_best *best, struct check *c,

@@ -190,8 +190,7 @@ static void show_text(const struct xl_shelf_item *item,
         printf("%-16s %s\n", "created", best->created);
     if (best->has_key)
         printf("%-16s %zu\n", "context", best->key.context);
-    const cJSON *metrics =
-        cJSON_GetObjectItemCaseSensitive(best->root, "metrics");
+    const cJSON *metrics = xl_json_member(best->root, "metrics");
     for (const cJSON *m = metrics ? metrics->child : NULL; m; m = m->next)
         if (cJSON_IsNumber(m))
             printf("%-16s %.6g\n", m->string, m->valuedouble);

@@ -323,8 +323,7 @@ static enum xl_status read_hardware(struct xl_hardware_key *key,
                                     const cJSON *object, struct xl_err *err)
 {
     char hash[XL_KEY_HASH];
-    const cJSON *features =
-        cJSON_GetObjectItemCaseSensitive(object, "features");
+    const cJSON *features = xl_json_member(object, "features");
     if (!cJSON_IsArray(features))
         return xl_fail(err, XL_EFORMAT,
                        "'hardware' of the key must be an "
@@ -378,11 +377,9 @@ enum xl_status xl_key_from_json(struct xl_key *key, const cJSON *object,
         return xl_fail(err, XL_EFORMAT,
                        "'context' of the key must be a power "
                        "of two");
-    XL_TRY(read_hardware(&next.hardware,
-                         cJSON_GetObjectItemCaseSensitive(object, "hardware"),
-                         err));
-    XL_TRY(read_model(&next.model,
-                      cJSON_GetObjectItemCaseSensitive(object, "model"), err));
+    XL_TRY(
+        read_hardware(&next.hardware, xl_json_member(object, "hardware"), err));
+    XL_TRY(read_model(&next.model, xl_json_member(object, "model"), err));
     *key = next;
     return XL_OK;
 }

@@ -29,9 +29,8 @@ const char *xl_recheck_name(enum xl_recheck_verdict verdict)
 
 static const cJSON *versus_of(const struct xl_best *best)
 {
-    const cJSON *from =
-        cJSON_GetObjectItemCaseSensitive(best->root, "provenance");
-    return cJSON_GetObjectItemCaseSensitive(from, "versus");
+    const cJSON *from = xl_json_member(best->root, "provenance");
+    return xl_json_member(from, "versus");
 }
 
 /* What it once beat; the defaults when it does not say. */
@@ -39,8 +38,7 @@ static enum xl_status read_opponent(const struct xl_best *best,
                                     struct xl_params *params,
                                     struct xl_err *err)
 {
-    const cJSON *json =
-        cJSON_GetObjectItemCaseSensitive(versus_of(best), "params");
+    const cJSON *json = xl_json_member(versus_of(best), "params");
     xl_params_init(params);
     if (!json)
         return XL_OK;
@@ -53,10 +51,8 @@ static enum xl_status read_objective(const struct xl_best *best,
                                      struct xl_objective **objective,
                                      struct xl_err *err)
 {
-    const cJSON *metrics =
-        cJSON_GetObjectItemCaseSensitive(best->root, "metrics");
-    const cJSON *ratio =
-        cJSON_GetObjectItemCaseSensitive(versus_of(best), "objective_ratio");
+    const cJSON *metrics = xl_json_member(best->root, "metrics");
+    const cJSON *ratio = xl_json_member(versus_of(best), "objective_ratio");
     const char *name = "balanced";
     xl_json_get_text(metrics, "objective", &name, NULL);
     snprintf(end->objective, sizeof end->objective, "%s", name);

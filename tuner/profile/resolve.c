@@ -74,8 +74,8 @@ static enum xl_status check_verdict(const char *text, size_t n,
     static const char *const parents[] = { "quality", NULL };
     cJSON *root = NULL;
     XL_TRY(xl_json_parse(text, n, path, &root, err));
-    const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetObjectItemCaseSensitive(root, "quality"), "verdict"));
+    const char *verdict = cJSON_GetStringValue(
+        xl_json_member(xl_json_member(root, "quality"), "verdict"));
     enum xl_status rc = XL_OK;
     if (verdict && strcmp(verdict, "pass") != 0) {
         struct xl_json_place place = xl_json_find(text, n, parents, "verdict");

@@ -272,8 +272,8 @@ static enum xl_status read_constraints(const struct file *f, const cJSON *list)
 static enum xl_status read_file(const struct file *f, const cJSON *root)
 {
     static const char *const keys[] = { "params", "constraints" };
-    const cJSON *params = cJSON_GetObjectItemCaseSensitive(root, keys[0]);
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, keys[1]);
+    const cJSON *params = xl_json_member(root, keys[0]);
+    const cJSON *list = xl_json_member(root, keys[1]);
     const cJSON *item;
     if (!cJSON_IsObject(root))
         return at_key(f,

@@ -166,15 +166,13 @@ static enum xl_status read_cache_heading(struct xl_table_raw *raw,
                                          const cJSON *root, struct xl_err *err)
 {
     const char *objective = "time";
-    const cJSON *keys =
-        cJSON_GetObjectItemCaseSensitive(root, "tune_params_keys");
+    const cJSON *keys = xl_json_member(root, "tune_params_keys");
     const cJSON *key;
     enum xl_status rc = xl_json_get_text(root, "objective", &objective, err);
     if (rc != XL_OK && rc != XL_ENOTFOUND)
         return rc;
     snprintf(raw->objective, sizeof raw->objective, "%s", objective);
-    const cJSON *is_max =
-        cJSON_GetObjectItemCaseSensitive(root, "objective_higher_is_better");
+    const cJSON *is_max = xl_json_member(root, "objective_higher_is_better");
     if (is_max && !cJSON_IsBool(is_max))
         return xl_fail(err, XL_EFORMAT,
                        "'objective_higher_is_better' of '%s' is neither true "
@@ -207,8 +205,7 @@ static enum xl_status read_cache_row(struct xl_table_raw *raw, size_t r,
 {
     for (size_t p = 0; p < raw->n_params; p++) {
         struct xl_cell *cell = &raw->cells[r * raw->n_params + p];
-        const cJSON *item =
-            cJSON_GetObjectItemCaseSensitive(entry, raw->params[p]);
+        const cJSON *item = xl_json_member(entry, raw->params[p]);
         bool ok;
         if (cJSON_IsNumber(item) && isfinite(item->valuedouble))
             ok = set_number(raw, cell, item->valuedouble);
@@ -224,9 +221,8 @@ static enum xl_status read_cache_row(struct xl_table_raw *raw, size_t r,
         if (!ok)
             return no_memory(raw, err);
     }
-    const cJSON *value =
-        cJSON_GetObjectItemCaseSensitive(entry, raw->objective);
-    const cJSON *fault = cJSON_GetObjectItemCaseSensitive(entry, "__error__");
+    const cJSON *value = xl_json_member(entry, raw->objective);
+    const cJSON *fault = xl_json_member(entry, "__error__");
     if (cJSON_IsNumber(value) && isfinite(value->valuedouble) && !fault)
         raw->rows[r].value = value->valuedouble;
     else if (cJSON_IsString(fault))
@@ -247,7 +243,7 @@ static enum xl_status read_cache(struct xl_table_raw *raw, const char *text,
     if (rc != XL_OK)
         return rc;
     XL_TRY_DONE(rc, read_cache_heading(raw, root, err));
-    cache = cJSON_GetObjectItemCaseSensitive(root, "cache");
+    cache = xl_json_member(root, "cache");
     if (!cJSON_IsObject(cache) || !cache->child) {
         rc = xl_fail(err, XL_EFORMAT, "'%s' has no entries in 'cache'",
                      raw->name);

@@ -132,9 +132,9 @@ static struct xl_export_cell value_of(const struct xl_export_line *line,
 {
     const cJSON *value = NULL;
     if (!is_inert(line->trial, name)) {
-        value = cJSON_GetObjectItemCaseSensitive(line->effective, name);
+        value = xl_json_member(line->effective, name);
         if (!value || cJSON_IsNull(value))
-            value = cJSON_GetObjectItemCaseSensitive(line->params, name);
+            value = xl_json_member(line->params, name);
     }
     if (cJSON_IsNumber(value))
         return xl_export_number(true, value->valuedouble);

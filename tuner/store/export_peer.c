@@ -142,8 +142,7 @@ static void entry_key(const struct job *job, const cJSON *cfg,
     const cJSON *list;
     cJSON_ArrayForEach(list, job->values)
     {
-        const cJSON *value =
-            cJSON_GetObjectItemCaseSensitive(cfg, list->string);
+        const cJSON *value = xl_json_member(cfg, list->string);
         if (list->prev && list != job->values->child)
             xl_buf_char(key, ',');
         if (cJSON_IsString(value))

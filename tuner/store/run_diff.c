@@ -87,8 +87,7 @@ static void add_pairs(cJSON *to, const cJSON *a, const cJSON *b)
 {
     const cJSON *item;
     cJSON_ArrayForEach(item, a)
-        add_pair(to, item->string, item,
-                 cJSON_GetObjectItemCaseSensitive(b, item->string));
+        add_pair(to, item->string, item, xl_json_member(b, item->string));
     cJSON_ArrayForEach(item, b)
     {
         if (!cJSON_HasObjectItem(a, item->string))
@@ -101,7 +100,7 @@ static void add_metrics(cJSON *to, const cJSON *a, const cJSON *b)
     const cJSON *item;
     cJSON_ArrayForEach(item, a)
     {
-        const cJSON *other = cJSON_GetObjectItemCaseSensitive(b, item->string);
+        const cJSON *other = xl_json_member(b, item->string);
         if (!other)
             continue;
         cJSON *row = cJSON_AddObjectToObject(to, item->string);
@@ -172,25 +171,22 @@ static void section(struct xl_buf *out, const cJSON *pairs, const char *title,
 void xl_run_diff_text(const cJSON *diff, struct xl_buf *out)
 {
     const cJSON *item;
-    const cJSON *runs = cJSON_GetObjectItemCaseSensitive(diff, "runs");
+    const cJSON *runs = xl_json_member(diff, "runs");
     xl_buf_printf(out, "A  %s\nB  %s\n\n",
                   cJSON_GetStringValue(cJSON_GetArrayItem(runs, 0)),
                   cJSON_GetStringValue(cJSON_GetArrayItem(runs, 1)));
-    section(out, cJSON_GetObjectItemCaseSensitive(diff, "params"),
-            "Tunables that differ (A, B):",
+    section(out, xl_json_member(diff, "params"), "Tunables that differ (A, B):",
             "Both winners are the same "
             "configuration.");
     xl_buf_text(out, "\nSpeed (A, B, B / A):\n");
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(diff, "metrics"))
+    cJSON_ArrayForEach(item, xl_json_member(diff, "metrics"))
     {
-        pair_line(out, item->string,
-                  cJSON_GetObjectItemCaseSensitive(item, "values"));
+        pair_line(out, item->string, xl_json_member(item, "values"));
         xl_buf_printf(out, " %.3f\n",
-                      cJSON_GetNumberValue(
-                          cJSON_GetObjectItemCaseSensitive(item, "ratio")));
+                      cJSON_GetNumberValue(xl_json_member(item, "ratio")));
     }
     xl_buf_char(out, '\n');
-    section(out, cJSON_GetObjectItemCaseSensitive(diff, "facts"),
+    section(out, xl_json_member(diff, "facts"),
             "The runs differ in more than their winners (A, B):",
             "Machine, model and prompt are the same.");
 }

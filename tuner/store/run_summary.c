@@ -32,8 +32,7 @@ static void read_mode(struct xl_run_summary *run, const char *sampler)
     const char *mode = sampler;
     if (sampler[0] == '{' && xl_json_parse(sampler, strlen(sampler), "sampler",
                                            &root, NULL) == XL_OK)
-        mode = cJSON_GetStringValue(
-            cJSON_GetObjectItemCaseSensitive(root, "mode"));
+        mode = cJSON_GetStringValue(xl_json_member(root, "mode"));
     snprintf(run->mode, sizeof run->mode, "%s", mode ? mode : "");
     cJSON_Delete(root);
 }
@@ -215,8 +214,7 @@ static bool is_searched(const cJSON *dims, const char *name)
     const cJSON *dim;
     cJSON_ArrayForEach(dim, dims)
     {
-        const char *one =
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(dim, "name"));
+        const char *one = cJSON_GetStringValue(xl_json_member(dim, "name"));
         if (one && strcmp(one, name) == 0)
             return true;
     }
@@ -312,7 +310,7 @@ static enum xl_status take_space(void *ctx, const struct xl_store_sweep *row,
     struct telling *out = ctx;
     (void)err; /* a space that does not parse is one nothing is known of */
     xl_json_parse(row->space, strlen(row->space), "space", &out->space, NULL);
-    out->dims = cJSON_GetObjectItemCaseSensitive(out->space, "dims");
+    out->dims = xl_json_member(out->space, "dims");
     return XL_OK;
 }
 

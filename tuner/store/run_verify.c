@@ -46,9 +46,8 @@ static enum xl_status read_line(const char *text, size_t n, const char *path,
     cJSON *line = NULL;
     enum xl_trial_state state;
     enum xl_status rc = xl_json_parse(text, n, path, &line, err);
-    const char *status =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "status"));
-    const cJSON *samples = cJSON_GetObjectItemCaseSensitive(line, "samples");
+    const char *status = cJSON_GetStringValue(xl_json_member(line, "status"));
+    const cJSON *samples = xl_json_member(line, "samples");
     if (rc != XL_OK) {
         xl_err_prefix(err, "line %zu", number);
     } else if (!xl_trial_state_find(status, &state)) {

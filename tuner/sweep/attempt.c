@@ -83,11 +83,11 @@ static bool find_anchor(const struct xl_store_sample *row,
                         struct xl_reading *anchor, bool *is_disturbed)
 {
     cJSON *detail = row->detail ? cJSON_Parse(row->detail) : NULL;
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(detail, "anchor");
+    const cJSON *object = xl_json_member(detail, "anchor");
     xl_reading_clear(anchor);
     for (size_t m = 0; m < XL_METRIC_COUNT && object; m++) {
-        const cJSON *x = cJSON_GetObjectItemCaseSensitive(
-            object, xl_metric_name((enum xl_metric)m));
+        const cJSON *x =
+            xl_json_member(object, xl_metric_name((enum xl_metric)m));
         if (cJSON_IsNumber(x))
             anchor->value[m] = x->valuedouble;
     }

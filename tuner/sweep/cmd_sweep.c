@@ -166,7 +166,7 @@ static enum xl_status set_ration(struct xl_sweep_job *job,
 {
     struct xl_ration *ration = &job->ration;
     struct xl_ration_facts facts = ration_facts(job);
-    const cJSON *noted = cJSON_GetObjectItemCaseSensitive(job->meta, "ration");
+    const cJSON *noted = xl_json_member(job->meta, "ration");
     bool is_resumed = job->word_list != NULL;
     if (facts.budget_s > 0 && !is_resumed)
         XL_TRY(sound(job, base, &facts, err));

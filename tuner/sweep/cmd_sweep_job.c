@@ -13,7 +13,7 @@
 
 static enum xl_status parse_words(struct xl_sweep_job *job, struct xl_err *err)
 {
-    const cJSON *words = cJSON_GetObjectItemCaseSensitive(job->meta, "words");
+    const cJSON *words = xl_json_member(job->meta, "words");
     int n = cJSON_GetArraySize(words), at = 0;
     job->word_list = xl_alloc_zero((size_t)n + 1, sizeof *job->word_list);
     if (!job->word_list)
@@ -201,10 +201,8 @@ enum xl_status xl_sweep_job_open(struct xl_sweep_job *job, struct xl_err *err)
         XL_TRY(xl_rundir_lock(job->run_dir, &job->lock, err));
     }
     XL_TRY(xl_sweep_job_store(job, err));
-    note_facts(job, "host",
-               cJSON_GetObjectItemCaseSensitive(job->meta, "host"));
-    note_facts(job, "build",
-               cJSON_GetObjectItemCaseSensitive(job->meta, "build"));
+    note_facts(job, "host", xl_json_member(job->meta, "host"));
+    note_facts(job, "build", xl_json_member(job->meta, "build"));
     job->key = job->setup.key;
     set_pace(job);
     return start_evaluator(job, err);

@@ -50,7 +50,7 @@ static void find_gains(const struct xl_store_result *result,
 {
     double value = result->value < 0 ? -1.0 / result->value : result->value;
     cJSON *detail = result->detail ? cJSON_Parse(result->detail) : NULL;
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(detail, XL_GAINS);
+    const cJSON *list = xl_json_member(detail, XL_GAINS);
     for (int k = 0; k < XL_RACE_SHARES; k++) {
         const cJSON *x = cJSON_GetArrayItem(list, k);
         gains->by[k] = cJSON_IsNumber(x) ? x->valuedouble : value;

@@ -29,9 +29,8 @@ struct hearing {
 static enum xl_status set_score(const struct hearing *h, const cJSON *item,
                                 struct xl_err *err)
 {
-    const cJSON *value = cJSON_IsObject(item)
-                             ? cJSON_GetObjectItemCaseSensitive(item, "value")
-                             : item;
+    const cJSON *value =
+        cJSON_IsObject(item) ? xl_json_member(item, "value") : item;
     struct xl_store_score score = { .name = item->string };
     if (cJSON_IsNumber(value)) {
         score.has_value = true;
@@ -163,8 +162,8 @@ take_pass(struct hearing *h, const struct xl_params *params, struct xl_err *err)
     xl_buf_init(&key, 0);
     enum xl_status rc = xl_sweep_print_params(params, &key, err);
     if (rc == XL_OK)
-        h->judgement = cJSON_Duplicate(
-            cJSON_GetObjectItemCaseSensitive(h->sweep->heard, key.data), true);
+        h->judgement =
+            cJSON_Duplicate(xl_json_member(h->sweep->heard, key.data), true);
     xl_buf_release(&key);
     if (!h->judgement)
         return rc;
@@ -208,7 +207,7 @@ static enum xl_status save_output(const struct xl_finish *finish,
                                   const struct xl_contender *c,
                                   const cJSON *answer, struct xl_err *err)
 {
-    const cJSON *ids = cJSON_GetObjectItemCaseSensitive(answer, "ids");
+    const cJSON *ids = xl_json_member(answer, "ids");
     const char *text = "";
     int n = cJSON_GetArraySize(ids);
     xl_json_get_text(answer, "text", &text, NULL);

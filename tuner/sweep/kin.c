@@ -22,8 +22,7 @@ static bool read_key(const char *run, const char *file, struct xl_key *key)
     char *path = xl_io_join(run, file);
     bool is_read =
         path && xl_json_load(path, XL_JSON_LARGE, &root, NULL) == XL_OK;
-    const cJSON *object =
-        is_read ? cJSON_GetObjectItemCaseSensitive(root, "key") : NULL;
+    const cJSON *object = is_read ? xl_json_member(root, "key") : NULL;
     bool has_key = object && xl_key_from_json(key, object, NULL) == XL_OK;
     cJSON_Delete(root);
     xl_free(path);

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "kernel/base/json.h"
 #include "tuner/measure/stats.h"
 #include "tuner/measure/trial.h"
 
@@ -38,7 +39,7 @@ void xl_reading_of_row(struct xl_reading *r, const struct xl_store_sample *row)
     if (row->has_peak_rss)
         r->value[XL_METRIC_MEMORY] = (double)row->peak_rss_bytes;
     cJSON *detail = row->detail ? cJSON_Parse(row->detail) : NULL;
-    const cJSON *steps = cJSON_GetObjectItemCaseSensitive(detail, "step_ns");
+    const cJSON *steps = xl_json_member(detail, "step_ns");
     const cJSON *step = steps ? steps->child : NULL;
     for (size_t i = 0; i < XL_STEP_COUNT && step; i++, step = step->next)
         if (cJSON_IsNumber(step) && step->valuedouble > 0)

@@ -47,7 +47,7 @@ static cJSON *lap_json(const struct xl_lap *lap)
 
 static double get_real(const cJSON *o, const char *key)
 {
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, key);
+    const cJSON *x = xl_json_member(o, key);
     return cJSON_IsNumber(x) ? x->valuedouble : (double)NAN;
 }
 

@@ -120,7 +120,7 @@ static enum xl_status make_prompt(struct xl_setup *setup, struct xl_err *err)
 static enum xl_status recall_prompt(struct xl_setup *setup,
                                     const cJSON *resumed, struct xl_err *err)
 {
-    const cJSON *ids = cJSON_GetObjectItemCaseSensitive(resumed, "prompt_ids");
+    const cJSON *ids = xl_json_member(resumed, "prompt_ids");
     const char *text = NULL;
     for (const cJSON *id = ids ? ids->child : NULL; id; id = id->next)
         XL_TRY(xl_ids_add(&setup->prompt, (int32_t)id->valuedouble, err));
@@ -150,8 +150,7 @@ static enum xl_status make_base(struct xl_setup *setup,
                                 const struct xl_cmd_ctx *ctx,
                                 const cJSON *resumed, struct xl_err *err)
 {
-    const cJSON *base =
-        resumed ? cJSON_GetObjectItemCaseSensitive(resumed, "base") : NULL;
+    const cJSON *base = resumed ? xl_json_member(resumed, "base") : NULL;
     if (!resumed)
         return ctx->services->resolve(setup->opts,
                                       xl_model_config(setup->session.model),
@@ -286,7 +285,7 @@ static enum xl_status warm_up(struct xl_setup *setup, const cJSON *resumed,
 {
     const struct xl_opt_value *runs =
         &setup->opts->values[XL_GROUP_OWN][XL_SWEEP_WARM];
-    const cJSON *noted = cJSON_GetObjectItemCaseSensitive(resumed, "warm");
+    const cJSON *noted = xl_json_member(resumed, "warm");
     setup->warm = cJSON_CreateArray();
     for (const cJSON *n = noted ? noted->child : NULL; n; n = n->next) {
         const char *run = NULL, *differs = NULL;
