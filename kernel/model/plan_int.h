@@ -16,8 +16,8 @@
 #include "kernel/model/rounding.h"
 
 enum {
-    XL_TEAMS = 2,
-    XL_STAGES = 6 /* of a list of stages, most */
+    XL_TEAMS = 16, /* of workers, most */
+    XL_STAGES = 6  /* of a list of stages, most */
 };
 
 /* Steps of a stage's products that a team has begun. */
