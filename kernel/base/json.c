@@ -5,6 +5,7 @@
 #include "kernel/base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
@@ -72,26 +73,95 @@ static enum xl_status check_bytes(const char *text, size_t n, const char *name,
     return XL_OK;
 }
 
-static const char *repeated_key(const cJSON *object)
+/* -- a scanner over text that is known to be valid JSON ------------------- */
+
+struct scan {
+    const char *text;
+    size_t n, at;
+};
+
+static void skip_space(struct scan *s)
+{
+    while (s->at < s->n && strchr(" \t\r\n", s->text[s->at]))
+        s->at++;
+}
+
+static void skip_string(struct scan *s)
+{
+    for (s->at++; s->at < s->n && s->text[s->at] != '"'; s->at++)
+        if (s->text[s->at] == '\\')
+            s->at++;
+    s->at++;
+}
+
+/* -- parsing -------------------------------------------------------------- */
+
+/* The first member whose key an earlier one of the object has, or NULL. */
+static const cJSON *repeated_member(const cJSON *object)
 {
     size_t n = 0;
     for (const cJSON *a = object->child; a; a = a->next)
         if (++n > UNIQUE_KEYS_UP_TO)
             return NULL;
-    for (const cJSON *a = object->child; a; a = a->next)
-        for (const cJSON *b = a->next; b; b = b->next)
+    for (const cJSON *b = object->child; b; b = b->next)
+        for (const cJSON *a = object->child; a != b; a = a->next)
             if (strcmp(a->string, b->string) == 0)
-                return a->string;
+                return b;
     return NULL;
 }
 
 /* Depth is bounded by cJSON's own nesting limit. */
-static const char *find_repeated(const cJSON *node)
+static const cJSON *find_repeated(const cJSON *node)
 {
-    const char *found = cJSON_IsObject(node) ? repeated_key(node) : NULL;
+    const cJSON *found = cJSON_IsObject(node) ? repeated_member(node) : NULL;
     for (const cJSON *child = node->child; child && !found; child = child->next)
         found = find_repeated(child);
     return found;
+}
+
+/* Members of the tree before `stop`, in the order of the text; is_found when it
+ * was met. */
+static size_t count_members(const cJSON *node, const cJSON *stop,
+                            bool *is_found)
+{
+    size_t n = 0;
+    for (const cJSON *child = node->child; child; child = child->next) {
+        *is_found = *is_found || child == stop;
+        if (*is_found)
+            return n;
+        n += child->string != NULL;
+        n += count_members(child, stop, is_found);
+    }
+    return n;
+}
+
+/* Where the key number `index` of the text, from 0, begins. */
+static size_t key_offset(const char *text, size_t n, size_t index)
+{
+    struct scan s = { .text = text, .n = n };
+    while (s.at < n) {
+        size_t start = s.at;
+        if (text[s.at] != '"') {
+            s.at++;
+            continue;
+        }
+        skip_string(&s);
+        skip_space(&s);
+        if (s.at < n && text[s.at] == ':' && index-- == 0)
+            return start;
+    }
+    return 0;
+}
+
+static enum xl_status fail_twice(const char *name, const char *text, size_t n,
+                                 const cJSON *tree, const cJSON *twice,
+                                 struct xl_err *err)
+{
+    bool is_found = false;
+    size_t index = count_members(tree, twice, &is_found);
+    char what[200];
+    snprintf(what, sizeof what, "key '%.150s' stands twice", twice->string);
+    return fail_at(name, text, key_offset(text, n, index), what, err);
 }
 
 enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
@@ -111,12 +181,9 @@ enum xl_status xl_json_parse(const char *text, size_t n, const char *name,
         cJSON_Delete(tree);
         return fail_at(name, text, at, "text after the value", err);
     }
-    const char *twice = find_repeated(tree);
+    const cJSON *twice = find_repeated(tree);
     if (twice) {
-        enum xl_status rc = xl_fail(err, XL_EFORMAT,
-                                    "malformed JSON in '%s': "
-                                    "key '%s' stands twice",
-                                    name, twice);
+        enum xl_status rc = fail_twice(name, text, n, tree, twice, err);
         cJSON_Delete(tree);
         return rc;
     }
@@ -137,26 +204,7 @@ enum xl_status xl_json_load(const char *path, size_t max_bytes, cJSON **root,
     return rc;
 }
 
-/* -- places: a scanner over text that is known to be valid JSON ---------- */
-
-struct scan {
-    const char *text;
-    size_t n, at;
-};
-
-static void skip_space(struct scan *s)
-{
-    while (s->at < s->n && strchr(" \t\r\n", s->text[s->at]))
-        s->at++;
-}
-
-static void skip_string(struct scan *s)
-{
-    for (s->at++; s->at < s->n && s->text[s->at] != '"'; s->at++)
-        if (s->text[s->at] == '\\')
-            s->at++;
-    s->at++;
-}
+/* -- places --------------------------------------------------------------- */
 
 static void skip_value(struct scan *s)
 {

@@ -27,7 +27,11 @@ enum xl_status xl_model_open(struct xl_model **out, const char *dir,
     enum xl_status rc;
     XL_TRY_DONE(rc, xl_config_load(&model->config, dir, err));
     XL_TRY_DONE(rc, xl_safetensors_open(&model->files, dir, err));
-    XL_TRY_DONE(rc, bind(model, err));
+    rc = bind(model, err);
+    if (rc != XL_OK) {
+        xl_err_prefix(err, "'%s'", dir);
+        goto done;
+    }
     if (model->config.is_packed)
         XL_TRY_DONE(rc, xl_packfile_open(&model->packed, model->files, err));
     model->dir = xl_strdup(dir);

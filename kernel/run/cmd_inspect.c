@@ -43,6 +43,8 @@ static enum xl_status bind(struct xl_inspection *it, struct xl_err *err)
             ? xl_weights_bind(&weights, &it->config, it->files, &arena, err)
             : xl_stack_weights_bind(&stack, &it->config, it->files, &arena,
                                     err);
+    if (rc != XL_OK)
+        xl_err_prefix(err, "'%s'", it->dir);
     xl_arena_release(&arena);
     return rc;
 }

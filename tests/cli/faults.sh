@@ -327,6 +327,29 @@ prints '3 trials'
 check "another sweep in the store" test \
     "$(sqlite3 renamed/trials.db 'SELECT count(*) FROM sweep')" -eq 1
 
+# A start that was killed before it wrote its ration chooses it when it is taken
+# up again. What has measured something goes on with what it measured.
+unrationed() {
+    rm -rf "$1"
+    cp -r "$good" "$1"
+    sed '/"ration":/,/}/d' "$good/run_meta.json" >"$1/run_meta.json"
+    check "the ration is still there" lacks ration "$1/run_meta.json"
+}
+lacks() {
+    ! grep -q "\"$1\"" "$2"
+}
+unrationed measured
+run sweep --resume measured
+code 0
+check "it has another ration now" lacks ration measured/run_meta.json
+unrationed killed
+for table in attempt sample result score event trial; do
+    sqlite3 killed/trials.db "DELETE FROM $table"
+done
+run sweep --resume killed
+code 0
+check "it has no ration" grep -q '"ration"' killed/run_meta.json
+
 # broken NAME COMMAND...: a copy of the run, broken; each reader says so and
 # leaves the file as it is.
 broken() {

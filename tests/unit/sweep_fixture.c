@@ -368,6 +368,7 @@ void xl_sweep_start_finish(struct xl_sweep_bench *b, struct xl_sweep_start *s,
                            .key = &key,
                            .rounds = rounds,
                            .prompt_tokens = PROMPT,
+                           .new_tokens = STEPS + 1,
                            .publish = b->publishes,
                            .is_modest = b->is_modest };
     xl_cpu_read(&cpu);

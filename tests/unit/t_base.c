@@ -10,7 +10,6 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
 #include "kernel/base/opt.h"
 #include "kernel/base/pool.h"
 #include "kernel/base/rng.h"
@@ -48,39 +47,6 @@ static void buf_stops_at_its_maximum(struct xl_test *t)
     xl_buf_release(&buf);
 }
 
-static void json_refuses_bad_text(struct xl_test *t)
-{
-    static const char *const bad[] = {
-        "",      "{",
-        "{}x",   "{\"a\":1,\"a\":2}",
-        "[1,]",  "{\"a\":\"\xff\"}",
-        "nul",   "\"\x01\"",
-        "[1 2]",
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct xl_err err = { 0 };
-        cJSON *root = NULL;
-        enum xl_status rc =
-            xl_json_parse(bad[i], strlen(bad[i]), "x.json", &root, &err);
-        XL_CHECK_STATUS(t, rc, XL_EFORMAT, &err);
-        XL_CHECK(t, root == NULL && strstr(err.message, "x.json"));
-    }
-}
-
-static void json_finds_places(struct xl_test *t)
-{
-    const char *text = "{ \"a\": [1, {\"b\": \"}\"}],\n  \"params\": {\n"
-                       "    \"chunk\": 3, \"heads\": 4 } }";
-    static const char *const parents[] = { "params", NULL };
-    struct xl_json_place p = xl_json_find(text, strlen(text), parents, "heads");
-    XL_CHECK_EQ(t, p.line, 3);
-    XL_CHECK_EQ(t, p.column, 17);
-    p = xl_json_find(text, strlen(text), NULL, "params");
-    XL_CHECK_EQ(t, p.line, 2);
-    p = xl_json_find(text, strlen(text), NULL, "missing");
-    XL_CHECK_EQ(t, p.line, 0);
-}
-
 static void first_lines_are_read(struct xl_test *t)
 {
     char line[8];
@@ -112,35 +78,6 @@ static void shell_words_are_quoted(struct xl_test *t)
         xl_buf_shell_word(&out, words[i][0]);
         XL_CHECK_TEXT(t, out.data, words[i][1]);
     }
-    xl_buf_release(&out);
-}
-
-static void json_never_prints_nan(struct xl_test *t)
-{
-    struct xl_buf out;
-    cJSON *o = cJSON_CreateObject();
-    xl_json_add_real(o, "x", (double)NAN);
-    xl_json_add_text(o, "s", "a\xff\"b", 4);
-    xl_buf_init(&out, 0);
-    xl_json_print(o, false, &out);
-    XL_CHECK_TEXT(t, out.data, "{\"x\":null,\"s\":\"a\xef\xbf\xbd\\\"b\"}");
-    cJSON_Delete(o);
-    xl_buf_release(&out);
-}
-
-static void json_strings_may_be_missing(struct xl_test *t)
-{
-    struct xl_buf out;
-    cJSON *o = cJSON_CreateObject();
-    XL_CHECK(t, xl_json_add_string(o, "a", "x\xff"));
-    XL_CHECK(t, xl_json_add_string(o, "A", NULL));
-    xl_buf_init(&out, 0);
-    xl_json_print(o, false, &out);
-    XL_CHECK_TEXT(t, out.data, "{\"a\":\"x\xef\xbf\xbd\",\"A\":null}");
-    XL_CHECK(t, cJSON_IsNull(xl_json_member(o, "A")));
-    XL_CHECK(t, xl_json_member(o, "b") == NULL);
-    XL_CHECK(t, xl_json_member(NULL, "b") == NULL);
-    cJSON_Delete(o);
     xl_buf_release(&out);
 }
 
@@ -571,12 +508,8 @@ static void cpu_names_what_it_lacks(struct xl_test *t)
 const struct xl_test_case xl_suite_base[] = {
     { "arena_gives_back", arena_gives_back },
     { "buf_stops_at_its_maximum", buf_stops_at_its_maximum },
-    { "json_refuses_bad_text", json_refuses_bad_text },
-    { "json_finds_places", json_finds_places },
     { "first_lines_are_read", first_lines_are_read },
     { "shell_words_are_quoted", shell_words_are_quoted },
-    { "json_never_prints_nan", json_never_prints_nan },
-    { "json_strings_may_be_missing", json_strings_may_be_missing },
     { "csv_round_trip", csv_round_trip },
     { "replace_is_whole", replace_is_whole },
     { "options_parse", options_parse },

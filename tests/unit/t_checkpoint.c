@@ -10,6 +10,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
+#include "kernel/model/model.h"
 #include "tests/unit/checkpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -415,6 +416,11 @@ static void faults_are_all_told(struct xl_test *t)
     for (size_t i = 0; i < COUNT(told); i++)
         XL_CHECK(t, strstr(err.message, told[i]));
     XL_CHECK(t, !strstr(err.message, "more"));
+    struct xl_model *model;
+    char start[sizeof t->dir + 8];
+    snprintf(start, sizeof start, "'%s': ", t->dir);
+    XL_CHECK_STATUS(t, xl_model_open(&model, t->dir, &err), XL_EFORMAT, &err);
+    XL_CHECK(t, strncmp(err.message, start, strlen(start)) == 0);
     draft_rename(&d, ".mlstm_layer.", ".layer.");
     draft_write(t, &d, t->dir, "tiny", NULL, NULL);
     XL_CHECK_STATUS(t, checkpoint_load(&broken, t->dir, &err), XL_EFORMAT,

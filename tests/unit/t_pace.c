@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/alloc.h"
+#include "kernel/base/io.h"
+#include "kernel/base/json.h"
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/sweep/pace.h"
 #include "tuner/sweep/ration.h"
@@ -204,6 +207,49 @@ static void a_large_model_is_rationed(struct xl_test *t)
     XL_CHECK(t, runs[1].v.figures.prefill_s.median > 0.6);
 }
 
+/* best.json says what its speeds are of: the whole in a duel, else the part
+ * that the search had. */
+static void check_workload(struct xl_test *t, const struct xl_load *load,
+                           bool is_duel)
+{
+    char *path = xl_io_join(t->dir, "best.json");
+    struct xl_err err = { 0 };
+    cJSON *root = NULL;
+    int64_t prompt = 0, news = 0;
+    const char *by = "";
+    bool is_whole = false;
+    XL_CHECK_STATUS(t, xl_json_load(path, XL_JSON_SMALL, &root, &err), XL_OK,
+                    &err);
+    const cJSON *metrics = xl_json_member(root, "metrics");
+    xl_json_get_text(metrics, "measured_by", &by, NULL);
+    xl_json_get_int(metrics, "prompt_tokens", 0, 9999, &prompt, NULL);
+    xl_json_get_int(metrics, "new_tokens", 0, 9999, &news, NULL);
+    xl_json_get_bool(metrics, "whole_workload", &is_whole, NULL);
+    XL_CHECK_TEXT(t, by, is_duel ? "duel" : "search");
+    XL_CHECK_EQ(t, prompt, load->prompt_tokens);
+    XL_CHECK_EQ(t, news, load->new_tokens);
+    XL_CHECK_EQ(t, is_whole, is_duel);
+    cJSON_Delete(root);
+    xl_free(path);
+}
+
+/* With a judge of 180 s the time is up before a duel. */
+static void figures_name_their_workload(struct xl_test *t)
+{
+    static const struct xl_load whole = { 512, 64 };
+    for (size_t i = 0; i < 2; i++) {
+        struct timed run = { .budget_s = 720,
+                             .judge_ns = (i ? 180 : 8) * SECOND,
+                             .gain = 1,
+                             .is_large = true,
+                             .is_rationed = true };
+        live(t, &run, 60);
+        bool is_duel = run.v.value_ratio.n > 0;
+        XL_CHECK(t, run.v.winner > 0 && is_duel == (i == 0));
+        check_workload(t, is_duel ? &whole : &run.ration.load, is_duel);
+    }
+}
+
 static void a_ration_fits_the_time(struct xl_test *t)
 {
     struct xl_ration r;
@@ -261,6 +307,7 @@ const struct xl_test_case xl_suite_pace[] = {
     { "time_enough_is_no_limit", time_enough_is_no_limit },
     { "a_dear_judge_leaves_half", a_dear_judge_leaves_half },
     { "a_large_model_is_rationed", a_large_model_is_rationed },
+    { "figures_name_their_workload", figures_name_their_workload },
     { "a_ration_fits_the_time", a_ration_fits_the_time },
     { "a_ration_survives_its_file", a_ration_survives_its_file },
     { 0 },

@@ -29,9 +29,28 @@ static void add_estimate(cJSON *to, const char *name,
     cJSON_AddItemToObject(to, key, cJSON_CreateDoubleArray(ends, 2));
 }
 
-static cJSON *metrics_json(const struct xl_trial_figures *f,
-                           const struct xl_objective *objective)
+/* What was measured, and by whom: a search may have had a part of the whole. */
+static void add_workload(cJSON *to, const struct xl_finish *finish,
+                         const struct xl_verdicts *v)
 {
+    const struct xl_load *part = &finish->sweep->load;
+    bool is_part = v->is_of_search && part->prompt_tokens;
+    cJSON_AddStringToObject(to, "measured_by",
+                            v->is_of_search ? "search" : "duel");
+    cJSON_AddNumberToObject(
+        to, "prompt_tokens",
+        (double)(is_part ? part->prompt_tokens : finish->prompt_tokens));
+    cJSON_AddNumberToObject(
+        to, "new_tokens",
+        (double)(is_part ? part->new_tokens : finish->new_tokens));
+    cJSON_AddBoolToObject(to, "whole_workload", !is_part);
+}
+
+static cJSON *metrics_json(const struct xl_finish *finish,
+                           const struct xl_verdicts *v)
+{
+    const struct xl_trial_figures *f = &v->figures;
+    const struct xl_objective *objective = finish->sweep->objective;
     cJSON *metrics = cJSON_CreateObject();
     add_estimate(metrics, "prefill_tok_s", &f->prefill_tok_s);
     add_estimate(metrics, "decode_tok_s", &f->decode_tok_s);
@@ -40,6 +59,7 @@ static cJSON *metrics_json(const struct xl_trial_figures *f,
     cJSON_AddNumberToObject(metrics, "n", (double)f->prefill_tok_s.n);
     cJSON_AddStringToObject(metrics, "objective", xl_objective_name(objective));
     xl_json_add_real(metrics, "value", f->value);
+    add_workload(metrics, finish, v);
     return metrics;
 }
 
@@ -129,7 +149,7 @@ enum xl_status xl_finish_best(const struct xl_finish *finish,
 {
     char *place;
     XL_TRY(choose_place(finish, v, &place, err));
-    cJSON *metrics = metrics_json(&v->figures, finish->sweep->objective);
+    cJSON *metrics = metrics_json(finish, v);
     cJSON *provenance = provenance_json(finish, winner, v);
     struct xl_best_doc doc = {
         .params = &v->params,

@@ -9,6 +9,7 @@
 #include "kernel/base/json.h"
 #include "kernel/base/stop.h"
 #include "tuner/store/export.h"
+#include "tuner/store/query.h"
 #include "tuner/sweep/cmd_sweep_job.h"
 #include "tuner/sweep/cmd_sweep_print.h"
 #include "tuner/sweep/cmd_sweep_replay.h"
@@ -159,7 +160,20 @@ static enum xl_status sound(const struct xl_sweep_job *job,
     return atomic_load(xl_stop_signal()) ? XL_EINTERRUPTED : XL_OK;
 }
 
-/* What the search spends on one configuration: as the run began. */
+/* Was the search under way? It measures what its first trials measured. */
+static enum xl_status has_trials(const struct xl_sweep_job *job, bool *yes,
+                                 struct xl_err *err)
+{
+    size_t counts[XL_TRIAL_STATE_COUNT];
+    *yes = false;
+    XL_TRY(xl_query_counts(job->store, counts, err));
+    for (size_t i = 0; i < XL_TRIAL_STATE_COUNT; i++)
+        *yes = *yes || counts[i] > 0;
+    return XL_OK;
+}
+
+/* What the search spends on one configuration: as the run began, or chosen now
+ * when it was killed before that was written. */
 static enum xl_status set_ration(struct xl_sweep_job *job,
                                  const struct xl_params *base,
                                  struct xl_err *err)
@@ -167,8 +181,10 @@ static enum xl_status set_ration(struct xl_sweep_job *job,
     struct xl_ration *ration = &job->ration;
     struct xl_ration_facts facts = ration_facts(job);
     const cJSON *noted = xl_json_member(job->meta, "ration");
-    bool is_resumed = job->word_list != NULL;
-    if (facts.budget_s > 0 && !is_resumed)
+    bool is_set = noted != NULL;
+    if (!is_set)
+        XL_TRY(has_trials(job, &is_set, err));
+    if (facts.budget_s > 0 && !is_set)
         XL_TRY(sound(job, base, &facts, err));
     xl_sweep_progress_clear(&job->progress);
     xl_ration_choose(ration, &facts);
@@ -177,7 +193,7 @@ static enum xl_status set_ration(struct xl_sweep_job *job,
     xl_evaluator_set_judge_tokens(job->evaluator, ration->judge_tokens);
     if (!job->ctx->quiet)
         say_ration(ration, &facts);
-    if (is_resumed)
+    if (is_set)
         return XL_OK;
     cJSON_AddItemToObject(job->meta, "ration", xl_ration_json(ration));
     return xl_sweep_job_save(job, err);
@@ -251,6 +267,7 @@ static struct xl_finish make_finish(struct xl_sweep_job *job,
         .grade = &job->grade,
         .grade_rounds = (size_t)xl_setup_int(&job->setup, XL_SWEEP_GRADE),
         .prompt_tokens = job->setup.prompt.n,
+        .new_tokens = (size_t)xl_setup_int(&job->setup, XL_SWEEP_NEW),
         .talk = xl_sweep_progress_talk,
         .talk_ctx = &job->progress,
     };

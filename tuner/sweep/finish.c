@@ -293,6 +293,7 @@ static enum xl_status keep_defaults(const struct xl_finish *finish,
     v->is_default = true;
     if (laps && laps->n)
         return xl_laps_figures(laps, objective, &v->figures, err);
+    v->is_of_search = true;
     return xl_sweep_figures(finish->sweep->store, base->trial, objective,
                             &v->figures, err);
 }

@@ -30,7 +30,8 @@ struct xl_verdicts {
     size_t n_unheard;           /* that could have won, not judged in time */
     size_t n_unwritten;         /* outputs for which there was no time */
     char why[200];              /* one sentence about that */
-    struct xl_trial_figures figures; /* fresh, from the duel's rounds */
+    struct xl_trial_figures figures; /* fresh, from the duel's rounds, or */
+    bool is_of_search;               /* of the search, and its workload */
     size_t n_played; /* that played off; 0 = the values told them apart */
     size_t n_tied;   /* with the best: within 0.5 %, or what was measured cannot
                         tell them apart */
@@ -49,11 +50,11 @@ struct xl_finish {
     const struct xl_key *key;
     size_t rounds; /* of the duel; 0 = as many as it takes */
     const struct xl_machine_grade
-        *grade;           /* of the machine at the start, or NULL */
-    size_t grade_rounds;  /* to grade it by at the end; 0 = do not */
-    size_t prompt_tokens; /* noted beside outputs */
-    bool publish;         /* put the winner into this machine's profiles */
-    bool is_modest;       /* but not in place of one, which it has not met */
+        *grade;          /* of the machine at the start, or NULL */
+    size_t grade_rounds; /* to grade it by at the end; 0 = do not */
+    size_t prompt_tokens, new_tokens; /* of the whole workload */
+    bool publish;   /* put the winner into this machine's profiles */
+    bool is_modest; /* but not in place of one, which it has not met */
     void (*talk)(void *ctx, const char *line); /* progress, or NULL */
     void *talk_ctx;
 };
