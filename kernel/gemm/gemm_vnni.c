@@ -11,8 +11,7 @@
 #include "kernel/tensor/vec.h"
 
 enum {
-    VNNI_BLOCK = 8,
-    VNNI_INT8_AHEAD = 0
+    VNNI_BLOCK = 8
 };
 
 struct ints {

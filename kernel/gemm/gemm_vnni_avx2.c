@@ -12,8 +12,7 @@
 #include "kernel/tensor/vec.h"
 
 enum {
-    VNNI_BLOCK = 4,
-    VNNI_INT8_AHEAD = 4096
+    VNNI_BLOCK = 4
 };
 
 struct ints {

@@ -6,29 +6,35 @@
  * Every line is read from memory once for all rows, widened in registers and
  * used up. Where a product has a short latency, several panels go side by side:
  * their sums are independent chains. Where it is long, groups are summed apart:
- * only their last steps are a chain, the rest overlaps, and one or two rows
- * take a panel after the other, which lie so and are one long stream. More rows
- * take two side by side all the same, which share what is read of x. Rows
- * beyond a register block find the panels in the second-level cache. Lines are
- * asked for ahead only where the job says so: one row of bf16 lost 7 to 10 % by
- * it on Zen 5 and gained 12 to 25 % on a Xeon.
+ * only their last steps are a chain, the rest overlaps. Panels that go side by
+ * side are not neighbours: the job's columns are cut in as many runs, each one
+ * long stream of lines, for one that is over after a panel ends before the
+ * processor's prefetch has caught up. Rows beyond a register block find the
+ * panels, neighbours then, in the second-level cache.
+ *
+ * One row reads lines once and asks for them past the outer caches; how far
+ * ahead the job says, or the includer. More rows ask only where the job says
+ * so.
  *
  * Each output is one sum over k in order, or that of its groups in order, times
  * their scales for integer kinds, so its bits depend neither on the columns
  * asked for nor on the rows beside it.
  *
- * Measured on one thread of Zen 5, a row of 1024 inputs, four panels side by
- * side and groups apart: bf16 by vdpbf16ps from memory 54.3 and 58.2 GB/s, from
- * the second-level cache 143 and 225 (apart by two groups: 162); fp32 61 and
- * 55, from the cache 206 and 163, as two multiply-adds a cycle end after four.
- * Eight rows of bf16 from the cache lose 8 % by groups apart: parts and sums
- * are more than there are registers.
+ * Measured on one thread of Zen 5, a row of 1024 inputs: groups apart give bf16
+ * from the second-level cache 225 instead of 143 GB/s (apart by two groups:
+ * 162); fp32 gets 163 instead of 206, as two multiply-adds a cycle end after
+ * four. Eight rows of bf16 from the cache lose 8 % by groups apart: parts and
+ * sums are more than there are registers. With two threads 400m in bf16
+ * decodes 2.6 % faster by two runs than by one, and 3.3 to 4 % when lines are
+ * asked for 512 to 4096 bytes ahead as well; by four runs 1.8 and 2.8 %, by
+ * six 13 % slower. One run with lines asked for is 2 % slower than without.
  *
  * The includer defines before:
  *
  *     FEW_MOST     rows at most
  *     FEW_ROWS     rows in a register block: 4 or 8
  *     FEW_PANELS   panels side by side, for one or two rows
+ *     FEW_AHEAD    bytes ahead that one row asks for; 0 = nothing
  *     FEW_BESIDE   panels side by side, for more rows
  *     FEW_APART    are the groups of all kinds summed apart? 0 or 1
  *     FEW_UNIT     inputs in 32 bits of x as few_x writes it
@@ -50,15 +56,20 @@ enum {
 
 struct few {
     const struct xl_gemm_job *job;
-    const float *x; /* [block of rows][input][rows] as few_x writes it */
-    size_t panel;
-    size_t first, real; /* rows of the block, those that are there */
+    const float *x;      /* [block of rows][input][rows] as few_x writes it */
+    size_t panel, apart; /* first of those side by side; from one to the next */
+    size_t first, real;  /* rows of the block, those that are there */
 };
 
 /* Words of x that a row takes. */
 static inline size_t few_words(size_t k)
 {
     return xl_pack_groups(k) * XL_PACK_GROUP / FEW_UNIT;
+}
+
+static inline size_t few_ahead(const struct few *f, size_t rows)
+{
+    return rows == 1 && !f->job->ahead ? (size_t)FEW_AHEAD : f->job->ahead;
 }
 
 XL_INLINE void few_group(struct xl_vec *part, const unsigned char *const *lines,
@@ -81,23 +92,24 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
     bool scaled = kind == XL_PACK_INT8 || kind == XL_PACK_INT4;
     bool apart = scaled || FEW_APART;
     size_t groups = xl_pack_groups(w->in);
-    const size_t ahead = f->job->ahead;
+    const size_t ahead = few_ahead(f, rows);
     const unsigned char *lines[FEW_STREAMS];
     struct xl_vec acc[FEW_CHAINS], part[FEW_CHAINS];
     for (size_t p = 0; p < panels; p++)
         lines[p] = (const unsigned char *)w->data +
-                   (f->panel + p) * groups * line_bytes;
+                   (f->panel + p * f->apart) * groups * line_bytes;
     for (size_t i = 0; i < rows * panels; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++) {
-        for (size_t p = 0; ahead >= XL_PACK_LINE && p < panels; p++)
-            panel_ask(lines[p] + ahead, line_bytes);
+        for (size_t p = 0; p < panels; p++)
+            panel_ask_ahead(lines[p], line_bytes, ahead, rows);
         const float *x = f->x + g * XL_PACK_GROUP / FEW_UNIT * rows;
         for (size_t i = 0; i < rows * panels; i++)
             part[i] = apart ? xl_vec_zero() : acc[i];
         few_group(part, lines, x, kind, rows, panels);
         for (size_t p = 0; p < panels; p++) {
-            size_t at = ((f->panel + p) * groups + g) * XL_PACK_LANES;
+            size_t panel = f->panel + p * f->apart;
+            size_t at = (panel * groups + g) * XL_PACK_LANES;
             struct xl_vec scale =
                 scaled ? xl_vec_load_bf16(w->scales + at) : xl_vec_zero();
             for (size_t i = p * rows; i < (p + 1) * rows; i++)
@@ -109,19 +121,21 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
     }
     for (size_t p = 0; p < panels; p++)
         for (size_t r = 0; r < rows && r < f->real; r++)
-            panel_store_biased(f->job, f->first + r, f->panel + p,
+            panel_store_biased(f->job, f->first + r, f->panel + p * f->apart,
                                acc[p * rows + r]);
 }
 
-/* All panels of the job's columns, `wide` at a time while there are so many. */
+/* All panels of the job's columns: `wide` runs side by side, then what is left
+ * over. */
 XL_INLINE void few_columns(struct few *f, enum xl_pack_kind kind, size_t rows,
                            size_t wide)
 {
     size_t end = xl_pack_panels(f->job->n_end);
     f->panel = f->job->n_begin / XL_PACK_LANES;
-    for (; f->panel + wide <= end; f->panel += wide)
+    f->apart = (end - f->panel) / wide;
+    for (size_t i = 0; i < f->apart; i++, f->panel++)
         few_panels(f, kind, rows, wide);
-    for (; f->panel < end; f->panel++)
+    for (f->panel += (wide - 1) * f->apart; f->panel < end; f->panel++)
         few_panels(f, kind, rows, 1);
 }
 
@@ -154,6 +168,7 @@ XL_INLINE void few_columns_blocks(struct few *f, enum xl_pack_kind kind)
     const size_t wide = FEW_BESIDE;
     size_t end = xl_pack_panels(f->job->n_end);
     f->panel = f->job->n_begin / XL_PACK_LANES;
+    f->apart = 1;
     for (; f->panel + wide <= end; f->panel += wide)
         few_blocks(f, kind, wide);
     for (; f->panel < end; f->panel++)

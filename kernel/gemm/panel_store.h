@@ -34,6 +34,21 @@ XL_INLINE void panel_ask(const unsigned char *from, size_t bytes)
         __builtin_prefetch(from + i);
 }
 
+/* Asks for bytes that so many rows will read, `ahead` bytes from here; less
+ * than a line: nothing. What one row reads is read once: in the outer caches it
+ * would only take the room of what is read again, such as cells' states. */
+XL_INLINE void panel_ask_ahead(const unsigned char *here, size_t bytes,
+                               size_t ahead, size_t rows)
+{
+    if (ahead < XL_PACK_LINE)
+        return;
+    if (rows > 1)
+        panel_ask(here + ahead, bytes);
+    else
+        for (size_t i = 0; i < bytes; i += XL_PACK_LINE)
+            __builtin_prefetch(here + ahead + i, 0, 0);
+}
+
 /* Where the weights are that follow n_k inputs from k on of the panels before
  * `next`: in this slice, the next slice, or the next job; else NULL. */
 static inline const char *panel_after(const struct xl_gemm_job *job,

@@ -28,16 +28,15 @@
  * and comes at 104 % now (one thread of Zen 5). Lines are asked for
  * VNNI_AHEAD bytes ahead: eight rows with AVX2 are 1.4 times as fast by it, one
  * row of int4 1.1 times on Zen 5 and 1.4 times on a Xeon, where one stream does
- * not keep enough misses in flight. One row of int8 does better without where
- * the processor's own prefetch keeps up: on Zen 5 it reads 0.96 to 0.99 of a
- * plain read instead of 0.92, and 400m decodes 6 % faster. Quantising x costs a
- * rounding of 0.5 % of its group's spread, root mean square; int8 weights cost
- * 0.6 %, int4 7 %.
+ * not keep enough misses in flight. One row asks past the outer caches: 400m on
+ * two cores of Zen 5 decodes int4 0.6 to 3.9 % faster so than by requests that
+ * fill them, and int8 1.9 to 3.0 % faster than by none, where such requests are
+ * slower than none. Quantising x costs a rounding of 0.5 % of its group's
+ * spread, root mean square; int8 weights cost 0.6 %, int4 7 %.
  *
  * The includer defines before:
  *
  *     VNNI_BLOCK     rows in a register block: 4 or 8
- *     VNNI_INT8_AHEAD  bytes ahead that one row of int8 asks for; 0 = nothing
  *     struct ints    sixteen 32-bit lanes
  *     ints_set1      the same in all lanes
  *     ints_start     sums of a group to begin with: what moving codes takes off
@@ -178,16 +177,6 @@ struct block {
     size_t first, real;
 };
 
-/* Bytes ahead to ask for; less than a line: nothing. */
-XL_INLINE size_t vnni_ahead(const struct xl_gemm_job *job,
-                            enum xl_pack_kind kind, size_t rows)
-{
-    if (job->ahead)
-        return job->ahead;
-    return kind == XL_PACK_INT8 && rows == 1 ? (size_t)VNNI_INT8_AHEAD
-                                             : (size_t)VNNI_AHEAD;
-}
-
 /* One group of a panel: an exact sum for each row. */
 XL_INLINE void vnni_group(struct ints *part, const unsigned char *lines,
                           const int32_t *x, enum xl_pack_kind kind, size_t rows)
@@ -214,15 +203,14 @@ XL_INLINE void vnni_panel(const struct block *b, size_t panel,
     const int32_t *x = b->x;
     const unsigned char *lines = w->data;
     const uint16_t *scales = w->scales + panel * groups * XL_PACK_LANES;
-    const size_t ahead = vnni_ahead(b->job, kind, rows);
+    const size_t ahead = b->job->ahead ? b->job->ahead : (size_t)VNNI_AHEAD;
     struct xl_vec acc[VNNI_BLOCK];
     struct ints part[VNNI_BLOCK];
     lines += panel * groups * line_bytes;
     for (size_t i = 0; i < rows; i++)
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++, x += rows * VNNI_WORDS) {
-        if (ahead >= XL_PACK_LINE)
-            panel_ask(lines + ahead, line_bytes);
+        panel_ask_ahead(lines, line_bytes, ahead, rows);
         vnni_group(part, lines, x, kind, rows);
         struct xl_vec scale = xl_vec_load_bf16(scales);
         for (size_t r = 0; r < rows; r++) {
