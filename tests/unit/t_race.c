@@ -107,9 +107,84 @@ static void the_first_is_never_dropped(struct xl_test *t)
     xl_objective_free(track.objective);
 }
 
+/* -- the rule's own numbers --------------------------------------------------
+ */
+
+/* Noise in even steps from 0.900 to 1.099, and a best of 1000. */
+static void set_ruler(struct xl_race *race)
+{
+    enum {
+        STEPS = 200
+    };
+    for (size_t i = 0; i < STEPS; i++)
+        race->noise[i] = 0.9 + 0.001 * (double)i;
+    race->n_noise = STEPS;
+    for (size_t k = 0; k < XL_RACE_SHARES; k++)
+        race->best.by[k] = 1000;
+}
+
+/* Is a configuration dropped at the lap number n, all of them of one speed? */
+static bool is_dropped_at(struct track *track, double speed, size_t n)
+{
+    struct xl_heat heat;
+    enum xl_race_call call = XL_RACE_MORE;
+    xl_heat_begin(&heat, &track->race);
+    while (heat.raw.n < n && call == XL_RACE_MORE) {
+        struct xl_lap lap = lap_of(track, speed);
+        XL_CHECK_EQ(track->t, xl_heat_add(&heat, &lap, NULL), XL_OK);
+        call = xl_heat_call(&heat);
+    }
+    bool yes = heat.raw.n == n && call == XL_RACE_DROP;
+    xl_heat_release(&heat);
+    return yes;
+}
+
+/* Two laps: (below + 1)^2 / 201^2 <= 5 % / 2, so 30 steps of noise may lie
+ * below, 0.930 of a best that is lowered by 1 %: 920.7. Three laps, of 5 % / 6:
+ * 39 steps and 930.6. One: 0.9^2 and 801.9. Twice or half of the 5 % or of the
+ * 1 % moves the first by 9 to 13 or by 5 to 9. */
+static void a_drop_is_where_the_rule_says(struct xl_test *t)
+{
+    static const struct {
+        size_t laps;
+        double limit;
+    } rows[] = { { 2, 920.7 }, { 3, 930.6 }, { 1, 801.9 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct track track;
+        if (!open(&track, t, 0, 0))
+            return;
+        set_ruler(&track.race);
+        size_t n = rows[i].laps;
+        XL_CHECK(t, is_dropped_at(&track, rows[i].limit - 1, n));
+        XL_CHECK(t, !is_dropped_at(&track, rows[i].limit + 1, n));
+        xl_objective_free(track.objective);
+    }
+}
+
+/* The anchor has jumped when it is more than four spreads away. */
+static void a_jump_is_four_spreads(struct xl_test *t)
+{
+    struct track track;
+    if (!open(&track, t, 0, 0))
+        return;
+    track.race.spread = 0.01;
+    static const struct {
+        double log;
+        bool has_jumped;
+    } rows[] = { { 0, false }, { 0.039, false }, { -0.002, true } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xl_lap lap = lap_of(&track, 1000 * exp(rows[i].log));
+        XL_CHECK_EQ(t, xl_race_anchor(&track.race, &lap.reading, false),
+                    rows[i].has_jumped);
+    }
+    xl_objective_free(track.objective);
+}
+
 const struct xl_test_case xl_suite_race[] = {
     { "the far are dropped at once", the_far_are_dropped_at_once },
     { "one lap needs known noise", one_lap_needs_known_noise },
     { "the first is never dropped", the_first_is_never_dropped },
+    { "a drop is where the rule says", a_drop_is_where_the_rule_says },
+    { "a jump is four spreads", a_jump_is_four_spreads },
     { 0 },
 };
