@@ -263,6 +263,22 @@ enum xl_status xl_plan_check(const struct xl_config *config,
     return check_engines(&stored, config->is_packed, err);
 }
 
+struct xl_plan_engines xl_plan_engines(const struct xl_config *config,
+                                       const struct xl_params *params)
+{
+    struct xl_params p = *params;
+    struct xl_engines engines, head;
+    int64_t gemm = p.value[XL_PARAM_GEMM];
+    bool stored = config->is_packed;
+    xl_stored_apply(config, &p);
+    if (choose(&engines, gemm, weight_kind_of(&p), stored, NULL) != XL_OK ||
+        choose(&head, gemm, head_kind_of(&p), stored, NULL) != XL_OK)
+        return (struct xl_plan_engines){ NULL };
+    return (struct xl_plan_engines){ .prefill = engines.many->name,
+                                     .decode = engines.few->name,
+                                     .head = head.few->name };
+}
+
 /* -- make ----------------------------------------------------------------- */
 
 /* A query nearly orthogonal to all keys leaves a state readout that is all

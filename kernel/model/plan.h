@@ -38,6 +38,15 @@ const struct xl_params *xl_plan_effective(const struct xl_plan *plan);
 /* The matrix engine of most products, in decode (one row) or prefill. */
 const struct xl_gemm *xl_plan_engine(const struct xl_plan *plan, bool one_row);
 
+/* Names of the engines that a plan with these values runs on here: of products
+ * in prefill, in decode, and of the output head in decode; each NULL when the
+ * values cannot run here. */
+struct xl_plan_engines {
+    const char *prefill, *decode, *head;
+};
+struct xl_plan_engines xl_plan_engines(const struct xl_config *config,
+                                       const struct xl_params *params);
+
 /* Tokens through the model. Row r of logits belongs to tokens[r], or, with
  * last_only, the one row to the last token. */
 struct xl_pass {

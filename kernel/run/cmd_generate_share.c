@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernel/run/cmd_generate_int.h"
+#include "kernel/run/engines_json.h"
 
 static struct xl_sampler_options sampler_options(const struct xl_opts *o)
 {
@@ -63,5 +64,8 @@ cJSON *xl_generate_json(const struct xl_session *session,
     cJSON_AddItemToObject(
         root, "config",
         xl_params_origin_json(xl_plan_effective(session->plan)));
+    struct xl_plan_engines engines = xl_plan_engines(
+        xl_model_config(session->model), xl_plan_effective(session->plan));
+    cJSON_AddItemToObject(root, "engines", xl_engines_json(&engines));
     return root;
 }

@@ -121,6 +121,14 @@ refused 2 chunk 0
 run config show "$@" --param chunk_size=5000
 refused 2 chunk_size 5000
 
+# Behind `auto` stands an engine, and an engine that is named is that one.
+run config explain gemm "$@"
+code 0
+check "it names no engine" has out "Runs here: "
+run config explain gemm "$@" --gemm naive --json
+code 0
+check "it is not naive" has out '"engines":{"prefill":"naive","decode":"naive"'
+
 # A profile meets again what it once beat; the shipped one is the defaults.
 run profile check parallel --model "$tiny" --no-duel
 code 0

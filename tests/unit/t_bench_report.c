@@ -210,6 +210,7 @@ static void fake_result(struct xl_bench_result *r, size_t i, struct xl_test *t)
     *r = (struct xl_bench_result){ .prompt_tokens = 512,
                                    .new_tokens = i ? 0 : 64,
                                    .batch = i ? 1 : 8,
+                                   .engines = { "amx", "vnni", NULL },
                                    .load_s = 0.25,
                                    .peak_rss_mb = (double)NAN };
     xl_params_init(&r->effective);
@@ -295,6 +296,11 @@ static void check_shape(struct xl_test *t, const cJSON *r)
     XL_CHECK_NEAR(t, number_at(limits, "fma_gflops", NULL), 12.5, 0);
     XL_CHECK(t, cJSON_IsNull(xl_json_member(limits, "tile_bf16_gflops")));
     XL_CHECK_NEAR(t, number_at(r, "load_s", NULL), 0.25, 0);
+    const cJSON *engines = xl_json_member(r, "engines");
+    const char *engine = "";
+    xl_json_get_text(engines, "prefill", &engine, NULL);
+    XL_CHECK_TEXT(t, engine, "amx");
+    XL_CHECK(t, cJSON_IsNull(xl_json_member(engines, "head")));
     XL_CHECK(t, cJSON_IsNull(xl_json_member(r, "peak_rss_mb")));
     XL_CHECK_NEAR(t, number_at(r, "environment", "disturbed"), 1, 0);
 }

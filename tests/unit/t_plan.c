@@ -154,7 +154,39 @@ static void each_tunable_changes_the_plan(struct xl_test *t)
     xl_model_close(model);
 }
 
+/* What reports call the engines is what plans run. */
+static void engines_are_told_by_name(struct xl_test *t)
+{
+    struct xl_model *model = NULL;
+    struct xl_params params;
+    struct xl_err err = { 0 };
+    xl_params_init(&params);
+    if (!XL_CHECK_STATUS(
+            t, xl_model_open(&model, xl_test_data("models/ragged"), &err),
+            XL_OK, &err))
+        return;
+    for (int64_t kind = 0; kind < XL_PACK_COUNT; kind++)
+        for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {
+            struct xl_plan *plan = NULL;
+            params.value[XL_PARAM_WEIGHT_DTYPE] = kind;
+            params.value[XL_PARAM_HEAD_DTYPE] = 1 + (kind + 1) % XL_PACK_COUNT;
+            params.value[XL_PARAM_GEMM] = gemm;
+            struct xl_plan_engines e =
+                xl_plan_engines(xl_model_config(model), &params);
+            bool ok = xl_plan_make(&plan, model, &params, NULL) == XL_OK;
+            XL_CHECK_EQ(t, ok, e.prefill != NULL);
+            if (ok && e.prefill) {
+                XL_CHECK_TEXT(t, e.prefill, plan->engines.many->name);
+                XL_CHECK_TEXT(t, e.decode, plan->engines.few->name);
+                XL_CHECK_TEXT(t, e.head, plan->head_engines.few->name);
+            }
+            xl_plan_free(plan);
+        }
+    xl_model_close(model);
+}
+
 const struct xl_test_case xl_suite_plan[] = {
+    { "engines_are_told_by_name", engines_are_told_by_name },
     { "each_tunable_changes_the_plan", each_tunable_changes_the_plan },
     { 0 },
 };

@@ -181,6 +181,7 @@ static enum xl_status begin_cell(struct bench *b, size_t at, struct xl_err *err)
     r->new_tokens = c->workload.new_tokens;
     r->batch = c->workload.batch ? c->workload.batch : 1;
     r->effective = *xl_plan_effective(c->plan);
+    r->engines = xl_plan_engines(xl_model_config(b->job->model), &r->effective);
     r->load_s = c->load_s;
     XL_TRY(xl_samples_init(&r->samples, b->job->repeats, err));
     XL_TRY(xl_bench_needs_of(cell->needs, c->plan,

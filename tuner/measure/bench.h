@@ -26,6 +26,7 @@ struct xl_bench_result {
     size_t prompt_tokens, new_tokens; /* of each sequence */
     size_t batch;                     /* sequences decoded at once */
     struct xl_params effective;
+    struct xl_plan_engines engines;
     struct xl_samples samples;
     struct xl_bench_phase phases[XL_SPEED_COUNT];
     struct xl_limit_log limits; /* all at first, then those beside samples */

@@ -9,6 +9,7 @@
 
 #include "kernel/base/csv.h"
 #include "kernel/base/json.h"
+#include "kernel/run/engines_json.h"
 #include "tuner/measure/bench_duel.h"
 #include "tuner/measure/probe.h"
 
@@ -84,6 +85,7 @@ cJSON *xl_bench_result_json(const struct xl_bench_result *r)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddItemToObject(o, "config", xl_params_to_json(&r->effective));
+    cJSON_AddItemToObject(o, "engines", xl_engines_json(&r->engines));
     cJSON_AddNumberToObject(o, "prompt_tokens", (double)r->prompt_tokens);
     cJSON_AddNumberToObject(o, "new_tokens", (double)r->new_tokens);
     cJSON_AddNumberToObject(o, "batch", (double)r->batch);
@@ -178,6 +180,8 @@ static cJSON *flat_row(const struct xl_bench_result *r)
         xl_json_add_real(row, xl_limit_name((enum xl_limit)i), best.value[i]);
     xl_json_add_real(row, "load_s", r->load_s);
     xl_json_add_real(row, "peak_rss_mb", r->peak_rss_mb);
+    xl_json_add_string(row, "prefill_engine", r->engines.prefill);
+    xl_json_add_string(row, "decode_engine", r->engines.decode);
     return row;
 }
 

@@ -8,6 +8,7 @@
 #include "kernel/base/cmd_print.h"
 #include "kernel/model/model.h"
 #include "kernel/model/plan.h"
+#include "kernel/run/engines_json.h"
 #include "kernel/run/session.h"
 #include "tuner/profile/home.h"
 
@@ -89,8 +90,16 @@ static size_t stack_of(const struct xl_layers *layers, enum xl_param id,
     return n;
 }
 
+/* What is known of a tunable with these values: why it has no effect, or NULL,
+ * and for gemm the engines that run. */
+struct facts {
+    const char *inert;
+    struct xl_plan_engines engines;
+};
+
 static void explain_text(const struct xl_layers *layers, enum xl_param id,
-                         const struct line *lines, size_t n, const char *inert)
+                         const struct line *lines, size_t n,
+                         const struct facts *facts)
 {
     int widest = (int)strlen("origin");
     for (size_t i = 0; i < n; i++)
@@ -102,8 +111,12 @@ static void explain_text(const struct xl_layers *layers, enum xl_param id,
     for (size_t i = 0; i < n; i++)
         printf("%-16s %-*s %-10s %s\n", lines[i].layer, widest, lines[i].where,
                lines[i].value, lines[i].status);
-    if (inert)
-        printf("\nNo effect with this configuration: %s.\n", inert);
+    if (facts->inert)
+        printf("\nNo effect with this configuration: %s.\n", facts->inert);
+    if (id == XL_PARAM_GEMM && facts->engines.prefill)
+        printf("\nRuns here: %s in prefill, %s in decode, %s for the head.\n",
+               facts->engines.prefill, facts->engines.decode,
+               facts->engines.head);
     if (layers->notes.len + layers->details.len)
         printf("\n%s%s", layers->notes.data, layers->details.data);
 }
@@ -133,7 +146,7 @@ static void add_value(cJSON *object, enum xl_param id, int64_t value)
 
 static cJSON *explain_json(const struct xl_layers *layers, enum xl_param id,
                            const struct line *lines, size_t n,
-                           const char *inert)
+                           const struct facts *facts)
 {
     cJSON *root = cJSON_CreateObject();
     size_t k = 0;
@@ -141,7 +154,10 @@ static cJSON *explain_json(const struct xl_layers *layers, enum xl_param id,
     add_value(root, id, layers->effective.value[id]);
     cJSON_AddStringToObject(root, "origin",
                             xl_layer_name(layers->effective.origin[id].layer));
-    xl_json_add_string(root, "inert", inert);
+    xl_json_add_string(root, "inert", facts->inert);
+    if (id == XL_PARAM_GEMM)
+        cJSON_AddItemToObject(root, "engines",
+                              xl_engines_json(&facts->engines));
     cJSON *stack = cJSON_AddArrayToObject(root, "stack");
     for (size_t i = XL_LAYER_COUNT; i-- > 0 && k < n;) {
         if (layers->layer[i].origin[id].layer != (enum xl_layer)i)
@@ -217,11 +233,14 @@ static enum xl_status print_layers(const struct xl_cmd_ctx *ctx,
         return XL_OK;
     }
     size_t n = stack_of(layers, request->id, lines, values);
-    const char *inert = xl_plan_inert(config, &layers->effective, request->id);
+    const struct facts facts = {
+        .inert = xl_plan_inert(config, &layers->effective, request->id),
+        .engines = xl_plan_engines(config, &layers->effective),
+    };
     if (ctx->json)
-        return xl_print_json(explain_json(layers, request->id, lines, n, inert),
-                             err);
-    explain_text(layers, request->id, lines, n, inert);
+        return xl_print_json(
+            explain_json(layers, request->id, lines, n, &facts), err);
+    explain_text(layers, request->id, lines, n, &facts);
     return XL_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/run/engines_json.h"
 #include "tuner/profile/best.h"
 #include "tuner/profile/find.h"
 #include "tuner/profile/home.h"
@@ -97,6 +98,9 @@ static cJSON *provenance_json(const struct xl_finish *finish,
         add_ratio(versus, "objective_ratio", &v->value_ratio);
     }
     cJSON_AddNumberToObject(from, "tied", (double)v->n_tied);
+    struct xl_plan_engines engines =
+        xl_plan_engines(finish->sweep->config, &v->params);
+    cJSON_AddItemToObject(from, "engines", xl_engines_json(&engines));
     cJSON *machine = cJSON_AddObjectToObject(from, "machine");
     if (finish->grade)
         cJSON_AddItemToObject(machine, "start",
