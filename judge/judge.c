@@ -23,7 +23,7 @@
 #include "judge/twin.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
+#include "kernel/base/minmax.h"
 #include "kernel/model/cache.h"
 
 enum {
@@ -117,12 +117,13 @@ static enum xl_status copy_text(struct xl_judge *judge,
     return XL_OK;
 }
 
-/* Of a reference only what this look asks for is computed. */
+/* Of a reference only what this look, or a floor, asks for is computed. */
 static void tell_reference(void *ctx, const char *what, size_t done, size_t of)
 {
     const struct xl_judge *judge = ctx;
-    (void)of;
-    xl_watch_tell(&judge->options.watch, what, done, judge->look_end);
+    size_t floor_end = xl_min(of, XL_OWN_FLOOR_TOKENS);
+    xl_watch_tell(&judge->options.watch, what, done,
+                  done > judge->look_end ? floor_end : judge->look_end);
 }
 
 static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
@@ -144,9 +145,9 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
     XL_TRY(xl_reference_make(&judge->reference, &spec, err));
     struct xl_reference_spec own = spec; /* whose rows end where it says */
     own.watch = o->watch;
-    xl_own_floors_init(&judge->floors, &own);
     spec.params = &judge->naive;
     xl_twins_init(&judge->twins, &spec);
+    xl_own_floors_init(&judge->floors, &own, judge->reference, &judge->twins);
     return XL_OK;
 }
 
@@ -221,8 +222,10 @@ static enum xl_status open_twin(struct trial *t, struct xl_err *err)
     if (t->twin && !judge->twin_drift)
         XL_TRY(xl_drift_make(&judge->twin_drift, judge->vocab, judge->ids.data,
                              judge->ids.n, err));
-    if (t->twin)
+    if (t->twin) {
+        xl_reference_rewind(t->twin);
         xl_drift_clear(judge->twin_drift);
+    }
     return XL_OK;
 }
 
@@ -311,27 +314,38 @@ static void set_state(struct trial *t, enum xl_score_id first,
     s[2] = xl_score_point(e->m, t->at);
 }
 
+/* Where the state is compared, beside the end: marks of a reference, and the
+ * scores that are of one of them alone. */
+static const struct {
+    size_t at;
+    enum xl_score_id first;
+} columns[] = { { 1 << 10, XL_SCORE_STATE_C_1K },
+                { 1 << 12, XL_SCORE_STATE_C_4K },
+                { 1 << 14, XL_SCORE_STATE_C_16K } };
+
+enum {
+    COLUMNS = sizeof columns / sizeof *columns
+};
+
+static bool is_mark(const struct trial *t)
+{
+    size_t k = 0;
+    while (k < COLUMNS && columns[k].at != t->at)
+        k++;
+    return k < COLUMNS || t->at == t->judge->ids.n;
+}
+
 /* Compares the state when the text has come to a mark. */
 static void compare_state(struct trial *t)
 {
-    static const struct {
-        size_t at;
-        enum xl_score_id first;
-    } columns[] = { { 1 << 10, XL_SCORE_STATE_C_1K },
-                    { 1 << 12, XL_SCORE_STATE_C_4K },
-                    { 1 << 14, XL_SCORE_STATE_C_16K } };
     const struct xl_judge *judge = t->judge;
-    size_t marks[XL_REFERENCE_MARKS], i = 0;
-    size_t n = xl_reference_marks(judge->ids.n, marks);
-    while (i < n && marks[i] != t->at)
-        i++;
-    if (i == n || !t->same_shape)
+    if (!is_mark(t) || !t->same_shape)
         return;
     xl_state_hold(&t->state, XL_FP32); /* exact, and so is the way back */
     struct xl_state_error e = xl_state_errors(
         xl_reference_state(judge->reference, t->at), &t->state, t->blocks);
     size_t n_blocks = judge->config->blocks;
-    for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
+    for (size_t k = 0; k < COLUMNS; k++)
         if (columns[k].at == t->at)
             set_state(t, columns[k].first, &e);
     e = xl_state_error_worst(t->blocks, n_blocks);
@@ -347,11 +361,9 @@ static void compare_state(struct trial *t)
 /* The next position before `end` where the state is compared, or end. */
 static size_t next_stop(const struct trial *t, size_t end)
 {
-    size_t marks[XL_REFERENCE_MARKS];
-    size_t n = xl_reference_marks(t->judge->ids.n, marks);
-    for (size_t i = 0; i < n; i++)
-        if (marks[i] > t->at && marks[i] < end)
-            return marks[i];
+    for (size_t k = 0; k < COLUMNS; k++)
+        if (columns[k].at > t->at && columns[k].at < end)
+            return columns[k].at;
     return end;
 }
 
@@ -568,28 +580,4 @@ enum xl_status xl_judge_screen(struct xl_judge *judge,
     xl_ruling_hold(&out->ruling, out->n_tokens);
     out->is_screen = true;
     return XL_OK;
-}
-
-/* -- as JSON --------------------------------------------------------------- */
-
-/* Scores that only a text has stay out. */
-static bool is_of_configuration(enum xl_score_id id)
-{
-    return id >= XL_SCORE_NONFINITE;
-}
-
-cJSON *xl_judgement_json(const struct xl_judgement *judgement)
-{
-    cJSON *root = xl_ruling_json(&judgement->ruling, judgement->scores);
-    cJSON *gates = cJSON_DetachItemFromObjectCaseSensitive(root, "gates");
-    cJSON_AddStringToObject(root, "text_hash", judgement->text_hash);
-    cJSON_AddNumberToObject(root, "n_tokens", (double)judgement->n_tokens);
-    cJSON_AddNumberToObject(root, "piece", (double)judgement->piece);
-    cJSON_AddNumberToObject(root, "steps", (double)judgement->steps);
-    cJSON_AddNumberToObject(root, "looks", (double)judgement->looks);
-    for (size_t i = 0; i < XL_SCORE_COUNT; i++)
-        if (is_of_configuration((enum xl_score_id)i))
-            xl_score_add_json(root, (enum xl_score_id)i, &judgement->scores[i]);
-    cJSON_AddItemToObject(root, "gates", gates);
-    return root;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows are held against each other as they come; none are kept. */
+ * Rows are held against each other as they come. Those that the judge's own
+ * reference and twin keep are read there: they are the same, for a row depends
+ * on nothing that comes after it. */
 #include "judge/own_floor_int.h"
 
 #include <math.h>
@@ -33,6 +35,7 @@ struct work {
     struct xl_reference_spec spec;
     struct xl_params params;               /* of rounded weights */
     struct xl_reference *readers[READERS]; /* TWIN may be NULL */
+    struct xl_reference *own[READERS];     /* of them, made here */
     struct xl_drift *drifts[READERS]; /* of BOTH from the others; or NULL */
     struct xl_state_error *states[READERS]; /* [blocks] of the floor */
 };
@@ -40,7 +43,7 @@ struct work {
 static void release(struct work *w)
 {
     for (size_t i = 0; i < READERS; i++) {
-        xl_reference_free(w->readers[i]);
+        xl_reference_free(w->own[i]);
         xl_drift_free(w->drifts[i]);
     }
 }
@@ -52,11 +55,9 @@ static enum xl_status open_reader(struct work *w, size_t i,
     if (i != PLAIN)
         spec.params = &w->params;
     spec.rounding = inputs;
-    XL_TRY(xl_reference_make(&w->readers[i], &spec, err));
-    return i == BOTH ? XL_OK
-                     : xl_drift_make(&w->drifts[i],
-                                     xl_model_config(spec.model)->vocab,
-                                     spec.tokens, spec.n, err);
+    XL_TRY(xl_reference_make(&w->own[i], &spec, err));
+    w->readers[i] = w->own[i];
+    return XL_OK;
 }
 
 static enum xl_status set_specs(struct work *w,
@@ -75,11 +76,29 @@ static enum xl_status set_specs(struct work *w,
                           &w->params.value[XL_PARAM_WEIGHT_DTYPE], err);
 }
 
-static enum xl_status open_others(struct work *w, struct xl_err *err)
+/* A reader that BOTH is held against: the judge's when it keeps its rows. */
+static enum xl_status open_other(struct work *w, size_t i,
+                                 struct xl_reference *lent, struct xl_err *err)
 {
-    XL_TRY(open_reader(w, PLAIN, XL_ROUNDING_NONE, err));
-    return w->tier < XL_TIER_Q8 ? XL_OK
-                                : open_reader(w, TWIN, XL_ROUNDING_NONE, err);
+    if (lent && xl_reference_keeps(lent))
+        w->readers[i] = lent;
+    else
+        XL_TRY(open_reader(w, i, XL_ROUNDING_NONE, err));
+    return xl_drift_make(&w->drifts[i], xl_model_config(w->spec.model)->vocab,
+                         w->spec.tokens, w->spec.n, err);
+}
+
+static enum xl_status open_others(struct work *w,
+                                  const struct xl_own_floors *floors,
+                                  struct xl_err *err)
+{
+    struct xl_reference *twin = NULL;
+    XL_TRY(open_other(w, PLAIN, floors->reference, err));
+    if (w->tier < XL_TIER_Q8)
+        return XL_OK;
+    if (floors->twins)
+        XL_TRY(xl_twins_get(floors->twins, &w->params, &twin, err));
+    return open_other(w, TWIN, twin, err);
 }
 
 /* -- reading --------------------------------------------------------------- */
@@ -188,14 +207,16 @@ static enum xl_status set_check(struct work *w, char check[XL_HASH_TEXT],
     return XL_OK;
 }
 
-static enum xl_status measure(struct xl_own_floor *floor,
-                              const struct xl_reference_spec *spec,
-                              enum xl_tier tier, struct xl_err *err)
+static enum xl_status measure(struct xl_own_floors *floors, enum xl_tier tier,
+                              struct xl_err *err)
 {
+    struct xl_own_floor *floor = &floors->items[tier];
+    struct xl_reference_spec all = floors->spec, *spec = &all;
     struct work w = { 0 };
     char check[XL_HASH_TEXT];
     enum xl_status rc;
     size_t blocks = xl_model_config(spec->model)->blocks;
+    spec->params = &floors->params;
     XL_TRY_DONE(rc, take_blocks(floor, blocks, err));
     w.states[PLAIN] = floor->blocks;
     w.states[TWIN] = floor->twin_blocks;
@@ -203,7 +224,7 @@ static enum xl_status measure(struct xl_own_floor *floor,
     XL_TRY_DONE(rc, set_check(&w, check, err));
     if (xl_own_floor_load(floor, spec, tier, check))
         goto done;
-    XL_TRY_DONE(rc, open_others(&w, err));
+    XL_TRY_DONE(rc, open_others(&w, floors, err));
     XL_TRY_DONE(rc, read_all(&w, err));
     XL_TRY_DONE(rc, set_scores(&w, floor, err));
     xl_own_floor_save(floor, spec, tier, check);
@@ -215,13 +236,16 @@ done:
 /* -- those of a judge ------------------------------------------------------ */
 
 void xl_own_floors_init(struct xl_own_floors *floors,
-                        const struct xl_reference_spec *spec)
+                        const struct xl_reference_spec *spec,
+                        struct xl_reference *reference, struct xl_twins *twins)
 {
     struct xl_params naive;
     xl_judge_reference(&naive);
     *floors = (struct xl_own_floors){
         .spec = *spec,
         .params = *spec->params,
+        .reference = reference,
+        .twins = twins,
         .is_naive = xl_params_equal(spec->params, &naive),
     };
 }
@@ -248,9 +272,7 @@ enum xl_status xl_own_floors_get(struct xl_own_floors *floors,
     if (!rounded[tier].weights || !floors->is_naive)
         return XL_OK;
     if (floor->tokens == 0) {
-        struct xl_reference_spec spec = floors->spec;
-        spec.params = &floors->params;
-        enum xl_status rc = measure(floor, &spec, tier, err);
+        enum xl_status rc = measure(floors, tier, err);
         if (rc != XL_OK) {
             release_floor(floor);
             return rc;

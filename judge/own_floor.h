@@ -10,7 +10,7 @@
  * candidate. A tier of integer weights has a twin (twin.h) here too, so that
  * what rounded inputs add is known by itself.
  *
- *     xl_own_floors_init(&floors, &spec);
+ *     xl_own_floors_init(&floors, &spec, reference, &twins);
  *     XL_TRY(xl_own_floors_get(&floors, tier, &floor, err));
  *     if (floor)
  *         xl_gate_rule(tier, scores, floor->scores, &ruling);
@@ -26,6 +26,7 @@
 #include "judge/reference.h"
 #include "judge/scores.h"
 #include "judge/state_error.h"
+#include "judge/twin.h"
 
 enum {
     XL_OWN_FLOOR_TOKENS = 2048 /* of the text that are read, at most */
@@ -43,20 +44,24 @@ struct xl_own_floor {
 /* Those of a judge, measured when first asked for. One thread at a time. */
 struct xl_own_floors {
     struct xl_reference_spec spec;
-    struct xl_params params; /* the reference's */
-    bool is_naive;           /* a reference of the user's own has no floor */
+    struct xl_params params;        /* the reference's */
+    struct xl_reference *reference; /* the judge's, or NULL */
+    struct xl_twins *twins;         /* the judge's, or NULL */
+    bool is_naive; /* a reference of the user's own has no floor */
     struct xl_own_floor items[XL_TIER_COUNT];
 };
 
-/* spec: of the judge's reference. */
+/* spec: of the judge's reference. What that and a twin have kept need not be
+ * computed again: both are borrowed, and may be NULL. */
 void xl_own_floors_init(struct xl_own_floors *floors,
-                        const struct xl_reference_spec *spec);
+                        const struct xl_reference_spec *spec,
+                        struct xl_reference *reference, struct xl_twins *twins);
 void xl_own_floors_release(struct xl_own_floors *floors);
 
 /* *floor: valid until release; NULL when the tier rounds nothing or there is
- * none. Measuring takes two passes of the reference over XL_OWN_FLOOR_TOKENS,
- * three with a twin; a first pass alone when the spec's folder has the floor.
- */
+ * none. Measuring takes a pass of the reference over XL_OWN_FLOOR_TOKENS, and
+ * one more for each of reference and twin that keeps no rows; XL_REFERENCE_PASS
+ * tokens alone when the spec's folder has the floor. */
 enum xl_status xl_own_floors_get(struct xl_own_floors *floors,
                                  enum xl_tier tier,
                                  const struct xl_own_floor **floor,

@@ -18,7 +18,7 @@ enum {
 
 size_t xl_reference_marks(size_t n, size_t marks[XL_REFERENCE_MARKS])
 {
-    static const size_t fixed[] = { 1 << 10, 1 << 12, 1 << 14 };
+    static const size_t fixed[] = { 1 << 10, 1 << 11, 1 << 12, 1 << 14 };
     size_t count = 0;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (fixed[i] < n)
@@ -116,6 +116,11 @@ void xl_reference_rewind(struct xl_reference *r)
     xl_state_clear(&r->state);
     r->done = 0;
     r->window_at = 0;
+}
+
+bool xl_reference_keeps(const struct xl_reference *r)
+{
+    return r->kept != NULL;
 }
 
 /* -- rows ------------------------------------------------------------------ */

@@ -24,6 +24,7 @@
 #ifndef XL_REFERENCE_H
 #define XL_REFERENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,7 +36,7 @@
 enum {
     XL_REFERENCE_PASS = 64, /* tokens; the longest text at once is free */
     XL_REFERENCE_CHECK = 1024,
-    XL_REFERENCE_MARKS = 4
+    XL_REFERENCE_MARKS = 5
 };
 
 struct xl_reference;
@@ -64,15 +65,19 @@ void xl_reference_free(struct xl_reference *reference);
 /* The next rows asked for begin at 0 again. */
 void xl_reference_rewind(struct xl_reference *reference);
 
-/* Logits [n][vocab] of tokens at .. at + n, where the last call ended; valid
- * until the next call. XL_EMISMATCH when one is not finite, or when quick
- * products and plain ones have parted: such a reference can judge nobody. */
+/* Are all rows kept, so that any may be asked for at any time? */
+bool xl_reference_keeps(const struct xl_reference *reference);
+
+/* Logits [n][vocab] of tokens at .. at + n, where the last call ended unless
+ * all are kept; valid until the next call. XL_EMISMATCH when one is not finite,
+ * or when quick products and plain ones have parted: such a reference can judge
+ * nobody. */
 enum xl_status xl_reference_rows(struct xl_reference *reference, size_t at,
                                  size_t n, const float **rows,
                                  struct xl_err *err);
 
-/* Positions whose state is kept: 1024, 4096, 16384 and the end, as far as the
- * text reaches, ascending; returns how many. */
+/* Positions whose state is kept: 1024, 2048, 4096, 16384 and the end, as far as
+ * the text reaches, ascending; returns how many. */
 size_t xl_reference_marks(size_t n, size_t marks[XL_REFERENCE_MARKS]);
 
 /* The state after `at` tokens, one of the marks that rows have reached. */

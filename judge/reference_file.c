@@ -24,7 +24,7 @@
 #include "kernel/base/json.h"
 
 enum {
-    FORMAT = 1,
+    FORMAT = 2,
     MOST_FILES = 8,
 };
 #define MOST_BYTES ((int64_t)4 << 30) /* a text of 400m is 0.4 GiB */

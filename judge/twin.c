@@ -40,7 +40,6 @@ enum xl_status xl_twins_get(struct xl_twins *twins,
         XL_TRY(xl_reference_make(&item->reference, &spec, err));
         twins->n++;
     }
-    xl_reference_rewind(item->reference);
     *twin = item->reference;
     return XL_OK;
 }

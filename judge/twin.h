@@ -36,7 +36,7 @@ void xl_twins_init(struct xl_twins *twins,
 void xl_twins_release(struct xl_twins *twins);
 
 /* Of that candidate; *twin is NULL when its weights are not rounded, or only
- * to bf16, whose cost hides nothing. The rows begin at 0 again. */
+ * to bf16, whose cost hides nothing. */
 enum xl_status xl_twins_get(struct xl_twins *twins,
                             const struct xl_params *candidate,
                             struct xl_reference **twin, struct xl_err *err);

@@ -78,9 +78,10 @@ static void store_four(const struct xl_gemm_job *job, size_t i, size_t j,
 static void run_packed(const struct xl_gemm_job *job)
 {
     size_t j = job->n_begin, k = job->k;
+    assert(job->packed->in == k);
     for (; job->scratch && j + 4 <= job->n_end; j += 4) {
-        for (size_t l = 0; l < 4 * k; l++)
-            job->scratch[l] = xl_packed_at(job->packed, j + l / k, l % k);
+        for (size_t c = 0; c < 4; c++)
+            xl_packed_row(job->packed, j + c, job->scratch + c * k);
         for (size_t i = 0; i < job->m; i++)
             store_four(job, i, j, job->scratch);
     }

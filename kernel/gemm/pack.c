@@ -132,26 +132,59 @@ struct xl_packed xl_pack_view(const struct xl_pack_job *job)
 
 /* -- reading back --------------------------------------------------------- */
 
-float xl_packed_at(const struct xl_packed *packed, size_t out, size_t in)
+/* Input i of a lane. */
+static float value_of(enum xl_pack_kind kind, uint32_t lane, size_t i,
+                      float scale)
 {
-    size_t inputs = rows[packed->kind].inputs, panel = out / LANES;
-    size_t panel_bytes = xl_pack_panel_bytes(packed->kind, packed->in);
-    const unsigned char *line = packed->data;
-    uint32_t lane;
-    line += panel * panel_bytes + in / inputs * XL_PACK_LINE;
-    memcpy(&lane, line + out % LANES * sizeof lane, sizeof lane);
-    if (packed->kind == XL_PACK_FP32) {
-        float w;
+    float w;
+    switch (kind) {
+    case XL_PACK_BF16:
+        return xl_bf16_to_f32((uint16_t)(lane >> (16 * i)));
+    case XL_PACK_INT8:
+        return scale * (float)(int8_t)(lane >> (8 * i));
+    case XL_PACK_INT4:
+        return scale *
+               xl_pack_int4_codes[lane >> (16 * (i % 2) + 4 * (i / 2)) & 15];
+    default:
         memcpy(&w, &lane, sizeof w);
         return w;
     }
-    if (packed->kind == XL_PACK_BF16)
-        return xl_bf16_to_f32((uint16_t)(lane >> (16 * (in % 2))));
-    size_t group = panel * xl_pack_groups(packed->in) + in / GROUP;
-    float scale = xl_bf16_to_f32(packed->scales[group * LANES + out % LANES]);
-    if (packed->kind == XL_PACK_INT8)
-        return scale * (float)(int8_t)(lane >> (8 * (in % 4)));
-    size_t i = in % 8;
-    return scale *
-           xl_pack_int4_codes[lane >> (16 * (i % 2) + 4 * (i / 2)) & 15];
+}
+
+static float scale_at(const struct xl_packed *packed, size_t out, size_t group)
+{
+    size_t groups = xl_pack_groups(packed->in);
+    if (!packed->scales)
+        return 1;
+    group += out / LANES * groups;
+    return xl_bf16_to_f32(packed->scales[group * LANES + out % LANES]);
+}
+
+static uint32_t lane_at(const struct xl_packed *packed, size_t out, size_t line)
+{
+    uint32_t lane;
+    const unsigned char *from = packed->data;
+    from += out / LANES * xl_pack_panel_bytes(packed->kind, packed->in);
+    from += line * XL_PACK_LINE + out % LANES * sizeof lane;
+    memcpy(&lane, from, sizeof lane);
+    return lane;
+}
+
+float xl_packed_at(const struct xl_packed *packed, size_t out, size_t in)
+{
+    size_t inputs = rows[packed->kind].inputs;
+    return value_of(packed->kind, lane_at(packed, out, in / inputs),
+                    in % inputs, scale_at(packed, out, in / GROUP));
+}
+
+void xl_packed_row(const struct xl_packed *packed, size_t out, float *to)
+{
+    size_t inputs = rows[packed->kind].inputs, n = packed->in;
+    for (size_t in = 0; in < n; in += inputs) {
+        uint32_t lane = lane_at(packed, out, in / inputs);
+        float scale = scale_at(packed, out, in / GROUP);
+        size_t left = n - in < inputs ? n - in : inputs;
+        for (size_t i = 0; i < left; i++)
+            to[in + i] = value_of(packed->kind, lane, i, scale);
+    }
 }

@@ -117,4 +117,7 @@ struct xl_packed xl_pack_view(const struct xl_pack_job *job);
 /* One weight as it reads back: slow, the truth for engines. */
 float xl_packed_at(const struct xl_packed *packed, size_t out, size_t in);
 
+/* All weights [in] of one output, the same bits. */
+void xl_packed_row(const struct xl_packed *packed, size_t out, float *to);
+
 #endif

@@ -344,6 +344,22 @@ static const double rms_bound[] = {
     [XL_PACK_INT4] = 7.4e-2,
 };
 
+/* A row read at once has the bits of its weights read one by one. */
+static bool reads_rows(const struct operands *o, size_t n, size_t k)
+{
+    float *row = xl_alloc_floats(k, 1);
+    bool same = row != NULL;
+    for (size_t j = 0; same && j < n; j++) {
+        xl_packed_row(&o->packed, j, row);
+        for (size_t i = 0; i < k; i++) {
+            float w = xl_packed_at(&o->packed, j, i);
+            same = same && memcmp(&w, &row[i], sizeof w) == 0;
+        }
+    }
+    xl_free(row);
+    return same;
+}
+
 /* Rows read back within the bound, and the report says what is true. */
 static bool reads_back(const struct operands *o, size_t n, size_t k,
                        const struct xl_pack_report *report)
@@ -384,6 +400,7 @@ static void packs(struct xl_test *t)
                       __LINE__, "%s: rms %.4g, worst %.4g",
                       xl_pack_name(pack.kind), xl_pack_rms(&report),
                       report.worst);
+        XL_CHECK(t, reads_rows(&o, job.n_end, job.k));
         if (kind >= XL_PACK_INT8) { /* planted: scales one group off */
             o.packed.scales = o.scales + XL_PACK_LANES;
             XL_CHECK(t, !reads_back(&o, job.n_end, job.k, &report));

@@ -359,6 +359,98 @@ static void a_verdict_names_floor_and_times(struct xl_test *t)
     bench_close(&b);
 }
 
+/* -- borrowed rows --------------------------------------------------------- */
+
+struct lender {
+    struct xl_params naive;
+    struct xl_reference_spec spec;
+    struct xl_reference *reference;
+    struct xl_twins twins;
+    size_t passes; /* of any reader of a floor */
+};
+
+static void count_pass(void *ctx, const char *what, size_t done, size_t of)
+{
+    struct lender *l = ctx;
+    (void)what;
+    (void)done;
+    (void)of;
+    l->passes++;
+}
+
+/* The floor of one tier, from rows that are lent or from none. */
+static bool floor_by(struct xl_test *t, struct lender *l, enum xl_tier tier,
+                     bool is_lent, struct xl_own_floors *floors)
+{
+    const struct xl_own_floor *floor = NULL;
+    struct xl_err err = { 0 };
+    struct xl_reference_spec spec = l->spec;
+    spec.watch = (struct xl_watch){ count_pass, l };
+    l->passes = 0;
+    xl_own_floors_init(floors, &spec, is_lent ? l->reference : NULL,
+                       is_lent ? &l->twins : NULL);
+    return XL_CHECK_STATUS(t, xl_own_floors_get(floors, tier, &floor, &err),
+                           XL_OK, &err) &&
+           XL_CHECK(t, floor != NULL);
+}
+
+static void check_same(struct xl_test *t, struct lender *l, enum xl_tier tier,
+                       size_t readers)
+{
+    enum {
+        EACH = XL_OWN_FLOOR_TOKENS / XL_REFERENCE_PASS
+    };
+    struct xl_own_floors lent, own = { 0 };
+    if (floor_by(t, l, tier, true, &lent)) {
+        const struct xl_own_floor *a = &lent.items[tier], *b = &own.items[tier];
+        XL_CHECK_EQ(t, l->passes, EACH);
+        if (floor_by(t, l, tier, false, &own)) {
+            XL_CHECK_EQ(t, l->passes, readers * EACH);
+            XL_CHECK(t, memcmp(a->blocks, b->blocks,
+                               2 * a->n_blocks * sizeof *a->blocks) == 0);
+        }
+        for (size_t i = XL_SCORE_NONFINITE; i < XL_SCORE_COUNT; i++)
+            XL_CHECK(t, a->scores[i].is_known == b->scores[i].is_known &&
+                            (!a->scores[i].is_known ||
+                             memcmp(&a->scores[i].value, &b->scores[i].value,
+                                    sizeof(double)) == 0));
+    }
+    xl_own_floors_release(&lent);
+    xl_own_floors_release(&own);
+}
+
+/* Rows that reference and twin keep make the same floor as rows computed for
+ * it alone, of a text that goes on behind it. */
+static void lent_rows_make_the_same_floor(struct xl_test *t)
+{
+    struct bench b;
+    struct lender l = { 0 };
+    struct xl_err err = { 0 };
+    xl_judge_reference(&l.naive);
+    if (bench_open(t, &b, NULL, NULL) &&
+        XL_CHECK_STATUS(t,
+                        xl_judge_extend(&b.text, b.model, NULL,
+                                        XL_OWN_FLOOR_TOKENS + 100, 5, &err),
+                        XL_OK, &err)) {
+        l.spec = (struct xl_reference_spec){ .model = b.model,
+                                             .params = &l.naive,
+                                             .tokens = b.text.ids.data,
+                                             .n = b.text.ids.n,
+                                             .text_hash = b.text.hash,
+                                             .piece = XL_REFERENCE_PASS };
+        xl_twins_init(&l.twins, &l.spec);
+        if (XL_CHECK_STATUS(t, xl_reference_make(&l.reference, &l.spec, &err),
+                            XL_OK, &err)) {
+            XL_CHECK(t, xl_reference_keeps(l.reference));
+            check_same(t, &l, XL_TIER_BF16, 2);
+            check_same(t, &l, XL_TIER_Q8, 3);
+        }
+    }
+    xl_reference_free(l.reference);
+    xl_twins_release(&l.twins);
+    bench_close(&b);
+}
+
 /* -- kept floors ----------------------------------------------------------- */
 
 enum {
@@ -450,6 +542,7 @@ const struct xl_test_case xl_suite_judge_floor[] = {
     { "no_format_is_sold_as_another", no_format_is_sold_as_another },
     { "a_reference_of_ones_own_has_no_floor",
       a_reference_of_ones_own_has_no_floor },
+    { "lent_rows_make_the_same_floor", lent_rows_make_the_same_floor },
     { "floors_are_kept_and_checked", floors_are_kept_and_checked },
     { "a_verdict_names_floor_and_times", a_verdict_names_floor_and_times },
     { 0 },
