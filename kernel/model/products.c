@@ -10,7 +10,8 @@ enum {
     COLUMN_STEP = 16,
     FEW_ROWS = 4,
     TEAM_ROWS = 256, /* least of a team */
-    TEAM_WORKERS = 2
+    TEAM_WORKERS = 2,
+    PIECES = 8 /* of a worker of a team, about */
 };
 
 size_t xl_product_steps(const struct xl_matrix *w)
@@ -109,6 +110,18 @@ static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
     return xl_max(teams, (size_t)1);
 }
 
+/* Steps of a piece; 0 = there are none. Small ones share out evenly what others
+ * leave of the cores, but what follows a piece can only be guessed. */
+static size_t grain_of(const struct xl_share *share, const struct xl_gemm *gemm,
+                       size_t k)
+{
+    size_t least = gemm && gemm->grain && share->size > 1
+                       ? gemm->grain(share->rows, k) / COLUMN_STEP
+                       : 0;
+    size_t most = share->steps / (PIECES * share->size);
+    return least ? xl_max(least, most / least * least) : 0;
+}
+
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps)
 {
@@ -127,8 +140,7 @@ struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
         share.first = xl_stage_rows(s, captain).begin;
         share.rows = xl_stage_rows(s, captain + size - 1).end - share.first;
     }
-    if (gemm && gemm->grain && size > 1)
-        share.grain = gemm->grain(share.rows, w->in) / COLUMN_STEP;
+    share.grain = grain_of(&share, gemm, w->in);
     if (share.grain)
         share.queue = &s->queue->begun[team].steps;
     return share;
