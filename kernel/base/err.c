@@ -16,6 +16,15 @@ static const struct {
 #undef XL_STATUS
 };
 
+/* What a message quotes may come from a file or a name that a stranger wrote:
+ * it stays on its line and says nothing to a terminal. */
+static void hide_controls(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}
+
 enum xl_status xl_fail(struct xl_err *err, enum xl_status status,
                        const char *fmt, ...)
 {
@@ -26,7 +35,17 @@ enum xl_status xl_fail(struct xl_err *err, enum xl_status status,
     err->status = status;
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
+    hide_controls(err->message);
     return status;
+}
+
+enum xl_status xl_err_of_config(enum xl_status rc, struct xl_err *err)
+{
+    if (rc != XL_EFORMAT)
+        return rc;
+    if (err)
+        err->status = XL_EUSAGE;
+    return XL_EUSAGE;
 }
 
 void xl_err_prefix(struct xl_err *err, const char *fmt, ...)
@@ -48,6 +67,7 @@ void xl_err_prefix(struct xl_err *err, const char *fmt, ...)
     memcpy(text + at, err->message, rest);
     text[at + rest] = '\0';
     memcpy(err->message, text, sizeof text);
+    hide_controls(err->message);
 }
 
 int xl_status_exit_code(enum xl_status status)

@@ -41,6 +41,10 @@ enum xl_status xl_fail(struct xl_err *err, enum xl_status status,
 /* Puts "prefix: " before the message that err already holds. */
 void xl_err_prefix(struct xl_err *err, const char *fmt, ...) XL_PRINTF(2, 3);
 
+/* The status of reading a file of configuration: a malformed one is wrong
+ * usage, whoever wrote it. Returns it, and err has it too. */
+enum xl_status xl_err_of_config(enum xl_status rc, struct xl_err *err);
+
 /* The process exit code documented for a status. */
 int xl_status_exit_code(enum xl_status status);
 

@@ -138,8 +138,7 @@ enum xl_status xl_params_parse(struct xl_params *params, const char *text,
     const cJSON *object;
     enum xl_status rc = xl_json_parse(text, n, path, &root, err);
 
-    if (rc == XL_EFORMAT)
-        rc = XL_EUSAGE; /* a configuration error, whoever wrote the file */
+    rc = xl_err_of_config(rc, err);
     if (rc != XL_OK)
         goto done;
     object = xl_json_member(root, "params");

@@ -230,7 +230,7 @@ static enum xl_status parse(struct xl_best *best, struct check *c,
     enum xl_status rc =
         xl_json_parse(c->text, c->n, c->path, &best->root, c->err);
     if (rc != XL_OK)
-        return rc == XL_EFORMAT ? XL_EUSAGE : rc;
+        return xl_err_of_config(rc, c->err);
     c->root = best->root;
     XL_TRY(check_profile(c, &best->key, &best->has_key));
     xl_params_init(&best->params);

@@ -236,7 +236,7 @@ static enum xl_status is_flat(const char *path, bool *flat, struct xl_err *err)
     cJSON *root;
     enum xl_status rc = xl_json_load(path, XL_JSON_SMALL, &root, err);
     if (rc != XL_OK)
-        return rc == XL_EFORMAT ? XL_EUSAGE : rc;
+        return xl_err_of_config(rc, err);
     *flat = !cJSON_HasObjectItem(root, "schema") &&
             !cJSON_HasObjectItem(root, "params");
     cJSON_Delete(root);
@@ -252,7 +252,7 @@ static enum xl_status load_flat(struct xl_best *best, const char *path,
     for (size_t i = 0; i < XL_PARAM_COUNT; i++)
         best->has[i] = best->params.origin[i].layer == XL_LAYER_PROFILE;
     enum xl_status rc = xl_json_load(path, XL_JSON_SMALL, &best->root, err);
-    return rc == XL_EFORMAT ? XL_EUSAGE : rc;
+    return xl_err_of_config(rc, err);
 }
 
 enum xl_status xl_shelf_load(struct xl_best *best,
