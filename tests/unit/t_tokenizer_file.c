@@ -287,11 +287,13 @@ static void folder_must_be_there(struct xl_test *t)
     xl_free(path);
 }
 
+/* Some failures are lived with: without memory for its fast form the pattern
+ * is matched slowly. So the loop ends where no allocation was failed. */
 static void memory_may_run_out(struct xl_test *t)
 {
-    bool worked = false;
+    bool was_struck = true;
     size_t n = 0;
-    for (; n < 2000 && !worked; n++) {
+    for (; n < 2000 && was_struck; n++) {
         struct xl_bpe *bpe = NULL;
         struct xl_ids ids = { 0 };
         struct xl_err err = { 0 };
@@ -301,12 +303,13 @@ static void memory_may_run_out(struct xl_test *t)
         if (rc == XL_OK)
             rc = xl_bpe_encode(bpe, sample, strlen(sample), &ids, &err);
         xl_alloc_set_hook(NULL, NULL);
+        was_struck = left > n;
         XL_CHECK(t, rc == XL_OK || (rc == XL_ENOMEM && err.message[0]));
-        worked = rc == XL_OK;
+        XL_CHECK(t, was_struck || rc == XL_OK);
         xl_ids_release(&ids);
         xl_bpe_free(bpe);
     }
-    XL_CHECK(t, worked && n > 20);
+    XL_CHECK(t, !was_struck && n > 20);
 }
 
 const struct xl_test_case xl_suite_tokenizer_file[] = {
