@@ -15,18 +15,24 @@ install_packages() {
         say "all Debian packages are there"
         return
     fi
-    say "installing Debian packages:$missing"
+    command -v apt-get >/dev/null || {
+        say "no apt-get here; install what these Debian packages hold:$missing"
+        say "then: cmake --preset release && cmake --build --preset release"
+        exit 1
+    }
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
         as_root=sudo
         command -v sudo >/dev/null || {
-            say "not root and no sudo; install these by hand and run again"
+            say "not root, and no sudo; as root run this, then run again:"
+            echo "apt-get install --no-install-recommends$missing"
             exit 1
         }
     fi
+    say "installing Debian packages:$missing"
     $as_root apt-get update -qq
     # shellcheck disable=SC2086  # the list is words
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq \
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
         --no-install-recommends $missing >/dev/null
 }
 
