@@ -315,9 +315,9 @@ static void logits_may_be_left_out(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_batch[] = {
-    { "any_engine", any_engine },
-    { "any_workers_and_blocks", any_workers_and_blocks },
-    { "faults_are_seen", faults_are_seen },
-    { "logits_may_be_left_out", logits_may_be_left_out },
+    XL_CASE(any_engine),
+    XL_CASE(any_workers_and_blocks),
+    XL_CASE(faults_are_seen),
+    XL_CASE(logits_may_be_left_out),
     { 0 },
 };

@@ -514,14 +514,14 @@ static void cells_follow_their_list(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_chunk[] = {
-    { "backends agree", backends_agree },
-    { "native turns agree", native_turns_agree },
-    { "rounds agree", rounds_agree },
-    { "slices agree", slices_agree },
-    { "runs repeat", runs_repeat },
-    { "empty job does nothing", empty_job_does_nothing },
-    { "faults are seen", faults_are_seen },
-    { "registry follows its list", registry_follows_its_list },
-    { "cells follow their list", cells_follow_their_list },
+    XL_CASE(backends_agree),
+    XL_CASE(native_turns_agree),
+    XL_CASE(rounds_agree),
+    XL_CASE(slices_agree),
+    XL_CASE(runs_repeat),
+    XL_CASE(empty_job_does_nothing),
+    XL_CASE(faults_are_seen),
+    XL_CASE(registry_follows_its_list),
+    XL_CASE(cells_follow_their_list),
     { 0 },
 };

@@ -407,12 +407,12 @@ static void bf16_rounds(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_gemm[] = {
-    { "engines agree", engines_agree },
-    { "blocks add up", blocks_add_up },
-    { "engines keep bits", engines_keep_bits },
-    { "faults are seen", faults_are_seen },
-    { "registry follows its list", registry_follows_its_list },
-    { "dtypes convert", dtypes_convert },
-    { "bf16 rounds", bf16_rounds },
+    XL_CASE(engines_agree),
+    XL_CASE(blocks_add_up),
+    XL_CASE(engines_keep_bits),
+    XL_CASE(faults_are_seen),
+    XL_CASE(registry_follows_its_list),
+    XL_CASE(dtypes_convert),
+    XL_CASE(bf16_rounds),
     { 0 },
 };

@@ -455,14 +455,14 @@ static void comparisons_can_fail(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_model[] = {
-    { "every_backend", every_backend },
-    { "every_engine", every_engine },
-    { "every_weight_type", every_weight_type },
-    { "unread_weights_are_refused", unread_weights_are_refused },
-    { "pieces_and_steps", pieces_and_steps },
-    { "small_blocks", small_blocks },
-    { "decode_workers_change_no_bit", decode_workers_change_no_bit },
-    { "greedy_continuation", greedy_continuation },
-    { "comparisons_can_fail", comparisons_can_fail },
+    XL_CASE(every_backend),
+    XL_CASE(every_engine),
+    XL_CASE(every_weight_type),
+    XL_CASE(unread_weights_are_refused),
+    XL_CASE(pieces_and_steps),
+    XL_CASE(small_blocks),
+    XL_CASE(decode_workers_change_no_bit),
+    XL_CASE(greedy_continuation),
+    XL_CASE(comparisons_can_fail),
     { 0 },
 };

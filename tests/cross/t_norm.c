@@ -401,13 +401,13 @@ static void checks_can_fail(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_norm[] = {
-    { "elements_are_exact", elements_are_exact },
-    { "extremes_are_held", extremes_are_held },
-    { "places_do_not_matter", places_do_not_matter },
-    { "rms_is_exact", rms_is_exact },
-    { "addition_comes_first", addition_comes_first },
-    { "heads_are_exact", heads_are_exact },
-    { "log_sum_is_exact", log_sum_is_exact },
-    { "checks_can_fail", checks_can_fail },
+    XL_CASE(elements_are_exact),
+    XL_CASE(extremes_are_held),
+    XL_CASE(places_do_not_matter),
+    XL_CASE(rms_is_exact),
+    XL_CASE(addition_comes_first),
+    XL_CASE(heads_are_exact),
+    XL_CASE(log_sum_is_exact),
+    XL_CASE(checks_can_fail),
     { 0 },
 };

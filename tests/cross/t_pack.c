@@ -239,7 +239,7 @@ static void check_engine(struct xl_test *t, const struct operands *o,
     check_packed_x(t, o, job, gemm);
 }
 
-static void engines_agree(struct xl_test *t)
+static void packed_engines_agree(struct xl_test *t)
 {
     static const size_t ms[] = { 1, 2, 3, 5, 8, 9, 15, 31, 64, 97 };
     static const size_t ns[] = { 1, 15, 16, 17, 31, 33, 97, 127 };
@@ -378,7 +378,7 @@ static bool reads_back(const struct operands *o, size_t n, size_t k,
            fabs(worst - report->worst) < 1e-6;
 }
 
-static void packs(struct xl_test *t)
+static void packed_weights_err_as_reported(struct xl_test *t)
 {
     struct operands o;
     if (!XL_CHECK(t, make_operands(&o)))
@@ -458,7 +458,7 @@ static void check_variants(struct xl_test *t, enum xl_pack_kind kind,
     xl_free(scales);
 }
 
-static void variants_agree(struct xl_test *t)
+static void pack_variants_agree(struct xl_test *t)
 {
     static const size_t shapes[][2] = {
         { 1, 1 }, { 15, 31 }, { 16, 32 }, { 33, 67 }, { 128, 512 },
@@ -549,7 +549,7 @@ static void run_too_far(const struct xl_gemm_job *job)
     job->y[job->n_end] = 0;
 }
 
-static void faults_are_seen(struct xl_test *t)
+static void packed_faults_are_seen(struct xl_test *t)
 {
     static const struct xl_gemm faulty[] = { { .run = run_next_scale },
                                              { .run = run_swapped_pair },
@@ -573,13 +573,13 @@ static void faults_are_seen(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_pack[] = {
-    { "packs", packs },
-    { "packs edges", packs_edges },
-    { "pack variants agree", variants_agree },
-    { "packed engines agree", engines_agree },
-    { "blocks of rows agree", blocks_of_rows_agree },
-    { "bound tells double", bound_tells_double },
-    { "rows keep bits", rows_keep_bits },
-    { "packed faults are seen", faults_are_seen },
+    XL_CASE(packed_weights_err_as_reported),
+    XL_CASE(packs_edges),
+    XL_CASE(pack_variants_agree),
+    XL_CASE(packed_engines_agree),
+    XL_CASE(blocks_of_rows_agree),
+    XL_CASE(bound_tells_double),
+    XL_CASE(rows_keep_bits),
+    XL_CASE(packed_faults_are_seen),
     { 0 },
 };

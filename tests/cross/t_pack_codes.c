@@ -111,6 +111,6 @@ static void codes_rest(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_pack_codes[] = {
-    { "codes rest", codes_rest },
+    XL_CASE(codes_rest),
     { 0 },
 };

@@ -558,15 +558,15 @@ static void slstm_alone_runs(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_stack[] = {
-    { "every_backend", every_backend },
-    { "every_engine", every_engine },
-    { "pieces_and_steps", pieces_and_steps },
-    { "small_blocks", small_blocks },
-    { "both_storage_forms", both_storage_forms },
-    { "wrong_weights_are_seen", wrong_weights_are_seen },
-    { "state_is_whole", state_is_whole },
-    { "state_files_name_all_parts", state_files_name_all_parts },
-    { "no_mlstm_makes_chunks_inert", no_mlstm_makes_chunks_inert },
-    { "slstm_alone_runs", slstm_alone_runs },
+    XL_CASE(every_backend),
+    XL_CASE(every_engine),
+    XL_CASE(pieces_and_steps),
+    XL_CASE(small_blocks),
+    XL_CASE(both_storage_forms),
+    XL_CASE(wrong_weights_are_seen),
+    XL_CASE(state_is_whole),
+    XL_CASE(state_files_name_all_parts),
+    XL_CASE(no_mlstm_makes_chunks_inert),
+    XL_CASE(slstm_alone_runs),
     { 0 },
 };

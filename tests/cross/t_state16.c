@@ -479,13 +479,13 @@ static void saved_states_go_on(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_state16[] = {
-    { "step is one of fp32, rounded", step_is_one_of_fp32_rounded },
-    { "steps stay in the bound", steps_stay_in_the_bound },
-    { "faults are seen", faults_are_seen },
-    { "nan is not lost", nan_is_not_lost },
-    { "models stay close", models_stay_close },
-    { "workers change no bit", workers_change_no_bit },
-    { "holding goes back and forth", holding_goes_back_and_forth },
-    { "saved states go on", saved_states_go_on },
+    XL_CASE(step_is_one_of_fp32_rounded),
+    XL_CASE(steps_stay_in_the_bound),
+    XL_CASE(faults_are_seen),
+    XL_CASE(nan_is_not_lost),
+    XL_CASE(models_stay_close),
+    XL_CASE(workers_change_no_bit),
+    XL_CASE(holding_goes_back_and_forth),
+    XL_CASE(saved_states_go_on),
     { 0 },
 };

@@ -209,7 +209,7 @@ static void pieces_are_y(struct xl_test *t)
 }
 
 /* Planted: columns of a neighbour are seen. */
-static void faults_are_seen(struct xl_test *t)
+static void tile_faults_are_seen(struct xl_test *t)
 {
     struct operands o = { 0 };
     const struct xl_gemm *gemm = engine_at(0);
@@ -227,8 +227,8 @@ static void faults_are_seen(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_tiles[] = {
-    { "chunks keep bits", chunks_keep_bits },
-    { "pieces are y", pieces_are_y },
-    { "tile faults are seen", faults_are_seen },
+    XL_CASE(chunks_keep_bits),
+    XL_CASE(pieces_are_y),
+    XL_CASE(tile_faults_are_seen),
     { 0 },
 };

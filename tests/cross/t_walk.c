@@ -186,9 +186,9 @@ static void rows_make_walks_inert(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_walk[] = {
-    { "walks_change_no_bit", walks_change_no_bit },
-    { "comparisons_can_fail", comparisons_can_fail },
-    { "slices_are_whole_groups", slices_are_whole_groups },
-    { "rows_make_walks_inert", rows_make_walks_inert },
+    XL_CASE(walks_change_no_bit),
+    XL_CASE(comparisons_can_fail),
+    XL_CASE(slices_are_whole_groups),
+    XL_CASE(rows_make_walks_inert),
     { 0 },
 };

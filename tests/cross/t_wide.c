@@ -69,7 +69,7 @@ static void spread(double *to, double x)
 }
 
 /* Both functions over all magnitudes from 1e-300 to 700. */
-static void doubles(struct xl_test *t)
+static void doubles_are_exact_over_all_magnitudes(struct xl_test *t)
 {
     double worst_exp = 0, worst_log = 0;
     size_t n = 0;
@@ -137,11 +137,11 @@ static void running_sums_and_maxima(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_wide[] = {
-    { "exp of floats", exp_of_floats },
-    { "ends of exp", ends_of_exp },
-    { "doubles", doubles },
-    { "ends of doubles", ends_of_doubles },
-    { "sums are one tree", sums_are_one_tree },
-    { "running sums and maxima", running_sums_and_maxima },
+    XL_CASE(exp_of_floats),
+    XL_CASE(ends_of_exp),
+    XL_CASE(doubles_are_exact_over_all_magnitudes),
+    XL_CASE(ends_of_doubles),
+    XL_CASE(sums_are_one_tree),
+    XL_CASE(running_sums_and_maxima),
     { 0 },
 };

@@ -11,7 +11,7 @@
  *     }
  *
  *     const struct xl_test_case xl_suite_sum[] = {
- *         { "adds", adds },
+ *         XL_CASE(adds),
  *         { 0 },
  *     };
  *
@@ -35,6 +35,12 @@ struct xl_test_case {
     const char *name;
     void (*run)(struct xl_test *t);
 };
+
+/* The row of a case: its function says what is proved. */
+#define XL_CASE(function)                                                      \
+    {                                                                          \
+#function, function                                                    \
+    }
 
 /* Counts a check; prints file, line and text when it does not hold. */
 bool xl_test_check(struct xl_test *t, bool ok, const char *file, int line,

@@ -251,8 +251,8 @@ static void faults_are_seen(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_browser[] = {
-    { "report_works_in_a_browser", report_works_in_a_browser },
-    { "report_works_without_script", report_works_without_script },
-    { "faults_are_seen", faults_are_seen },
+    XL_CASE(report_works_in_a_browser),
+    XL_CASE(report_works_without_script),
+    XL_CASE(faults_are_seen),
     { 0 },
 };

@@ -249,10 +249,7 @@ static void intervals_hold_their_objective(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_charts[] = {
-    { "expectation_agrees_with_counting", expectation_agrees_with_counting },
-    { "tunables_are_listed", tunables_are_listed },
-    { "shares_find_what_matters", shares_find_what_matters },
-    { "thinning_keeps_counts", thinning_keeps_counts },
-    { "intervals_hold_their_objective", intervals_hold_their_objective },
-    { 0 },
+    XL_CASE(expectation_agrees_with_counting), XL_CASE(tunables_are_listed),
+    XL_CASE(shares_find_what_matters),         XL_CASE(thinning_keeps_counts),
+    XL_CASE(intervals_hold_their_objective),   { 0 },
 };

@@ -12,7 +12,7 @@
 #include "tests/harness/test.h"
 #include "tests/unit/cli_fixture.h"
 
-static void kernels(struct xl_test *t)
+static void kernels_pass_and_planted_faults_fail(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     size_t n_faults = 0, n_gemm = 0;
@@ -33,7 +33,7 @@ static void kernels(struct xl_test *t)
     xl_free(list);
 }
 
-static void settling(struct xl_test *t)
+static void check_holds_its_tolerance(struct xl_test *t)
 {
     struct xl_check check = { 0 };
     xl_check_settle(&check, 0.5, 1);
@@ -53,7 +53,7 @@ static void settling(struct xl_test *t)
     XL_CHECK_NEAR(t, xl_check_distance(got, want, 1), 0, 0);
 }
 
-static void command(struct xl_test *t)
+static void selftest_reports_every_check(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     if (xl_cli_ok(t, &cli, XL_WORDS("selftest", "--json"))) {
@@ -67,8 +67,8 @@ static void command(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_check[] = {
-    { "kernels", kernels },
-    { "settling", settling },
-    { "command", command },
+    XL_CASE(kernels_pass_and_planted_faults_fail),
+    XL_CASE(check_holds_its_tolerance),
+    XL_CASE(selftest_reports_every_check),
     { 0 },
 };

@@ -509,16 +509,10 @@ static void hash_ignores_files(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_checkpoint[] = {
-    { "models_load", models_load },
-    { "roles_hold_their_tensors", roles_hold_their_tensors },
-    { "fused_rows_are_cut", fused_rows_are_cut },
-    { "stacks_load", stacks_load },
-    { "names_vary", names_vary },
-    { "single_and_fused_agree", single_and_fused_agree },
-    { "tied_heads", tied_heads },
-    { "turned_recurrent_kernel", turned_recurrent_kernel },
-    { "faults_are_all_told", faults_are_all_told },
-    { "ffn_width_must_agree", ffn_width_must_agree },
-    { "hash_ignores_files", hash_ignores_files },
-    { 0 },
+    XL_CASE(models_load),         XL_CASE(roles_hold_their_tensors),
+    XL_CASE(fused_rows_are_cut),  XL_CASE(stacks_load),
+    XL_CASE(names_vary),          XL_CASE(single_and_fused_agree),
+    XL_CASE(tied_heads),          XL_CASE(turned_recurrent_kernel),
+    XL_CASE(faults_are_all_told), XL_CASE(ffn_width_must_agree),
+    XL_CASE(hash_ignores_files),  { 0 },
 };

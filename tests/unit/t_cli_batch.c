@@ -126,8 +126,8 @@ static void bad_files_are_refused(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_cli_batch[] = {
-    { "gives_what_one_prompt_gives", gives_what_one_prompt_gives },
-    { "objects_set_their_own", objects_set_their_own },
-    { "bad_files_are_refused", bad_files_are_refused },
+    XL_CASE(gives_what_one_prompt_gives),
+    XL_CASE(objects_set_their_own),
+    XL_CASE(bad_files_are_refused),
     { 0 },
 };

@@ -537,7 +537,7 @@ static void one_document_each(struct xl_test *t)
 }
 
 /* A replay is a stream: one line an evaluation, numbered from 1. */
-static void replays(struct xl_test *t)
+static void replay_is_a_numbered_stream(struct xl_test *t)
 {
     static const char *const keys[] = { "eval", "params", "value",
                                         "best", "status", NULL };
@@ -571,10 +571,7 @@ static void sees_what_is_no_json(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_cli_files[] = {
-    { "small_model", small_model },
-    { "bundled_model", bundled_model },
-    { "one_document_each", one_document_each },
-    { "replays", replays },
-    { "sees_what_is_no_json", sees_what_is_no_json },
-    { 0 },
+    XL_CASE(small_model),          XL_CASE(bundled_model),
+    XL_CASE(one_document_each),    XL_CASE(replay_is_a_numbered_stream),
+    XL_CASE(sees_what_is_no_json), { 0 },
 };

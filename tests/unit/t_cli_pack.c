@@ -101,7 +101,7 @@ static void copy_config(struct xl_test *t, const char *model)
     xl_buf_release(&bytes);
 }
 
-static void refusals(struct xl_test *t)
+static void wrong_use_is_refused(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     char model[1024], file[600];
@@ -212,9 +212,9 @@ static void the_cache_can_be_turned_off(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_cli_pack[] = {
-    { "packed_continues_alike", packed_continues_alike },
-    { "refusals", refusals },
-    { "synth_writes_integers", synth_writes_integers },
-    { "the_cache_can_be_turned_off", the_cache_can_be_turned_off },
+    XL_CASE(packed_continues_alike),
+    XL_CASE(wrong_use_is_refused),
+    XL_CASE(synth_writes_integers),
+    XL_CASE(the_cache_can_be_turned_off),
     { 0 },
 };

@@ -63,7 +63,7 @@ static const char *case_text(const cJSON *it, const char *key, size_t *n)
     return is_control ? control_text : text;
 }
 
-static void tokenizes(struct xl_test *t)
+static void ids_are_the_reference_s(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     struct xl_buf ids;
@@ -87,7 +87,7 @@ static void tokenizes(struct xl_test *t)
     cJSON_Delete(cases);
 }
 
-static void detokenizes(struct xl_test *t)
+static void detokenize_gives_the_bytes_back(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     struct xl_buf ids;
@@ -137,7 +137,7 @@ static void compare_greedy(struct xl_test *t, const struct xl_cli *cli,
     cJSON_Delete(json);
 }
 
-static void generates(struct xl_test *t)
+static void greedy_text_is_the_reference_s(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     cJSON *cases = load(t, "demo-expected/greedy.json");
@@ -191,7 +191,7 @@ static void compare_scores(struct xl_test *t, const struct xl_cli *cli,
     cJSON_Delete(json);
 }
 
-static void scores(struct xl_test *t)
+static void scores_are_the_reference_s(struct xl_test *t)
 {
     struct xl_cli cli = { 0 };
     struct xl_err err = { 0 };
@@ -282,12 +282,12 @@ static void sums_up_logits(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_cli_reference[] = {
-    { "tokenizes", tokenizes },
-    { "detokenizes", detokenizes },
-    { "generates", generates },
-    { "generates_on_every_backend", generates_on_every_backend },
-    { "scores", scores },
-    { "sums_up_logits", sums_up_logits },
-    { "sees_a_wrong_answer", sees_a_wrong_answer },
+    XL_CASE(ids_are_the_reference_s),
+    XL_CASE(detokenize_gives_the_bytes_back),
+    XL_CASE(greedy_text_is_the_reference_s),
+    XL_CASE(generates_on_every_backend),
+    XL_CASE(scores_are_the_reference_s),
+    XL_CASE(sums_up_logits),
+    XL_CASE(sees_a_wrong_answer),
     { 0 },
 };

@@ -232,11 +232,11 @@ static void absurd_text(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_config[] = {
-    { "defaults_are_the_published_ones", defaults_are_the_published_ones },
-    { "ffn_width_is_rounded_as_published", ffn_width_is_rounded_as_published },
-    { "xlstm_rules", xlstm_rules },
-    { "stack_rules", stack_rules },
-    { "values_are_read", values_are_read },
-    { "absurd_text", absurd_text },
+    XL_CASE(defaults_are_the_published_ones),
+    XL_CASE(ffn_width_is_rounded_as_published),
+    XL_CASE(xlstm_rules),
+    XL_CASE(stack_rules),
+    XL_CASE(values_are_read),
+    XL_CASE(absurd_text),
     { 0 },
 };

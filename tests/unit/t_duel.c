@@ -108,7 +108,7 @@ static void what_is_not_there_is_said(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_duel[] = {
-    { "rounds_are_drawn", rounds_are_drawn },
-    { "what_is_not_there_is_said", what_is_not_there_is_said },
+    XL_CASE(rounds_are_drawn),
+    XL_CASE(what_is_not_there_is_said),
     { 0 },
 };

@@ -225,11 +225,11 @@ static void missing_program_is_an_error(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_evaluator[] = {
-    { "good_child_is_kept", good_child_is_kept },
-    { "bad_children_cost_one_request", bad_children_cost_one_request },
-    { "error_answer_keeps_the_child", error_answer_keeps_the_child },
-    { "stubborn_child_is_killed", stubborn_child_is_killed },
-    { "stop_ends_a_request", stop_ends_a_request },
-    { "missing_program_is_an_error", missing_program_is_an_error },
+    XL_CASE(good_child_is_kept),
+    XL_CASE(bad_children_cost_one_request),
+    XL_CASE(error_answer_keeps_the_child),
+    XL_CASE(stubborn_child_is_killed),
+    XL_CASE(stop_ends_a_request),
+    XL_CASE(missing_program_is_an_error),
     { 0 },
 };

@@ -152,7 +152,7 @@ static void check_full_line(struct xl_test *t, const cJSON *line)
                   4, 0);
 }
 
-static void jsonl(struct xl_test *t)
+static void jsonl_lines_begin_with_the_contract_s_keys(struct xl_test *t)
 {
     static const char *const first[] = {
         "backend",    "workers",       "heads_per_band",
@@ -212,7 +212,7 @@ static void check_table(struct xl_test *t, const struct xl_csv *csv,
         XL_CHECK_EQ(t, csv->rows[i].n_fields, csv->rows[0].n_fields);
 }
 
-static void summary(struct xl_test *t)
+static void summary_begins_with_the_contract_s_columns(struct xl_test *t)
 {
     static const char header[] =
         "backend,workers,heads_per_band,chunk_size,prefill_tok_s,decode_tok_s,"
@@ -311,7 +311,7 @@ static void verify_finds_faults(struct xl_test *t)
     xl_store_close(store);
 }
 
-static void summaries(struct xl_test *t)
+static void runs_are_summed_up(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     struct xl_run_summary run;
@@ -355,7 +355,7 @@ static void make_run(struct xl_test *t, const char *stamp, const char *tag,
     xl_free(store);
 }
 
-static void folders(struct xl_test *t)
+static void folders_are_named_and_found(struct xl_test *t)
 {
     static const char *const want[] = { "serial_20250101_000000_zz",
                                         "serial_20250301_000000",
@@ -425,7 +425,7 @@ static void hostile_names(struct xl_test *t)
     XL_CHECK(t, path == NULL);
 }
 
-static void removal(struct xl_test *t)
+static void removal_follows_no_link(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     char *path = NULL;
@@ -512,13 +512,13 @@ static void no_memory(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_export[] = {
-    { "jsonl", jsonl },
-    { "summary", summary },
-    { "verify finds faults", verify_finds_faults },
-    { "summaries", summaries },
-    { "folders", folders },
-    { "hostile names", hostile_names },
-    { "removal", removal },
-    { "no memory", no_memory },
+    XL_CASE(jsonl_lines_begin_with_the_contract_s_keys),
+    XL_CASE(summary_begins_with_the_contract_s_columns),
+    XL_CASE(verify_finds_faults),
+    XL_CASE(runs_are_summed_up),
+    XL_CASE(folders_are_named_and_found),
+    XL_CASE(hostile_names),
+    XL_CASE(removal_follows_no_link),
+    XL_CASE(no_memory),
     { 0 },
 };

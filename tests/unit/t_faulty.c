@@ -331,7 +331,7 @@ static void the_deadline_holds(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_faulty[] = {
-    { "the_right_one_wins", the_right_one_wins },
-    { "the_deadline_holds", the_deadline_holds },
+    XL_CASE(the_right_one_wins),
+    XL_CASE(the_deadline_holds),
     { 0 },
 };

@@ -465,13 +465,13 @@ static void every_allocation_may_fail(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_fuzz_checkpoint[] = {
-    { "truncation_is_seen", truncation_is_seen },
-    { "flips_keep_shapes", flips_keep_shapes },
-    { "headers_are_not_believed", headers_are_not_believed },
-    { "unaligned_data_is_read", unaligned_data_is_read },
-    { "wide_headers_find_doubles", wide_headers_find_doubles },
-    { "indexes_are_checked", indexes_are_checked },
-    { "numbered_files_are_found", numbered_files_are_found },
-    { "every_allocation_may_fail", every_allocation_may_fail },
+    XL_CASE(truncation_is_seen),
+    XL_CASE(flips_keep_shapes),
+    XL_CASE(headers_are_not_believed),
+    XL_CASE(unaligned_data_is_read),
+    XL_CASE(wide_headers_find_doubles),
+    XL_CASE(indexes_are_checked),
+    XL_CASE(numbered_files_are_found),
+    XL_CASE(every_allocation_may_fail),
     { 0 },
 };

@@ -301,12 +301,12 @@ static void memory_may_run_out(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_generate_batch[] = {
-    { "any_width", any_width },
-    { "ends_are_those_alone", ends_are_those_alone },
-    { "another_seed_is_seen", another_seed_is_seen },
-    { "shared_tokens_run_once", shared_tokens_run_once },
-    { "ends_are_told", ends_are_told },
-    { "bad_prompts_are_errors", bad_prompts_are_errors },
-    { "memory_may_run_out", memory_may_run_out },
+    XL_CASE(any_width),
+    XL_CASE(ends_are_those_alone),
+    XL_CASE(another_seed_is_seen),
+    XL_CASE(shared_tokens_run_once),
+    XL_CASE(ends_are_told),
+    XL_CASE(bad_prompts_are_errors),
+    XL_CASE(memory_may_run_out),
     { 0 },
 };

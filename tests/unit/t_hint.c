@@ -305,13 +305,13 @@ static void bad_pasts_are_refused(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_hint[] = {
-    { "good hints shorten", good_hints_shorten },
-    { "all but the blind read hints", all_but_the_blind_read_hints },
-    { "wrong hints cost little", wrong_hints_cost_little },
-    { "hints keep the sequence", hints_keep_the_sequence },
-    { "bad hints are refused", bad_hints_are_refused },
-    { "what is warned of is not chosen", what_is_warned_of_is_not_chosen },
-    { "the weightiest past counts", the_weightiest_past_counts },
-    { "bad pasts are refused", bad_pasts_are_refused },
+    XL_CASE(good_hints_shorten),
+    XL_CASE(all_but_the_blind_read_hints),
+    XL_CASE(wrong_hints_cost_little),
+    XL_CASE(hints_keep_the_sequence),
+    XL_CASE(bad_hints_are_refused),
+    XL_CASE(what_is_warned_of_is_not_chosen),
+    XL_CASE(the_weightiest_past_counts),
+    XL_CASE(bad_pasts_are_refused),
     { 0 },
 };

@@ -253,13 +253,12 @@ static void addresses_are_checked(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_http_client[] = {
-    { "a_good_server_is_heard", a_good_server_is_heard },
-    { "one_connection_serves_many", one_connection_serves_many },
-    { "bad_servers_are_named", bad_servers_are_named },
-    { "nobody_there_is_an_error_with_a_hint",
-      nobody_there_is_an_error_with_a_hint },
-    { "it_goes_nowhere_else", it_goes_nowhere_else },
-    { "a_stop_ends_the_wait", a_stop_ends_the_wait },
-    { "addresses_are_checked", addresses_are_checked },
+    XL_CASE(a_good_server_is_heard),
+    XL_CASE(one_connection_serves_many),
+    XL_CASE(bad_servers_are_named),
+    XL_CASE(nobody_there_is_an_error_with_a_hint),
+    XL_CASE(it_goes_nowhere_else),
+    XL_CASE(a_stop_ends_the_wait),
+    XL_CASE(addresses_are_checked),
     { 0 },
 };

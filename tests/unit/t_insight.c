@@ -399,13 +399,13 @@ static void too_little_is_refused(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_insight[] = {
-    { "split is the paper", split_is_the_paper },
-    { "chance is taken off", chance_is_taken_off },
-    { "draws are the process", draws_are_the_process },
-    { "shares are the paper", shares_are_the_paper },
-    { "intervals hold the truth", intervals_hold_the_truth },
-    { "advice follows what is left", advice_follows_what_is_left },
-    { "failures are not promised", failures_are_not_promised },
-    { "too little is refused", too_little_is_refused },
+    XL_CASE(split_is_the_paper),
+    XL_CASE(chance_is_taken_off),
+    XL_CASE(draws_are_the_process),
+    XL_CASE(shares_are_the_paper),
+    XL_CASE(intervals_hold_the_truth),
+    XL_CASE(advice_follows_what_is_left),
+    XL_CASE(failures_are_not_promised),
+    XL_CASE(too_little_is_refused),
     { 0 },
 };

@@ -92,10 +92,7 @@ static void json_strings_may_be_missing(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_json[] = {
-    { "json_refuses_bad_text", json_refuses_bad_text },
-    { "json_finds_places", json_finds_places },
-    { "json_places_repeated_keys", json_places_repeated_keys },
-    { "json_never_prints_nan", json_never_prints_nan },
-    { "json_strings_may_be_missing", json_strings_may_be_missing },
-    { 0 },
+    XL_CASE(json_refuses_bad_text),       XL_CASE(json_finds_places),
+    XL_CASE(json_places_repeated_keys),   XL_CASE(json_never_prints_nan),
+    XL_CASE(json_strings_may_be_missing), { 0 },
 };

@@ -502,17 +502,15 @@ static void a_folder_that_is_no_run_is_said(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_judge_model[] = {
-    { "every_backend_passes", every_backend_passes },
-    { "the_reference_equals_itself", the_reference_equals_itself },
-    { "lock_step_equals_the_cache", lock_step_equals_the_cache },
-    { "a_plan_that_cannot_be_made_is_an_error",
-      a_plan_that_cannot_be_made_is_an_error },
-    { "damaged_checkpoints_fail", damaged_checkpoints_fail },
-    { "a_reference_that_is_not_finite_judges_nobody",
-      a_reference_that_is_not_finite_judges_nobody },
-    { "the_heldout_text_is_long_enough", the_heldout_text_is_long_enough },
-    { "replay_equals_scoring_the_whole", replay_equals_scoring_the_whole },
-    { "a_run_is_judged", a_run_is_judged },
-    { "a_folder_that_is_no_run_is_said", a_folder_that_is_no_run_is_said },
+    XL_CASE(every_backend_passes),
+    XL_CASE(the_reference_equals_itself),
+    XL_CASE(lock_step_equals_the_cache),
+    XL_CASE(a_plan_that_cannot_be_made_is_an_error),
+    XL_CASE(damaged_checkpoints_fail),
+    XL_CASE(a_reference_that_is_not_finite_judges_nobody),
+    XL_CASE(the_heldout_text_is_long_enough),
+    XL_CASE(replay_equals_scoring_the_whole),
+    XL_CASE(a_run_is_judged),
+    XL_CASE(a_folder_that_is_no_run_is_said),
     { 0 },
 };

@@ -314,12 +314,10 @@ static void a_noisy_twin_passes_and_a_loud_one_does_not(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_judge_proof[] = {
-    { "the_reference_agrees_with_another_program",
-      the_reference_agrees_with_another_program },
-    { "intervals_cover_in_95_of_100", intervals_cover_in_95_of_100 },
-    { "shortcuts_prove_nothing", shortcuts_prove_nothing },
-    { "the_same_is_not_called_different", the_same_is_not_called_different },
-    { "a_noisy_twin_passes_and_a_loud_one_does_not",
-      a_noisy_twin_passes_and_a_loud_one_does_not },
+    XL_CASE(the_reference_agrees_with_another_program),
+    XL_CASE(intervals_cover_in_95_of_100),
+    XL_CASE(shortcuts_prove_nothing),
+    XL_CASE(the_same_is_not_called_different),
+    XL_CASE(a_noisy_twin_passes_and_a_loud_one_does_not),
     { 0 },
 };

@@ -207,13 +207,11 @@ static void a_longer_text_begins_with_the_text(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_judge_selftest[] = {
-    { "every_planted_fault_is_caught", every_planted_fault_is_caught },
-    { "a_folder_without_a_model_is_an_error",
-      a_folder_without_a_model_is_an_error },
-    { "calibration_is_reproducible", calibration_is_reproducible },
-    { "no_sentence_is_repeated", no_sentence_is_repeated },
-    { "texts_are_exact_to_the_token", texts_are_exact_to_the_token },
-    { "a_longer_text_begins_with_the_text",
-      a_longer_text_begins_with_the_text },
+    XL_CASE(every_planted_fault_is_caught),
+    XL_CASE(a_folder_without_a_model_is_an_error),
+    XL_CASE(calibration_is_reproducible),
+    XL_CASE(no_sentence_is_repeated),
+    XL_CASE(texts_are_exact_to_the_token),
+    XL_CASE(a_longer_text_begins_with_the_text),
     { 0 },
 };

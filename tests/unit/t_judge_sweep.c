@@ -529,13 +529,12 @@ static void a_text_too_short_is_said_before(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_judge_sweep[] = {
-    { "each_stage_has_its_damage", each_stage_has_its_damage },
-    { "nobody_is_judged_twice", nobody_is_judged_twice },
-    { "damage_never_wins_and_the_best_honest_one_does",
-      damage_never_wins_and_the_best_honest_one_does },
-    { "refused_defaults_do_not_stay", refused_defaults_do_not_stay },
-    { "the_screen_comes_first", the_screen_comes_first },
-    { "holdout_tries_are_counted", holdout_tries_are_counted },
-    { "a_text_too_short_is_said_before", a_text_too_short_is_said_before },
+    XL_CASE(each_stage_has_its_damage),
+    XL_CASE(nobody_is_judged_twice),
+    XL_CASE(damage_never_wins_and_the_best_honest_one_does),
+    XL_CASE(refused_defaults_do_not_stay),
+    XL_CASE(the_screen_comes_first),
+    XL_CASE(holdout_tries_are_counted),
+    XL_CASE(a_text_too_short_is_said_before),
     { 0 },
 };

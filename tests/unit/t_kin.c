@@ -128,7 +128,7 @@ static void no_folder_holds_none(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_kin[] = {
-    { "nearest come first", nearest_come_first },
-    { "no folder holds none", no_folder_holds_none },
+    XL_CASE(nearest_come_first),
+    XL_CASE(no_folder_holds_none),
     { 0 },
 };

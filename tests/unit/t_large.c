@@ -235,9 +235,9 @@ static void generator_refuses(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_large[] = {
-    { "export is one pass", export_is_one_pass },
-    { "show reads heads", show_reads_heads },
-    { "reports stay small", reports_stay_small },
-    { "generator refuses", generator_refuses },
+    XL_CASE(export_is_one_pass),
+    XL_CASE(show_reads_heads),
+    XL_CASE(reports_stay_small),
+    XL_CASE(generator_refuses),
     { 0 },
 };

@@ -232,13 +232,12 @@ static void a_batch_shares_the_weights(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_limits[] = {
-    { "best limit counts", best_limit_counts },
-    { "buffer beats the cache", buffer_beats_the_cache },
-    { "a probe answers its request", a_probe_answers_its_request },
-    { "a jumping limit gives the right fraction",
-      a_jumping_limit_gives_the_right_fraction },
-    { "only what binds can tear", only_what_binds_can_tear },
-    { "the tighter limit binds", the_tighter_limit_binds },
-    { "a batch shares the weights", a_batch_shares_the_weights },
+    XL_CASE(best_limit_counts),
+    XL_CASE(buffer_beats_the_cache),
+    XL_CASE(a_probe_answers_its_request),
+    XL_CASE(a_jumping_limit_gives_the_right_fraction),
+    XL_CASE(only_what_binds_can_tear),
+    XL_CASE(the_tighter_limit_binds),
+    XL_CASE(a_batch_shares_the_weights),
     { 0 },
 };

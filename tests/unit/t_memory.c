@@ -190,12 +190,12 @@ static void address_space_counts(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_memory[] = {
-    { "a machine without groups", a_machine_without_groups },
-    { "limits of version 2", limits_of_version_2 },
-    { "groups above hold as well", groups_above_hold_as_well },
-    { "containers mount their own group", containers_mount_their_own_group },
-    { "limits of version 1", limits_of_version_1 },
-    { "odd files are passed over", odd_files_are_passed_over },
-    { "address space counts", address_space_counts },
+    XL_CASE(a_machine_without_groups),
+    XL_CASE(limits_of_version_2),
+    XL_CASE(groups_above_hold_as_well),
+    XL_CASE(containers_mount_their_own_group),
+    XL_CASE(limits_of_version_1),
+    XL_CASE(odd_files_are_passed_over),
+    XL_CASE(address_space_counts),
     { 0 },
 };

@@ -232,9 +232,9 @@ static void merged_ones_are_judged(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_merge[] = {
-    { "bests go together", bests_go_together },
-    { "merged ones win", merged_ones_win },
-    { "promises are measured", promises_are_measured },
-    { "merged ones are judged", merged_ones_are_judged },
+    XL_CASE(bests_go_together),
+    XL_CASE(merged_ones_win),
+    XL_CASE(promises_are_measured),
+    XL_CASE(merged_ones_are_judged),
     { 0 },
 };

@@ -357,11 +357,11 @@ static void worth_is_what_was_seen(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_never[] = {
-    { "automatic is never worse", automatic_is_never_worse },
-    { "believers are seen", believers_are_seen },
-    { "spite costs little", spite_costs_little },
-    { "draws are those of random", draws_are_those_of_random },
-    { "what promises nothing is shared", what_promises_nothing_is_shared },
-    { "worth is what was seen", worth_is_what_was_seen },
+    XL_CASE(automatic_is_never_worse),
+    XL_CASE(believers_are_seen),
+    XL_CASE(spite_costs_little),
+    XL_CASE(draws_are_those_of_random),
+    XL_CASE(what_promises_nothing_is_shared),
+    XL_CASE(worth_is_what_was_seen),
     { 0 },
 };

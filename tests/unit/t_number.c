@@ -133,7 +133,7 @@ static void json_prints_what_it_holds(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_number[] = {
-    { "reals_read_back", reals_read_back },
-    { "json_prints_what_it_holds", json_prints_what_it_holds },
+    XL_CASE(reals_read_back),
+    XL_CASE(json_prints_what_it_holds),
     { 0 },
 };

@@ -265,12 +265,8 @@ static void readings_go_through_the_store(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_objective[] = {
-    { "formulas are arithmetic", formulas_are_arithmetic },
-    { "mistakes name their column", mistakes_name_their_column },
-    { "phases follow metrics", phases_follow_metrics },
-    { "values have units", values_have_units },
-    { "several are told apart", several_are_told_apart },
-    { "random texts are harmless", random_texts_are_harmless },
-    { "readings go through the store", readings_go_through_the_store },
-    { 0 },
+    XL_CASE(formulas_are_arithmetic),       XL_CASE(mistakes_name_their_column),
+    XL_CASE(phases_follow_metrics),         XL_CASE(values_have_units),
+    XL_CASE(several_are_told_apart),        XL_CASE(random_texts_are_harmless),
+    XL_CASE(readings_go_through_the_store), { 0 },
 };

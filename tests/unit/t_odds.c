@@ -196,7 +196,7 @@ static void places_are_found(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_odds[] = {
-    { "sums are those of the kernel", sums_are_those_of_the_kernel },
-    { "places are found", places_are_found },
+    XL_CASE(sums_are_those_of_the_kernel),
+    XL_CASE(places_are_found),
     { 0 },
 };

@@ -61,8 +61,8 @@ static void large_stores_answer(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_overhead[] = {
-    { "four processes finish", four_processes_finish },
-    { "searches end", searches_end },
-    { "large stores answer", large_stores_answer },
+    XL_CASE(four_processes_finish),
+    XL_CASE(searches_end),
+    XL_CASE(large_stores_answer),
     { 0 },
 };

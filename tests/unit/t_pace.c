@@ -301,14 +301,9 @@ static void a_ration_survives_its_file(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_pace[] = {
-    { "the_whole_ends_on_time", the_whole_ends_on_time },
-    { "the_search_gets_the_most", the_search_gets_the_most },
-    { "a_cut_duel_says_so", a_cut_duel_says_so },
-    { "time_enough_is_no_limit", time_enough_is_no_limit },
-    { "a_dear_judge_leaves_half", a_dear_judge_leaves_half },
-    { "a_large_model_is_rationed", a_large_model_is_rationed },
-    { "figures_name_their_workload", figures_name_their_workload },
-    { "a_ration_fits_the_time", a_ration_fits_the_time },
-    { "a_ration_survives_its_file", a_ration_survives_its_file },
-    { 0 },
+    XL_CASE(the_whole_ends_on_time),      XL_CASE(the_search_gets_the_most),
+    XL_CASE(a_cut_duel_says_so),          XL_CASE(time_enough_is_no_limit),
+    XL_CASE(a_dear_judge_leaves_half),    XL_CASE(a_large_model_is_rationed),
+    XL_CASE(figures_name_their_workload), XL_CASE(a_ration_fits_the_time),
+    XL_CASE(a_ration_survives_its_file),  { 0 },
 };

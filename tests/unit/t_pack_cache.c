@@ -483,14 +483,14 @@ static void a_killed_run_leaves_no_checkpoint(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_pack_cache[] = {
-    { "kept_and_found", kept_and_found },
-    { "damaged_files_are_packed_again", damaged_files_are_packed_again },
-    { "other_weights_are_not_taken", other_weights_are_not_taken },
-    { "small_checkpoints_are_left_alone", small_checkpoints_are_left_alone },
-    { "longest_unused_go_first", longest_unused_go_first },
-    { "what_cannot_be_kept_is_warned_of", what_cannot_be_kept_is_warned_of },
-    { "the_environment_says_where", the_environment_says_where },
-    { "a_full_disk_leaves_nothing", a_full_disk_leaves_nothing },
-    { "a_killed_run_leaves_no_checkpoint", a_killed_run_leaves_no_checkpoint },
+    XL_CASE(kept_and_found),
+    XL_CASE(damaged_files_are_packed_again),
+    XL_CASE(other_weights_are_not_taken),
+    XL_CASE(small_checkpoints_are_left_alone),
+    XL_CASE(longest_unused_go_first),
+    XL_CASE(what_cannot_be_kept_is_warned_of),
+    XL_CASE(the_environment_says_where),
+    XL_CASE(a_full_disk_leaves_nothing),
+    XL_CASE(a_killed_run_leaves_no_checkpoint),
     { 0 },
 };

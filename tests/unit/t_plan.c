@@ -186,7 +186,7 @@ static void engines_are_told_by_name(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_plan[] = {
-    { "engines_are_told_by_name", engines_are_told_by_name },
-    { "each_tunable_changes_the_plan", each_tunable_changes_the_plan },
+    XL_CASE(engines_are_told_by_name),
+    XL_CASE(each_tunable_changes_the_plan),
     { 0 },
 };

@@ -181,10 +181,10 @@ static void a_jump_is_four_spreads(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_race[] = {
-    { "the far are dropped at once", the_far_are_dropped_at_once },
-    { "one lap needs known noise", one_lap_needs_known_noise },
-    { "the first is never dropped", the_first_is_never_dropped },
-    { "a drop is where the rule says", a_drop_is_where_the_rule_says },
-    { "a jump is four spreads", a_jump_is_four_spreads },
+    XL_CASE(the_far_are_dropped_at_once),
+    XL_CASE(one_lap_needs_known_noise),
+    XL_CASE(the_first_is_never_dropped),
+    XL_CASE(a_drop_is_where_the_rule_says),
+    XL_CASE(a_jump_is_four_spreads),
     { 0 },
 };

@@ -154,11 +154,8 @@ static void rows_that_differ_later_judge_nobody(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_reference[] = {
-    { "quick_rows_have_the_bits_of_plain_loops",
-      quick_rows_have_the_bits_of_plain_loops },
-    { "rows_that_differ_at_once_are_not_used",
-      rows_that_differ_at_once_are_not_used },
-    { "rows_that_differ_later_judge_nobody",
-      rows_that_differ_later_judge_nobody },
+    XL_CASE(quick_rows_have_the_bits_of_plain_loops),
+    XL_CASE(rows_that_differ_at_once_are_not_used),
+    XL_CASE(rows_that_differ_later_judge_nobody),
     { 0 },
 };

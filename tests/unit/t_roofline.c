@@ -184,7 +184,7 @@ static void hints_shorten_a_recorded_search(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_roofline[] = {
-    { "large models are worked out", large_models_are_worked_out },
-    { "hints shorten a recorded search", hints_shorten_a_recorded_search },
+    XL_CASE(large_models_are_worked_out),
+    XL_CASE(hints_shorten_a_recorded_search),
     { 0 },
 };

@@ -457,16 +457,14 @@ static void endless_answers_are_cut_or_refused(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_rubric[] = {
-    { "a_request_is_pinned", a_request_is_pinned },
-    { "schemas_are_closed", schemas_are_closed },
-    { "judged_text_stays_behind_its_fence",
-      judged_text_stays_behind_its_fence },
-    { "long_texts_keep_head_and_tail", long_texts_keep_head_and_tail },
-    { "good_replies_are_read", good_replies_are_read },
-    { "wrong_answers_are_refused", wrong_answers_are_refused },
-    { "wrong_envelopes_are_refused", wrong_envelopes_are_refused },
-    { "damaged_replies_never_get_through", damaged_replies_never_get_through },
-    { "endless_answers_are_cut_or_refused",
-      endless_answers_are_cut_or_refused },
+    XL_CASE(a_request_is_pinned),
+    XL_CASE(schemas_are_closed),
+    XL_CASE(judged_text_stays_behind_its_fence),
+    XL_CASE(long_texts_keep_head_and_tail),
+    XL_CASE(good_replies_are_read),
+    XL_CASE(wrong_answers_are_refused),
+    XL_CASE(wrong_envelopes_are_refused),
+    XL_CASE(damaged_replies_never_get_through),
+    XL_CASE(endless_answers_are_cut_or_refused),
     { 0 },
 };

@@ -391,16 +391,13 @@ static void a_model_is_looked_up(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_rubric_ask[] = {
-    { "what_may_pass_is_tried_again", what_may_pass_is_tried_again },
-    { "a_stop_is_heeded", a_stop_is_heeded },
-    { "what_was_answered_is_not_asked_again",
-      what_was_answered_is_not_asked_again },
-    { "a_torn_log_loses_its_last_line_only",
-      a_torn_log_loses_its_last_line_only },
-    { "without_memory_nothing_is_cut_short",
-      without_memory_nothing_is_cut_short },
-    { "a_broken_log_is_refused", a_broken_log_is_refused },
-    { "two_judges_do_not_share_a_log", two_judges_do_not_share_a_log },
-    { "a_model_is_looked_up", a_model_is_looked_up },
+    XL_CASE(what_may_pass_is_tried_again),
+    XL_CASE(a_stop_is_heeded),
+    XL_CASE(what_was_answered_is_not_asked_again),
+    XL_CASE(a_torn_log_loses_its_last_line_only),
+    XL_CASE(without_memory_nothing_is_cut_short),
+    XL_CASE(a_broken_log_is_refused),
+    XL_CASE(two_judges_do_not_share_a_log),
+    XL_CASE(a_model_is_looked_up),
     { 0 },
 };

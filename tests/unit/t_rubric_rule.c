@@ -181,10 +181,10 @@ static void controls_are_damaged_as_they_say(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_rubric_rule[] = {
-    { "a_win_takes_both_orders", a_win_takes_both_orders },
-    { "the_sign_test_is_exact", the_sign_test_is_exact },
-    { "trust_has_to_be_earned", trust_has_to_be_earned },
-    { "it_may_veto_and_never_rescue", it_may_veto_and_never_rescue },
-    { "controls_are_damaged_as_they_say", controls_are_damaged_as_they_say },
+    XL_CASE(a_win_takes_both_orders),
+    XL_CASE(the_sign_test_is_exact),
+    XL_CASE(trust_has_to_be_earned),
+    XL_CASE(it_may_veto_and_never_rescue),
+    XL_CASE(controls_are_damaged_as_they_say),
     { 0 },
 };

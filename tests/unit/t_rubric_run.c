@@ -501,14 +501,12 @@ static void wrong_words_are_refused(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_rubric_run[] = {
-    { "texts_are_those_that_differ", texts_are_those_that_differ },
-    { "characters_are_known_by_their_controls",
-      characters_are_known_by_their_controls },
-    { "a_veto_lowers_and_nothing_lifts", a_veto_lowers_and_nothing_lifts },
-    { "files_are_as_the_predecessor_wrote_them",
-      files_are_as_the_predecessor_wrote_them },
-    { "what_was_rated_is_not_asked_again", what_was_rated_is_not_asked_again },
-    { "trouble_has_one_line_and_a_code", trouble_has_one_line_and_a_code },
-    { "wrong_words_are_refused", wrong_words_are_refused },
+    XL_CASE(texts_are_those_that_differ),
+    XL_CASE(characters_are_known_by_their_controls),
+    XL_CASE(a_veto_lowers_and_nothing_lifts),
+    XL_CASE(files_are_as_the_predecessor_wrote_them),
+    XL_CASE(what_was_rated_is_not_asked_again),
+    XL_CASE(trouble_has_one_line_and_a_code),
+    XL_CASE(wrong_words_are_refused),
     { 0 },
 };

@@ -45,7 +45,7 @@ static void make_run(struct xl_test *t, const char *stamp, char **path)
     xl_free(store);
 }
 
-static void collection(struct xl_test *t)
+static void runs_go_by_count_age_and_size(struct xl_test *t)
 {
     static const char *const stamps[] = { "20250101_000000", "20250102_000000",
                                           "20250103_000000" };
@@ -130,7 +130,7 @@ static struct xl_store *five_trials(struct xl_test *t)
 }
 
 /* The cache is read back by the reader of tables that others wrote. */
-static void kernel_tuner(struct xl_test *t)
+static void kernel_tuner_cache_is_written(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     struct xl_table *table = NULL;
@@ -156,7 +156,7 @@ static void kernel_tuner(struct xl_test *t)
     xl_store_close(store);
 }
 
-static void t4(struct xl_test *t)
+static void t4_results_are_written(struct xl_test *t)
 {
     struct xl_store *store = five_trials(t);
     cJSON *root = exported(t, store, xl_export_t4);
@@ -208,7 +208,7 @@ static struct xl_store *second_sweep(struct xl_test *t)
 
 /* What a run promoted is compared, whatever else measured faster; what was
  * measured is no fact that makes the comparison unfair. */
-static void winners(struct xl_test *t)
+static void winners_stand_side_by_side(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     cJSON *root = NULL;
@@ -232,7 +232,7 @@ static void winners(struct xl_test *t)
     xl_store_close(store);
 }
 
-static void diff(struct xl_test *t)
+static void two_runs_stand_side_by_side(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     cJSON *root = NULL;
@@ -270,7 +270,7 @@ static void diff(struct xl_test *t)
 
 /* -- views ---------------------------------------------------------------- */
 
-static void views(struct xl_test *t)
+static void views_answer_what_people_ask(struct xl_test *t)
 {
     struct xl_store *store = five_trials(t);
     XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT count(*) FROM trials"), 6);
@@ -285,11 +285,11 @@ static void views(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_runs[] = {
-    { "gc by count, age and size", collection },
-    { "kernel tuner's cache", kernel_tuner },
-    { "t4 results", t4 },
-    { "two runs side by side", diff },
-    { "winners side by side", winners },
-    { "views", views },
+    XL_CASE(runs_go_by_count_age_and_size),
+    XL_CASE(kernel_tuner_cache_is_written),
+    XL_CASE(t4_results_are_written),
+    XL_CASE(two_runs_stand_side_by_side),
+    XL_CASE(winners_stand_side_by_side),
+    XL_CASE(views_answer_what_people_ask),
     { 0 },
 };

@@ -346,15 +346,15 @@ static void logprob_is_log_softmax(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_sampler[] = {
-    { "draws_follow_the_definition", draws_follow_the_definition },
-    { "chi_square_refuses_wrong_samplers", chi_square_refuses_wrong_samplers },
-    { "penalty_counts_a_token_once", penalty_counts_a_token_once },
-    { "top_p_takes_the_smallest_set", top_p_takes_the_smallest_set },
-    { "ties_go_by_id", ties_go_by_id },
-    { "zero_temperature_is_greedy", zero_temperature_is_greedy },
-    { "equal_seeds_give_equal_texts", equal_seeds_give_equal_texts },
-    { "odd_logits_do_no_harm", odd_logits_do_no_harm },
-    { "options_out_of_bounds", options_out_of_bounds },
-    { "logprob_is_log_softmax", logprob_is_log_softmax },
+    XL_CASE(draws_follow_the_definition),
+    XL_CASE(chi_square_refuses_wrong_samplers),
+    XL_CASE(penalty_counts_a_token_once),
+    XL_CASE(top_p_takes_the_smallest_set),
+    XL_CASE(ties_go_by_id),
+    XL_CASE(zero_temperature_is_greedy),
+    XL_CASE(equal_seeds_give_equal_texts),
+    XL_CASE(odd_logits_do_no_harm),
+    XL_CASE(options_out_of_bounds),
+    XL_CASE(logprob_is_log_softmax),
     { 0 },
 };

@@ -336,13 +336,13 @@ static void fronts_grow(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_score[] = {
-    { "baseline is the count", baseline_is_the_count },
-    { "random scores zero", random_scores_zero },
-    { "searches clear their floors", searches_clear_their_floors },
-    { "own tables are tables", own_tables_are_tables },
-    { "near seeds are counted", near_seeds_are_counted },
-    { "bad requests are refused", bad_requests_are_refused },
-    { "fronts are counted", fronts_are_counted },
-    { "fronts grow", fronts_grow },
+    XL_CASE(baseline_is_the_count),
+    XL_CASE(random_scores_zero),
+    XL_CASE(searches_clear_their_floors),
+    XL_CASE(own_tables_are_tables),
+    XL_CASE(near_seeds_are_counted),
+    XL_CASE(bad_requests_are_refused),
+    XL_CASE(fronts_are_counted),
+    XL_CASE(fronts_grow),
     { 0 },
 };

@@ -37,6 +37,6 @@ static void libraries_are_opened_by_name(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_shared[] = {
-    { "libraries_are_opened_by_name", libraries_are_opened_by_name },
+    XL_CASE(libraries_are_opened_by_name),
     { 0 },
 };

@@ -395,13 +395,13 @@ static void activations_match(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_slstm[] = {
-    { "cell_matches_twin", cell_matches_twin },
-    { "cell_faults_are_seen", cell_faults_are_seen },
-    { "first_step_may_be_faint", first_step_may_be_faint },
-    { "pieces_give_the_same_bits", pieces_give_the_same_bits },
-    { "both_storage_forms_pack_alike", both_storage_forms_pack_alike },
-    { "convolution_in_pieces", convolution_in_pieces },
-    { "diagonal_blocks", diagonal_blocks },
-    { "activations_match", activations_match },
+    XL_CASE(cell_matches_twin),
+    XL_CASE(cell_faults_are_seen),
+    XL_CASE(first_step_may_be_faint),
+    XL_CASE(pieces_give_the_same_bits),
+    XL_CASE(both_storage_forms_pack_alike),
+    XL_CASE(convolution_in_pieces),
+    XL_CASE(diagonal_blocks),
+    XL_CASE(activations_match),
     { 0 },
 };

@@ -451,14 +451,14 @@ static void deep_and_long_constraints_end(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_space[] = {
-    { "members agree with brute force", members_agree_with_brute_force },
-    { "samples are uniform", samples_are_uniform },
-    { "neighbours follow the definition", neighbours_follow_the_definition },
-    { "adjacent steps over holes", adjacent_steps_over_holes },
-    { "repair gives members", repair_gives_members },
-    { "impossible spaces are refused", impossible_spaces_are_refused },
-    { "expressions give their values", expressions_give_their_values },
-    { "faults have a column", faults_have_a_column },
-    { "deep and long constraints end", deep_and_long_constraints_end },
+    XL_CASE(members_agree_with_brute_force),
+    XL_CASE(samples_are_uniform),
+    XL_CASE(neighbours_follow_the_definition),
+    XL_CASE(adjacent_steps_over_holes),
+    XL_CASE(repair_gives_members),
+    XL_CASE(impossible_spaces_are_refused),
+    XL_CASE(expressions_give_their_values),
+    XL_CASE(faults_have_a_column),
+    XL_CASE(deep_and_long_constraints_end),
     { 0 },
 };

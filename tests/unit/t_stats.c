@@ -140,11 +140,10 @@ static void interval_covers_as_promised(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_stats[] = {
-    { "rank is the narrowest", rank_is_the_narrowest },
-    { "ranks of the table", ranks_of_the_table },
-    { "few samples say what they are worth",
-      few_samples_say_what_they_are_worth },
-    { "median halves", median_halves },
-    { "interval covers as promised", interval_covers_as_promised },
+    XL_CASE(rank_is_the_narrowest),
+    XL_CASE(ranks_of_the_table),
+    XL_CASE(few_samples_say_what_they_are_worth),
+    XL_CASE(median_halves),
+    XL_CASE(interval_covers_as_promised),
     { 0 },
 };

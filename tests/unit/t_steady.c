@@ -81,10 +81,7 @@ static void it_is_written(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_steady[] = {
-    { "both_phases_agree", both_phases_agree },
-    { "unrest_ends_and_is_said", unrest_ends_and_is_said },
-    { "long_ones_run_twice", long_ones_run_twice },
-    { "no_time_is_no_phase", no_time_is_no_phase },
-    { "it_is_written", it_is_written },
-    { 0 },
+    XL_CASE(both_phases_agree),   XL_CASE(unrest_ends_and_is_said),
+    XL_CASE(long_ones_run_twice), XL_CASE(no_time_is_no_phase),
+    XL_CASE(it_is_written),       { 0 },
 };

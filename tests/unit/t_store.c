@@ -270,7 +270,7 @@ static void owner_dies(struct xl_test *t)
 }
 
 /* Only what is certain: a lease that runs out errs on no side. */
-static void owners(struct xl_test *t)
+static void owner_is_dead_only_when_certain(struct xl_test *t)
 {
     struct xl_owner self, gone, other;
     xl_owner_self(&self);
@@ -301,7 +301,7 @@ static void owners(struct xl_test *t)
 }
 
 /* A machine measures what was proposed for its class, and no other's. */
-static void classes(struct xl_test *t)
+static void class_measures_only_its_own(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     struct xl_store_claim claim;
@@ -348,7 +348,7 @@ static void busy_store(struct xl_test *t)
 
 /* -- groups --------------------------------------------------------------- */
 
-static void groups(struct xl_test *t)
+static void group_is_written_whole_or_not_at_all(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     struct xl_store_claim claim;
@@ -506,7 +506,7 @@ static enum xl_status stop(void *ctx, const struct xl_store_trial *row,
     return row->seq == 3 ? xl_fail(err, XL_EINTERRUPTED, "enough") : XL_OK;
 }
 
-static void readers(struct xl_test *t)
+static void readers_hand_on_every_row(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     struct seen seen = { 0 };
@@ -539,20 +539,20 @@ static void readers(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_store[] = {
-    { "names of states", names_of_states },
-    { "propose once", propose_once },
-    { "claims in order", claims_in_order },
-    { "samples once", samples_once },
-    { "finish twice", finish_twice },
-    { "fails and retries", fails_and_retries },
-    { "lease expires", lease_expires },
-    { "owner dies", owner_dies },
-    { "owners", owners },
-    { "classes", classes },
-    { "busy store", busy_store },
-    { "groups", groups },
-    { "another sweep", another_sweep },
-    { "best and front", best_and_front },
-    { "readers", readers },
+    XL_CASE(names_of_states),
+    XL_CASE(propose_once),
+    XL_CASE(claims_in_order),
+    XL_CASE(samples_once),
+    XL_CASE(finish_twice),
+    XL_CASE(fails_and_retries),
+    XL_CASE(lease_expires),
+    XL_CASE(owner_dies),
+    XL_CASE(owner_is_dead_only_when_certain),
+    XL_CASE(class_measures_only_its_own),
+    XL_CASE(busy_store),
+    XL_CASE(group_is_written_whole_or_not_at_all),
+    XL_CASE(another_sweep),
+    XL_CASE(best_and_front),
+    XL_CASE(readers_hand_on_every_row),
     { 0 },
 };

@@ -508,12 +508,8 @@ static void damaged_files(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_store_faults[] = {
-    { "several claimers", several_claimers },
-    { "killed writers", killed_writers },
-    { "no memory", no_memory },
-    { "full disk", full_disk },
-    { "read only", read_only },
-    { "foreign files", foreign_files },
-    { "damaged files", damaged_files },
-    { 0 },
+    XL_CASE(several_claimers), XL_CASE(killed_writers),
+    XL_CASE(no_memory),        XL_CASE(full_disk),
+    XL_CASE(read_only),        XL_CASE(foreign_files),
+    XL_CASE(damaged_files),    { 0 },
 };

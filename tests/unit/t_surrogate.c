@@ -441,11 +441,11 @@ static void fit_finds_what_matters(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_surrogate[] = {
-    { "loops agree with libm", loops_agree_with_libm },
-    { "widths give the same bits", widths_give_the_same_bits },
-    { "process is the dense one", process_is_the_dense_one },
-    { "skill is of what is there", skill_is_of_what_is_there },
-    { "parts make the whole", parts_make_the_whole },
-    { "fit finds what matters", fit_finds_what_matters },
+    XL_CASE(loops_agree_with_libm),
+    XL_CASE(widths_give_the_same_bits),
+    XL_CASE(process_is_the_dense_one),
+    XL_CASE(skill_is_of_what_is_there),
+    XL_CASE(parts_make_the_whole),
+    XL_CASE(fit_finds_what_matters),
     { 0 },
 };

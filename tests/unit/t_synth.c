@@ -376,15 +376,15 @@ static void npy_is_all_or_nothing(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_synth[] = {
-    { "packed_is_as_if_packed_later", packed_is_as_if_packed_later },
-    { "same_seed_same_bytes", same_seed_same_bytes },
-    { "reals_are_written_as_reals", reals_are_written_as_reals },
-    { "values_follow_their_laws", values_follow_their_laws },
-    { "presets_are_as_big_as_named", presets_are_as_big_as_named },
-    { "costs_match_published_figures", costs_match_published_figures },
-    { "costs_count_what_files_hold", costs_count_what_files_hold },
-    { "inspection_fits_the_screen", inspection_fits_the_screen },
-    { "npy_bytes", npy_bytes },
-    { "npy_is_all_or_nothing", npy_is_all_or_nothing },
+    XL_CASE(packed_is_as_if_packed_later),
+    XL_CASE(same_seed_same_bytes),
+    XL_CASE(reals_are_written_as_reals),
+    XL_CASE(values_follow_their_laws),
+    XL_CASE(presets_are_as_big_as_named),
+    XL_CASE(costs_match_published_figures),
+    XL_CASE(costs_count_what_files_hold),
+    XL_CASE(inspection_fits_the_screen),
+    XL_CASE(npy_bytes),
+    XL_CASE(npy_is_all_or_nothing),
     { 0 },
 };

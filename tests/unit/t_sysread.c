@@ -289,18 +289,11 @@ static void reasons_have_names(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_sysread[] = {
-    { "stalls are read", stalls_are_read },
-    { "cores are read", cores_are_read },
-    { "damaged text does no harm", damaged_text_does_no_harm },
-    { "stall files are read", stall_files_are_read },
-    { "cores at work count", cores_at_work_count },
-    { "absurd frequencies are none", absurd_frequencies_are_none },
-    { "pressure disturbs", pressure_disturbs },
-    { "odd pressure is none", odd_pressure_is_none },
-    { "slow cores disturb", slow_cores_disturb },
-    { "loads have their own frequency", loads_have_their_own_frequency },
-    { "many loads have room", many_loads_have_room },
-    { "no frequency is not graded", no_frequency_is_not_graded },
-    { "reasons have names", reasons_have_names },
-    { 0 },
+    XL_CASE(stalls_are_read),           XL_CASE(cores_are_read),
+    XL_CASE(damaged_text_does_no_harm), XL_CASE(stall_files_are_read),
+    XL_CASE(cores_at_work_count),       XL_CASE(absurd_frequencies_are_none),
+    XL_CASE(pressure_disturbs),         XL_CASE(odd_pressure_is_none),
+    XL_CASE(slow_cores_disturb),        XL_CASE(loads_have_their_own_frequency),
+    XL_CASE(many_loads_have_room),      XL_CASE(no_frequency_is_not_graded),
+    XL_CASE(reasons_have_names),        { 0 },
 };

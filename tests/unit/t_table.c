@@ -375,13 +375,13 @@ static void survives_failed_allocations(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_table[] = {
-    { "csv is a space", csv_is_a_space },
-    { "faults are named", faults_are_named },
-    { "direction is as said", direction_is_as_said },
-    { "cache agrees with its file", cache_agrees_with_its_file },
-    { "replay tells each evaluation", replay_tells_each_evaluation },
-    { "replay loses patience", replay_loses_patience },
-    { "hostile files end cleanly", hostile_files_end_cleanly },
-    { "survives failed allocations", survives_failed_allocations },
+    XL_CASE(csv_is_a_space),
+    XL_CASE(faults_are_named),
+    XL_CASE(direction_is_as_said),
+    XL_CASE(cache_agrees_with_its_file),
+    XL_CASE(replay_tells_each_evaluation),
+    XL_CASE(replay_loses_patience),
+    XL_CASE(hostile_files_end_cleanly),
+    XL_CASE(survives_failed_allocations),
     { 0 },
 };

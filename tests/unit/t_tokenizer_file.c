@@ -313,13 +313,13 @@ static void memory_may_run_out(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_tokenizer_file[] = {
-    { "mini_file_works", mini_file_works },
-    { "every_beginning_is_refused", every_beginning_is_refused },
-    { "flipped_bytes_do_no_harm", flipped_bytes_do_no_harm },
-    { "demo_file_truncated", demo_file_truncated },
-    { "what_is_not_done_is_refused", what_is_not_done_is_refused },
-    { "deep_and_wide_files_are_refused", deep_and_wide_files_are_refused },
-    { "folder_must_be_there", folder_must_be_there },
-    { "memory_may_run_out", memory_may_run_out },
+    XL_CASE(mini_file_works),
+    XL_CASE(every_beginning_is_refused),
+    XL_CASE(flipped_bytes_do_no_harm),
+    XL_CASE(demo_file_truncated),
+    XL_CASE(what_is_not_done_is_refused),
+    XL_CASE(deep_and_wide_files_are_refused),
+    XL_CASE(folder_must_be_there),
+    XL_CASE(memory_may_run_out),
     { 0 },
 };

@@ -154,10 +154,9 @@ static void a_slower_program_is_found_out(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_truth[] = {
-    { "identical_ones_promote_nothing", identical_ones_promote_nothing },
-    { "a_true_gain_is_promoted", a_true_gain_is_promoted },
-    { "a_program_is_no_faster_than_itself",
-      a_program_is_no_faster_than_itself },
-    { "a_slower_program_is_found_out", a_slower_program_is_found_out },
+    XL_CASE(identical_ones_promote_nothing),
+    XL_CASE(a_true_gain_is_promoted),
+    XL_CASE(a_program_is_no_faster_than_itself),
+    XL_CASE(a_slower_program_is_found_out),
     { 0 },
 };

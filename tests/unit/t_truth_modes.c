@@ -297,12 +297,11 @@ static void the_grade_is_true(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_truth_modes[] = {
-    { "identical_ones_promote_nothing", identical_ones_promote_nothing },
-    { "what_is_never_faster_is_not_promoted",
-      what_is_never_faster_is_not_promoted },
-    { "a_true_gain_is_promoted", a_true_gain_is_promoted },
-    { "the_best_of_another_kind_is_found", the_best_of_another_kind_is_found },
-    { "duels_hold", duels_hold },
-    { "the_grade_is_true", the_grade_is_true },
+    XL_CASE(identical_ones_promote_nothing),
+    XL_CASE(what_is_never_faster_is_not_promoted),
+    XL_CASE(a_true_gain_is_promoted),
+    XL_CASE(the_best_of_another_kind_is_found),
+    XL_CASE(duels_hold),
+    XL_CASE(the_grade_is_true),
     { 0 },
 };

@@ -147,7 +147,7 @@ static void what_never_passed_does_not(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_veto[] = {
-    { "what_was_beaten_comes_back", what_was_beaten_comes_back },
-    { "what_never_passed_does_not", what_never_passed_does_not },
+    XL_CASE(what_was_beaten_comes_back),
+    XL_CASE(what_never_passed_does_not),
     { 0 },
 };

@@ -357,12 +357,12 @@ static void fronts_cover_their_share(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_warm[] = {
-    { "history is what was measured", history_is_what_was_measured },
-    { "stores outlive a space", stores_outlive_a_space },
-    { "earlier runs shorten", earlier_runs_shorten },
-    { "earlier failures are not run into", earlier_failures_are_not_run_into },
-    { "missing runs are told", missing_runs_are_told },
-    { "insight is written", insight_is_written },
-    { "fronts cover their share", fronts_cover_their_share },
+    XL_CASE(history_is_what_was_measured),
+    XL_CASE(stores_outlive_a_space),
+    XL_CASE(earlier_runs_shorten),
+    XL_CASE(earlier_failures_are_not_run_into),
+    XL_CASE(missing_runs_are_told),
+    XL_CASE(insight_is_written),
+    XL_CASE(fronts_cover_their_share),
     { 0 },
 };
