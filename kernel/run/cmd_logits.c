@@ -113,7 +113,12 @@ static enum xl_status write_all(const struct xl_cmd_ctx *ctx,
     XL_TRY(xl_state_init(&state, xl_model_config(session->model), err));
     XL_TRY_DONE(rc, xl_npy_open(&w.npy, out, ids->n, vocab, err));
     XL_TRY_DONE(rc, xl_score_run(session->plan, session->model, &state,
-                                 ids->data, ids->n, &feed, write_row, &w, err));
+                                 &(struct xl_score_job){ .tokens = ids->data,
+                                                         .n = ids->n,
+                                                         .feed = &feed,
+                                                         .callback = write_row,
+                                                         .ctx = &w },
+                                 err));
     XL_TRY_DONE(rc, w.rc);
     XL_TRY_DONE(rc, xl_npy_commit(&w.npy, err));
     if (state_out)

@@ -23,13 +23,19 @@ struct xl_feed {
     bool step;    /* one at a time, through the decode path */
 };
 
-/* Runs tokens[0..n) from a cleared state. Logits are held for one piece at a
+struct xl_score_job {
+    const int32_t *tokens; /* [n] */
+    size_t n;
+    const struct xl_feed *feed; /* NULL = in pieces of prefill_block */
+    xl_logits_callback *callback;
+    void *ctx;
+};
+
+/* Runs the tokens from a cleared state. Logits are held for one piece at a
  * time, so memory does not grow with n. */
 enum xl_status xl_score_run(struct xl_plan *plan, const struct xl_model *model,
-                            struct xl_state *state, const int32_t *tokens,
-                            size_t n, const struct xl_feed *feed,
-                            xl_logits_callback *callback, void *ctx,
-                            struct xl_err *err);
+                            struct xl_state *state,
+                            const struct xl_score_job *job, struct xl_err *err);
 
 /* logprobs[i] = log p(tokens[i + 1] | tokens[0..i]), i in 0..n-2, in nats. */
 enum xl_status xl_score_tokens(struct xl_plan *plan,

@@ -133,8 +133,14 @@ static void check_length(struct subject *s, struct xl_plan *plan, size_t length,
     if (!XL_CHECK(s->t, tokens && logits))
         return;
     struct against a = { .want = logits->data };
-    enum xl_status rc = xl_score_run(plan, s->model, &s->state, tokens->data,
-                                     length, feed, compare_row, &a, &err);
+    enum xl_status rc =
+        xl_score_run(plan, s->model, &s->state,
+                     &(struct xl_score_job){ .tokens = tokens->data,
+                                             .n = length,
+                                             .feed = feed,
+                                             .callback = compare_row,
+                                             .ctx = &a },
+                     &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
     double state = state_error(s, length);
     xl_test_check(s->t, a.worst <= logit_tolerance && state <= state_tolerance,
@@ -241,9 +247,13 @@ static double error_with(struct subject *s, const struct xl_params *params)
     enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
     if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
         return (double)NAN;
-    rc =
-        xl_score_run(plan, s->model, &s->state, recorded(s, 64, "tokens")->data,
-                     64, NULL, compare_row, &a, &err);
+    rc = xl_score_run(
+        plan, s->model, &s->state,
+        &(struct xl_score_job){ .tokens = recorded(s, 64, "tokens")->data,
+                                .n = 64,
+                                .callback = compare_row,
+                                .ctx = &a },
+        &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
     xl_plan_free(plan);
     return a.worst;
@@ -440,11 +450,20 @@ static void comparisons_can_fail(struct xl_test *t)
     const struct xl_tensor *logits = recorded(&s, 65, "logits");
     size_t vocab = xl_model_config(s.model)->vocab;
     struct against shifted = { .want = (const float *)logits->data + vocab };
-    xl_score_run(plan, s.model, &s.state, tokens->data, 64, NULL, compare_row,
-                 &shifted, &err);
+    xl_score_run(plan, s.model, &s.state,
+                 &(struct xl_score_job){ .tokens = tokens->data,
+                                         .n = 64,
+                                         .callback = compare_row,
+                                         .ctx = &shifted },
+                 &err);
     XL_CHECK(t, !(shifted.worst <= logit_tolerance));
-    xl_score_run(plan, s.model, &s.state, tokens->data, 65, NULL, compare_row,
-                 &(struct against){ .want = logits->data }, &err);
+    xl_score_run(plan, s.model, &s.state,
+                 &(struct xl_score_job){
+                     .tokens = tokens->data,
+                     .n = 65,
+                     .callback = compare_row,
+                     .ctx = &(struct against){ .want = logits->data } },
+                 &err);
     XL_CHECK(t, state_error(&s, 65) <= state_tolerance);
     s.state.data[3] *= 2;
     XL_CHECK(t, !(state_error(&s, 65) <= state_tolerance));

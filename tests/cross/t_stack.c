@@ -98,8 +98,13 @@ static double error_of(struct subject *s, const struct xl_params *params,
     enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
     if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
         return (double)NAN;
-    rc = xl_score_run(plan, s->model, &s->state, s->tokens->data, n, feed,
-                      compare_row, &a, &err);
+    rc = xl_score_run(plan, s->model, &s->state,
+                      &(struct xl_score_job){ .tokens = s->tokens->data,
+                                              .n = n,
+                                              .feed = feed,
+                                              .callback = compare_row,
+                                              .ctx = &a },
+                      &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
     xl_plan_free(plan);
     return a.worst;
@@ -546,8 +551,14 @@ static void slstm_alone_runs(struct xl_test *t)
         xl_plan_forward(plan, &s.state,
                         &(struct xl_pass){
                             .tokens = s.tokens->data, .n = n, .logits = rows });
-        xl_score_run(plan, s.model, &s.state, s.tokens->data, n,
-                     &(struct xl_feed){ .step = true }, compare_row, &a, &err);
+        xl_score_run(
+            plan, s.model, &s.state,
+            &(struct xl_score_job){ .tokens = s.tokens->data,
+                                    .n = n,
+                                    .feed = &(struct xl_feed){ .step = true },
+                                    .callback = compare_row,
+                                    .ctx = &a },
+            &err);
         XL_CHECK(t, a.worst <= logit_tolerance);
         xl_plan_free(plan);
         xl_free(rows);
