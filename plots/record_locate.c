@@ -9,27 +9,17 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
+#include "kernel/base/clock.h"
 #include "kernel/base/io.h"
 
 enum {
     STAMP = 15
 }; /* YYYYmmdd_HHMMSS */
 
-/* The stamp in a name, or "" when it has none. */
-static const char *stamp_of(const char *name)
-{
-    for (; *name; name++) {
-        size_t n = strspn(name, "0123456789");
-        if (n == 8 && name[8] == '_' && strspn(name + 9, "0123456789") >= 6)
-            return name;
-        name += n ? n - 1 : 0;
-    }
-    return name;
-}
-
 static bool is_newer(const char *a, const char *b)
 {
-    int order = strncmp(stamp_of(a), stamp_of(b), STAMP);
+    const char *as = xl_clock_find_stamp(a), *bs = xl_clock_find_stamp(b);
+    int order = strncmp(as ? as : "", bs ? bs : "", STAMP);
     return order ? order > 0 : strcmp(a, b) > 0;
 }
 

@@ -3,6 +3,7 @@
  * clock_gettime through the vDSO costs about 20 ns on x86-64. */
 #include "kernel/base/clock.h"
 
+#include <string.h>
 #include <time.h>
 
 static xl_clock_source *clock_source; /* set once by a test */
@@ -30,6 +31,18 @@ int64_t xl_clock_wall_ms(void)
 uint64_t xl_clock_cpu_ns(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+const char *xl_clock_find_stamp(const char *text)
+{
+    static const char digits[] = "0123456789";
+    while (*text) {
+        size_t n = strspn(text, digits);
+        if (n == 8 && text[8] == '_' && strspn(text + 9, digits) == 6)
+            return text;
+        text += n ? n : 1;
+    }
+    return NULL;
 }
 
 void xl_clock_stamp(char *out, size_t out_bytes)

@@ -18,6 +18,9 @@ int64_t xl_clock_wall_ms(void);
 /* "YYYYmmdd_HHMMSS" in local time; out holds at least 16 bytes. */
 void xl_clock_stamp(char *out, size_t out_bytes);
 
+/* Where such a stamp stands in a text, or NULL. */
+const char *xl_clock_find_stamp(const char *text);
+
 /* CPU time of the whole process in nanoseconds. */
 uint64_t xl_clock_cpu_ns(void);
 

@@ -61,23 +61,10 @@ enum xl_status xl_rundir_check_tag(const char *tag, struct xl_err *err)
     return tag ? check_part("the tag", tag, err) : XL_OK;
 }
 
-/* The stamp in a name, or NULL when it has none. */
-static const char *stamp_of(const char *name)
-{
-    static const char digits[] = "0123456789";
-    for (; *name; name++) {
-        size_t n = strspn(name, digits);
-        if (n == 8 && name[8] == '_' && strspn(name + 9, digits) == 6)
-            return name;
-        name += n ? n - 1 : 0;
-    }
-    return NULL;
-}
-
 bool xl_rundir_time(const char *name, int64_t *seconds)
 {
     struct tm tm = { .tm_isdst = -1 };
-    const char *stamp = stamp_of(name);
+    const char *stamp = xl_clock_find_stamp(name);
     if (!stamp || sscanf(stamp, "%4d%2d%2d_%2d%2d%2d", &tm.tm_year, &tm.tm_mon,
                          &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
         return false;
@@ -181,7 +168,7 @@ bool xl_rundir_is_run(const char *path)
 static int by_age(const void *a, const void *b)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
-    const char *xs = stamp_of(x), *ys = stamp_of(y);
+    const char *xs = xl_clock_find_stamp(x), *ys = xl_clock_find_stamp(y);
     int order = strncmp(xs ? xs : "", ys ? ys : "", STAMP);
     return order ? order : strcmp(x, y);
 }
