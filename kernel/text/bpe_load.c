@@ -13,9 +13,7 @@
 
 enum {
     MAX_ID = (1 << 22) - 1,
-    MAX_TOKEN_BYTES = 1 << 16
-};
-enum {
+    MAX_TOKEN_BYTES = 1 << 16,
     MAX_ADDED_BYTES = 1 << 20,
     MAX_ADDED_TOKEN = 1 << 10,
     ARENA_BLOCK = 1 << 20
