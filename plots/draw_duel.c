@@ -11,7 +11,6 @@
 #include "plots/data.h"
 #include "plots/draw.h"
 
-#define NONE   ((double)NAN)
 #define WIDE   3    /* ratios that span more stand on a logarithmic scale */
 #define LEEWAY 1.15 /* of that scale beyond them */
 
@@ -19,11 +18,6 @@ static const char *const phases[] = { "decode", "prefill" };
 enum {
     N_PHASES = sizeof phases / sizeof *phases
 };
-
-static double number(const cJSON *item)
-{
-    return cJSON_IsNumber(item) ? item->valuedouble : NONE;
-}
 
 static const char *word(const cJSON *item)
 {
@@ -67,7 +61,7 @@ static size_t write_rounds(const cJSON *duel, const cJSON *phase,
     b = b ? b->child : NULL;
     size_t n = 0;
     for (int round = 0; a && b; a = a->next, b = b->next, round++) {
-        double ratio = number(a) / number(b);
+        double ratio = cJSON_GetNumberValue(a) / cJSON_GetNumberValue(b);
         bool left_out = counts_quiet_only(duel) && is_disturbed(duel, round);
         if (!isfinite(ratio))
             continue;
@@ -102,8 +96,8 @@ static void write_panel(struct xl_drawing *d, const cJSON *duel,
                 *ci = xl_json_member(phase, "ci");
     struct xl_range range = { 1, 1 };
     struct xl_buf rounds;
-    double lo = number(cJSON_GetArrayItem(ci, 0));
-    double hi = number(cJSON_GetArrayItem(ci, 1));
+    double lo = cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 0));
+    double hi = cJSON_GetNumberValue(cJSON_GetArrayItem(ci, 1));
     xl_buf_init(&rounds, 0);
     size_t n = write_rounds(duel, phase, &range, &rounds);
     if (n > 0) {
@@ -117,10 +111,10 @@ static void write_panel(struct xl_drawing *d, const cJSON *duel,
         xl_data_block(d->data, name,
                       "name ratio lo hi n verdict y_lo y_hi is_log");
         xl_data_text(d->data, name);
-        xl_data_number(d->data, number(xl_json_member(phase, "ratio")));
+        xl_data_number(d->data, xl_json_number(phase, "ratio"));
         xl_data_number(d->data, lo);
         xl_data_number(d->data, hi);
-        xl_data_number(d->data, number(xl_json_member(phase, "n")));
+        xl_data_number(d->data, xl_json_number(phase, "n"));
         xl_data_text(d->data, verdict_of(phase));
         xl_data_range(d->data, &range);
         xl_data_number(d->data, is_log);
@@ -181,7 +175,7 @@ enum xl_status xl_draw_duel(struct xl_drawing *d, struct xl_err *err)
     xl_data_title(out, subtitle.data, "panels last percent left_out");
     xl_data_number(out, (double)n_panels);
     xl_data_number(out, last);
-    xl_data_number(out, 100 * number(xl_json_member(duel, "level")));
+    xl_data_number(out, 100 * xl_json_number(duel, "level"));
     xl_data_number(out, (double)n_left_out);
     xl_data_end(out);
     xl_buf_text(out, "\n\n");

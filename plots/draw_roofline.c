@@ -25,12 +25,6 @@ enum {
     MOST_LIMITS = 8
 };
 
-static double number(const cJSON *object, const char *key)
-{
-    const cJSON *item = xl_json_member(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : NONE;
-}
-
 /* -- limits --------------------------------------------------------------- */
 
 struct limit {
@@ -47,10 +41,11 @@ struct limits {
 static double best_of(const cJSON *bench, const char *key)
 {
     const cJSON *results = xl_json_member(bench, "results");
-    double best = number(xl_json_member(bench, "limits"), key);
+    double best = xl_json_number(xl_json_member(bench, "limits"), key);
     for (const cJSON *result = results ? results->child : NULL; result;
          result = result->next)
-        best = fmax(best, number(xl_json_member(result, "limits"), key));
+        best =
+            fmax(best, xl_json_number(xl_json_member(result, "limits"), key));
     return best;
 }
 
@@ -118,18 +113,18 @@ static struct needs needs_of(const struct xl_record *record,
     const char *dtype = extra_of(record, entry, "weight_dtype");
     const cJSON *kind = xl_json_member(xl_json_member(model, "by_weight_dtype"),
                                        *dtype ? dtype : "fp32");
-    double block = NONE, prompt = number(record->meta, "prompt_tokens");
+    double block = NONE, prompt = xl_json_number(record->meta, "prompt_tokens");
     if (!xl_parse_real(extra_of(record, entry, "prefill_block"), &block))
-        block = number(prefill, "prefill_block");
+        block = xl_json_number(prefill, "prefill_block");
     if (prompt < block)
         block = prompt;
-    double weight = number(kind, "matmul_bytes") /
-                    number(decode, "matmul_weights"); /* bytes each */
+    double weight = xl_json_number(kind, "matmul_bytes") /
+                    xl_json_number(decode, "matmul_weights"); /* bytes each */
     return (struct needs){
-        .flops = { number(decode, "flops_per_token"),
-                   number(prefill, "flops_per_token") },
-        .bytes = { number(kind, "decode_bytes_per_token"),
-                   number(prefill, "matmul_weights") * weight / block },
+        .flops = { xl_json_number(decode, "flops_per_token"),
+                   xl_json_number(prefill, "flops_per_token") },
+        .bytes = { xl_json_number(kind, "decode_bytes_per_token"),
+                   xl_json_number(prefill, "matmul_weights") * weight / block },
     };
 }
 

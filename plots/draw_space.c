@@ -60,12 +60,6 @@ struct bar {
     bool is_pair;
 };
 
-static double number(const cJSON *object, const char *key)
-{
-    const cJSON *item = xl_json_member(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
-}
-
 /* The name or names of an item of insight.json. */
 static void read_name(struct bar *bar, const cJSON *item)
 {
@@ -93,7 +87,7 @@ static size_t read_bars(struct bar *bars, size_t n, size_t most, double least,
          item && n < most; item = item->next) {
         const cJSON *ci = xl_json_member(item, "ci");
         struct bar *bar = &bars[n];
-        *bar = (struct bar){ .share = number(item, "share"),
+        *bar = (struct bar){ .share = xl_json_number(item, "share"),
                              .lo = (double)NAN,
                              .hi = (double)NAN };
         if (cJSON_GetArraySize(ci) == 2 && cJSON_IsNumber(ci->child) &&
@@ -154,7 +148,7 @@ static void write_bars(struct xl_drawing *d, const struct bar *bars, size_t n,
 
 static void describe_insight(char *out, size_t room, const cJSON *insight)
 {
-    double explained = number(insight, "explained");
+    double explained = xl_json_number(insight, "explained");
     if (isnan(explained))
         snprintf(out, room, "by the search's model (insight.json)");
     else
@@ -173,7 +167,7 @@ enum xl_status xl_draw_importance(struct xl_drawing *d, struct xl_err *err)
     size_t *order, n_trials = 0, n;
     n = read_bars(bars, 0, MOST_BARS - MOST_PAIRS, 0, list);
     if (n) {
-        double measured = number(insight, "measured");
+        double measured = xl_json_number(insight, "measured");
         char source[TEXT_ROOM];
         n = read_bars(bars, n, n + MOST_PAIRS, LEAST_PAIR,
                       xl_json_member(insight, "interactions"));

@@ -49,12 +49,6 @@ enum {
     N_VERDICTS = sizeof verdicts / sizeof *verdicts
 };
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
-    return text ? text : "";
-}
-
 static void write_number(const cJSON *object, const char *key,
                          struct xl_buf *out)
 {
@@ -96,9 +90,9 @@ static bool is_followed(const cJSON *gate)
 
 static void write_gate(const cJSON *gate, struct xl_buf *out)
 {
-    const char *verdict = text_of(gate, "verdict");
+    const char *verdict = xl_json_text(gate, "verdict");
     xl_buf_text(out, "<tr><td>");
-    xl_html_text(out, text_of(gate, "score"));
+    xl_html_text(out, xl_json_text(gate, "score"));
     xl_buf_printf(out, "</td><td class=\"%s\">", class_of(verdict));
     xl_html_text(out, verdict);
     xl_buf_text(out, "</td><td class=\"num\">");
@@ -123,7 +117,7 @@ static void write_gate(const cJSON *gate, struct xl_buf *out)
         xl_buf_text(out, ")");
     }
     xl_buf_text(out, "</td><td class=\"text\">");
-    xl_html_text(out, why_of(text_of(gate, "score")));
+    xl_html_text(out, why_of(xl_json_text(gate, "score")));
     xl_buf_text(out, "</td></tr>\n");
 }
 
@@ -134,12 +128,12 @@ static void write_gates(const char *where, const cJSON *quality,
     xl_buf_printf(out, "<p>On the %s, ", where);
     write_number(quality, "n_tokens", out);
     xl_buf_text(out, " tokens (hash <code>");
-    xl_html_text(out, text_of(quality, "text_hash"));
+    xl_html_text(out, xl_json_text(quality, "text_hash"));
     xl_buf_printf(out, "</code>): <b class=\"%s\">",
-                  class_of(text_of(quality, "verdict")));
-    xl_html_text(out, text_of(quality, "verdict"));
+                  class_of(xl_json_text(quality, "verdict")));
+    xl_html_text(out, xl_json_text(quality, "verdict"));
     xl_buf_text(out, "</b>, ");
-    xl_html_text(out, text_of(quality, "reason"));
+    xl_html_text(out, xl_json_text(quality, "reason"));
     xl_buf_text(out, ".</p>\n<div class=\"wide\"><table><thead><tr>"
                      "<th>gate</th><th>verdict</th><th class=\"num\">figure"
                      "</th><th class=\"num\">one-sided bounds</th>"
@@ -160,7 +154,7 @@ static void write_both_texts(const cJSON *quality, struct xl_buf *out)
 
 static void write_meaning(const cJSON *quality, struct xl_buf *out)
 {
-    const char *tier = text_of(quality, "tier");
+    const char *tier = xl_json_text(quality, "tier");
     xl_buf_text(out, "<p>Tier <b>");
     xl_html_text(out, tier);
     xl_buf_text(out, "</b>");
@@ -179,13 +173,13 @@ static void write_meaning(const cJSON *quality, struct xl_buf *out)
 static void write_verdicts(const cJSON *quality, struct xl_buf *out)
 {
     const cJSON *holdout = xl_json_member(quality, "holdout");
-    const char *verdict = text_of(quality, "verdict");
+    const char *verdict = xl_json_text(quality, "verdict");
     xl_buf_printf(out, " <span class=\"%s\">", class_of(verdict));
     xl_html_text(out, verdict);
     xl_buf_text(out, "</span>");
     if (!cJSON_IsObject(holdout))
         return;
-    verdict = text_of(holdout, "verdict");
+    verdict = xl_json_text(holdout, "verdict");
     xl_buf_printf(out, ", <span class=\"%s\">", class_of(verdict));
     xl_html_text(out, verdict);
     xl_buf_text(out, " on the holdout text</span>");
@@ -201,7 +195,7 @@ static void write_finalist(const cJSON *item, struct xl_buf *out)
     xl_buf_char(out, ':');
     write_verdicts(quality, out);
     xl_buf_text(out, ", tier ");
-    xl_html_text(out, text_of(quality, "tier"));
+    xl_html_text(out, xl_json_text(quality, "tier"));
     xl_buf_text(out, "</summary>\n");
     write_both_texts(quality, out);
     xl_buf_text(out, "</details>\n");

@@ -15,12 +15,6 @@
 #define DASH  "\xe2\x80\x93"
 #define TIMES "\xc3\x97"
 
-static double number(const cJSON *object, const char *key)
-{
-    const cJSON *item = xl_json_member(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
-}
-
 void xl_report_scalar(const cJSON *item, struct xl_buf *out)
 {
     if (cJSON_IsString(item))
@@ -69,8 +63,9 @@ static void write_interval(double lo, double hi, double n, struct xl_buf *out)
 static void write_ratio(const cJSON *ratio, bool is_reference,
                         struct xl_buf *out)
 {
-    double median = number(ratio, "median"), lo = number(ratio, "lo");
-    double hi = number(ratio, "hi"), n = number(ratio, "n");
+    double median = xl_json_number(ratio, "median"),
+           lo = xl_json_number(ratio, "lo");
+    double hi = xl_json_number(ratio, "hi"), n = xl_json_number(ratio, "n");
     const char *class = "warn", *word = "no interval: nothing proved";
     if (isnan(median)) {
         xl_buf_printf(out, "<p class=\"soft\">%s</p>\n",
@@ -110,7 +105,7 @@ static void write_card(const struct xl_record *record,
     const cJSON *versus =
         xl_json_member(xl_json_member(record->best, "provenance"), "versus");
     const struct xl_entry *winner = xl_record_winner(record);
-    double lo = (double)NAN, hi = (double)NAN, n = number(metrics, "n");
+    double lo = (double)NAN, hi = (double)NAN, n = xl_json_number(metrics, "n");
     if (cJSON_IsArray(ci) && cJSON_GetArraySize(ci) == 2 &&
         cJSON_IsNumber(ci->child) && cJSON_IsNumber(ci->child->next)) {
         lo = ci->child->valuedouble;
@@ -123,7 +118,7 @@ static void write_card(const struct xl_record *record,
         n = winner->values[XL_COLUMN_N];
     xl_buf_printf(out, "<div class=\"card\"><h3>%s</h3>\n<p class=\"big\">",
                   speed->title);
-    xl_html_speed(out, number(metrics, speed->key));
+    xl_html_speed(out, xl_json_number(metrics, speed->key));
     xl_buf_text(out, " tok/s</p>\n<p class=\"soft\">");
     write_interval(lo, hi, n, out);
     xl_buf_text(out, "</p>\n");
@@ -217,7 +212,7 @@ static void write_headline(const struct xl_record *record, struct xl_buf *out)
     const cJSON *versus = xl_json_member(from, "versus");
     const cJSON *ratio = xl_json_member(versus, "objective_ratio");
     const struct xl_entry *winner = xl_record_winner(record);
-    double median = number(ratio, "median");
+    double median = xl_json_number(ratio, "median");
     if (winner && winner->is_reference) {
         xl_buf_text(out, "<h2>The defaults stand</h2>\n<p class=\"lead\">No "
                          "configuration that may win was proved faster than "
@@ -232,8 +227,8 @@ static void write_headline(const struct xl_record *record, struct xl_buf *out)
         xl_buf_printf(out,
                       ", 95%% interval %#.3g" DASH "%#.3g over %.0f paired "
                       "rounds: proved.</p>\n",
-                      number(ratio, "lo"), number(ratio, "hi"),
-                      number(ratio, "n"));
+                      xl_json_number(ratio, "lo"), xl_json_number(ratio, "hi"),
+                      xl_json_number(ratio, "n"));
     } else {
         xl_buf_text(out, "<h2>The winner</h2>\n");
     }

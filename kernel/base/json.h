@@ -47,6 +47,18 @@ static inline const cJSON *xl_json_member(const cJSON *object, const char *key)
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
+/* The number at `key`, NaN when there is none; the text, "" when none. */
+static inline double xl_json_number(const cJSON *object, const char *key)
+{
+    return cJSON_GetNumberValue(xl_json_member(object, key));
+}
+
+static inline const char *xl_json_text(const cJSON *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
+    return text ? text : "";
+}
+
 /* Member `key` of object as an exact integer in lo..hi. A missing or null
  * member gives XL_ENOTFOUND without a message; anything else that does not
  * fit gives XL_EFORMAT. Likewise for the other kinds. */

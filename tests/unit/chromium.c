@@ -22,12 +22,6 @@ enum {
     PIECE = 65536
 };
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
-    return text ? text : "";
-}
-
 bool xl_chromium_exists(void)
 {
     const char *path = getenv("PATH");
@@ -46,19 +40,20 @@ bool xl_chromium_exists(void)
 
 static void note_event(struct xl_chromium *c, const cJSON *message)
 {
-    const char *method = text_of(message, "method");
+    const char *method = xl_json_text(message, "method");
     const cJSON *params = xl_json_member(message, "params");
     if (strcmp(method, "Page.loadEventFired") == 0)
         c->is_loaded = true;
     if (strcmp(method, "Runtime.exceptionThrown") == 0 ||
         (strcmp(method, "Log.entryAdded") == 0 &&
-         strcmp(text_of(xl_json_member(params, "entry"), "level"), "error") ==
-             0) ||
+         strcmp(xl_json_text(xl_json_member(params, "entry"), "level"),
+                "error") == 0) ||
         (strcmp(method, "Runtime.consoleAPICalled") == 0 &&
-         strcmp(text_of(params, "type"), "error") == 0))
+         strcmp(xl_json_text(params, "type"), "error") == 0))
         c->errors++;
     if (strcmp(method, "Network.requestWillBeSent") == 0) {
-        const char *url = text_of(xl_json_member(params, "request"), "url");
+        const char *url =
+            xl_json_text(xl_json_member(params, "request"), "url");
         c->requests +=
             strncmp(url, "file:", 5) != 0 && strncmp(url, "data:", 5) != 0;
     }
@@ -162,12 +157,12 @@ static bool attach(struct xl_chromium *c)
     params = cJSON_CreateObject();
     cJSON_AddStringToObject(
         params, "targetId",
-        text_of(xl_json_member(made, "result"), "targetId"));
+        xl_json_text(xl_json_member(made, "result"), "targetId"));
     cJSON_AddBoolToObject(params, "flatten", true);
     cJSON_Delete(made);
     cJSON *attached = call(c, "Target.attachToTarget", params);
     snprintf(c->session, sizeof c->session, "%s",
-             text_of(xl_json_member(attached, "result"), "sessionId"));
+             xl_json_text(xl_json_member(attached, "result"), "sessionId"));
     cJSON_Delete(attached);
     return c->session[0] && does(c, "Page.enable", NULL) &&
            does(c, "Runtime.enable", NULL) && does(c, "Log.enable", NULL) &&

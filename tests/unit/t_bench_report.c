@@ -262,8 +262,7 @@ static void render(enum xl_bench_format format, struct xl_buf *out,
 static double number_at(const cJSON *o, const char *a, const char *b)
 {
     const cJSON *in = b ? xl_json_member(o, a) : o;
-    const cJSON *x = xl_json_member(in, b ? b : a);
-    return cJSON_IsNumber(x) ? x->valuedouble : (double)NAN;
+    return xl_json_number(in, b ? b : a);
 }
 
 static void check_shape(struct xl_test *t, const cJSON *r)

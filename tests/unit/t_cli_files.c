@@ -33,12 +33,6 @@ struct world {
 
 /* -- small pieces --------------------------------------------------------- */
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
-    return text ? text : "";
-}
-
 static void path_of(const struct world *w, const char *name, char *out,
                     size_t room)
 {
@@ -181,8 +175,8 @@ static void check_meta(const struct world *w)
     check_keys(w->t, meta, keys, "run_meta.json");
     check_keys(w->t, xl_json_member(meta, "bounds"), bounds, "bounds");
     check_keys(w->t, xl_json_member(meta, "versions"), versions, "versions");
-    XL_CHECK_TEXT(w->t, text_of(meta, "mode"), "random");
-    XL_CHECK_TEXT(w->t, text_of(meta, "prompt"), xl_cli_prompt());
+    XL_CHECK_TEXT(w->t, xl_json_text(meta, "mode"), "random");
+    XL_CHECK_TEXT(w->t, xl_json_text(meta, "prompt"), xl_cli_prompt());
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "trials")),
                 w->trials);
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(meta, "repeats")),
@@ -206,7 +200,7 @@ static void check_trial(const struct world *w, const cJSON *line)
     check_keys(w->t, line, more, "a trial");
     /* A trial that is beaten after a few repetitions gets no more; one that
      * neighbours disturbed gets them again. */
-    const char *status = text_of(line, "status");
+    const char *status = xl_json_text(line, "status");
     int n = cJSON_GetArraySize(xl_json_member(line, "samples"));
     if (strcmp(status, "pruned") == 0)
         XL_CHECK(w->t, n >= 1);
@@ -235,7 +229,7 @@ static void check_rating(const struct world *w, const cJSON *line)
              cJSON_GetNumberValue(xl_json_member(line, "avg_logprob")) < 0);
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(line, "len_tokens")),
                 4);
-    snprintf(name, sizeof name, "outputs/%s", text_of(line, "file"));
+    snprintf(name, sizeof name, "outputs/%s", xl_json_text(line, "file"));
     path_of(w, name, path, sizeof path);
     XL_CHECK(w->t, xl_io_exists(path));
 }
@@ -286,8 +280,8 @@ static void check_best(const struct world *w)
     check_keys(w->t, xl_json_member(best, "metrics"), metrics, "metrics");
     check_keys(w->t, xl_json_member(best, "key"), key, "key");
     check_keys(w->t, xl_json_member(best, "provenance"), from, "provenance");
-    XL_CHECK_TEXT(w->t, text_of(xl_json_member(best, "quality"), "verdict"),
-                  "pass");
+    XL_CHECK_TEXT(
+        w->t, xl_json_text(xl_json_member(best, "quality"), "verdict"), "pass");
     for (size_t i = 0; metrics[i]; i++) {
         char name[40];
         snprintf(name, sizeof name, "%s_ci", metrics[i]);
@@ -331,7 +325,7 @@ static void check_report(const struct world *w)
 
 static const char *origin_of(const cJSON *config, const char *key)
 {
-    return text_of(xl_json_member(config, key), "origin");
+    return xl_json_text(xl_json_member(config, key), "origin");
 }
 
 /* The values of the winner that the machine profile holds, and their origin;
@@ -413,7 +407,7 @@ static bool make_run(struct world *w)
                       "11", "--prompt", xl_cli_prompt(), "--tag", "files",
                       "--json"),
              &json);
-    snprintf(w->run, sizeof w->run, "%s", text_of(json, "run"));
+    snprintf(w->run, sizeof w->run, "%s", xl_json_text(json, "run"));
     XL_CHECK_EQ(w->t, cJSON_GetNumberValue(xl_json_member(json, "measured")),
                 w->trials);
     /* Those that could still win meet the whole gate, others only a screen. */
@@ -424,7 +418,7 @@ static bool make_run(struct world *w)
         return false;
     XL_CHECK(w->t, strncmp(w->run, "runs/parallel_", 14) == 0);
     run_json(w, XL_WORDS("judge", "--run", "latest", "--json"), &json);
-    XL_CHECK_TEXT(w->t, text_of(json, "run"), w->run);
+    XL_CHECK_TEXT(w->t, xl_json_text(json, "run"), w->run);
     XL_CHECK_EQ(w->t, cJSON_GetArraySize(xl_json_member(json, "ratings")),
                 w->trials);
     cJSON_Delete(json);

@@ -31,12 +31,6 @@ static cJSON *load(struct xl_test *t, const char *name)
     return root;
 }
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(xl_json_member(object, key));
-    return text ? text : "";
-}
-
 /* "1 2 3\n" */
 static void print_ids(const cJSON *ids, struct xl_buf *out)
 {
@@ -56,7 +50,7 @@ static const char control_text[] = "\0\001\177";
 
 static const char *case_text(const cJSON *it, const char *key, size_t *n)
 {
-    const char *text = text_of(it, key);
+    const char *text = xl_json_text(it, key);
     bool is_control =
         !text[0] && cJSON_GetArraySize(xl_json_member(it, "ids")) == 3;
     *n = is_control ? sizeof control_text - 1 : strlen(text);
@@ -133,7 +127,7 @@ static void compare_greedy(struct xl_test *t, const struct xl_cli *cli,
                 count_far(xl_json_member(json, "logprobs"),
                           xl_json_member(want, "logprobs"), tolerance),
                 0);
-    XL_CHECK_TEXT(t, text_of(json, "finish_reason"), "length");
+    XL_CHECK_TEXT(t, xl_json_text(json, "finish_reason"), "length");
     cJSON_Delete(json);
 }
 
@@ -143,8 +137,9 @@ static void greedy_text_is_the_reference_s(struct xl_test *t)
     cJSON *cases = load(t, "demo-expected/greedy.json");
     for (const cJSON *it = cases ? cases->child : NULL; it; it = it->next)
         if (xl_cli_ok(t, &cli,
-                      XL_WORDS("generate", "--prompt", text_of(it, "prompt"),
-                               "--max-new-tokens", "48", "--json")))
+                      XL_WORDS("generate", "--prompt",
+                               xl_json_text(it, "prompt"), "--max-new-tokens",
+                               "48", "--json")))
             compare_greedy(t, &cli, it, TOKEN_TOLERANCE);
     XL_CHECK_EQ(t, cJSON_GetArraySize(cases), GREEDY_PROMPTS);
     xl_cli_release(&cli);
@@ -161,8 +156,8 @@ static void generates_on_every_backend(struct xl_test *t)
         if (xl_cli_ok(t, &cli,
                       XL_WORDS("generate", "--backend", backends[i],
                                "--chunk-size", "5", "--prompt",
-                               text_of(first, "prompt"), "--max-new-tokens",
-                               "48", "--json")))
+                               xl_json_text(first, "prompt"),
+                               "--max-new-tokens", "48", "--json")))
             compare_greedy(t, &cli, first, TOKEN_TOLERANCE);
     xl_cli_release(&cli);
     cJSON_Delete(cases);
@@ -267,7 +262,7 @@ static void sums_up_logits(struct xl_test *t)
         cJSON *json = xl_cli_json(t, &cli);
         XL_CHECK_EQ(t, xl_json_member(json, "tokens")->valueint,
                     cJSON_GetArraySize(xl_json_member(want, "prompt_ids")));
-        XL_CHECK_TEXT(t, text_of(json, "out"), out);
+        XL_CHECK_TEXT(t, xl_json_text(json, "out"), out);
         XL_CHECK(t, cJSON_IsNull(xl_json_member(json, "state_out")));
         XL_CHECK(t, cJSON_IsTrue(xl_json_member(json, "finite")));
         XL_CHECK_EQ(t, xl_json_member(json, "next_id")->valueint,

@@ -45,19 +45,14 @@ static cJSON *lap_json(const struct xl_lap *lap)
     return o;
 }
 
-static double get_real(const cJSON *o, const char *key)
-{
-    const cJSON *x = xl_json_member(o, key);
-    return cJSON_IsNumber(x) ? x->valuedouble : (double)NAN;
-}
-
 static void read_lap(struct xl_lap *lap, const cJSON *o)
 {
-    double dirt = get_real(o, "dirt");
+    double dirt = xl_json_number(o, "dirt");
     for (size_t m = 0; m < XL_METRIC_COUNT; m++)
-        lap->reading.value[m] = get_real(o, xl_metric_name((enum xl_metric)m));
-    lap->prefill_s = get_real(o, "prefill_s");
-    lap->decode_s = get_real(o, "decode_s");
+        lap->reading.value[m] =
+            xl_json_number(o, xl_metric_name((enum xl_metric)m));
+    lap->prefill_s = xl_json_number(o, "prefill_s");
+    lap->decode_s = xl_json_number(o, "decode_s");
     lap->dirt = dirt > 0 ? (unsigned)dirt : 0;
 }
 
