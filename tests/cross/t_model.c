@@ -6,16 +6,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
-#include "kernel/model/engine.h"
 #include "kernel/model/plan.h"
 #include "kernel/run/score.h"
 #include "kernel/text/sampler.h"
+#include "tests/cross/every_config.h"
 #include "tests/harness/test.h"
 
 /* The documented tolerances. */
@@ -30,9 +29,7 @@ static const int64_t chunks[] = { 1, 16, 17, 48, 64, 512 };
 enum {
     MODELS = 4,
     LENGTHS = 7,
-    CHUNKS = 6,
-    WORKERS = 3,
-    BANDS = 3
+    CHUNKS = 6
 };
 
 /* One reference model with its recorded outputs. */
@@ -80,25 +77,6 @@ static double larger(double worst, double error)
     return isnan(worst) || error <= worst ? worst : error;
 }
 
-/* Largest difference so far from the recorded logits. */
-struct against {
-    const float *want; /* [n][vocab] */
-    double worst;
-};
-
-static bool compare_row(void *ctx, size_t position, const float *logits,
-                        size_t vocab)
-{
-    struct against *a = ctx;
-    for (size_t i = 0; i < vocab; i++) {
-        double d =
-            fabs((double)logits[i] - (double)a->want[position * vocab + i]);
-        if (!(d <= a->worst))
-            a->worst = d; /* a NaN stays */
-    }
-    return true;
-}
-
 /* Largest error of the state, relative to the largest recorded value; 0 when
  * none is recorded for this length. */
 static double state_error(const struct subject *s, size_t length)
@@ -132,13 +110,13 @@ static void check_length(struct subject *s, struct xl_plan *plan, size_t length,
     const struct xl_tensor *logits = recorded(s, length, "logits");
     if (!XL_CHECK(s->t, tokens && logits))
         return;
-    struct against a = { .want = logits->data };
+    struct xl_against a = { .want = logits->data };
     enum xl_status rc =
         xl_score_run(plan, s->model, &s->state,
                      &(struct xl_score_job){ .tokens = tokens->data,
                                              .n = length,
                                              .feed = feed,
-                                             .callback = compare_row,
+                                             .callback = xl_against_row,
                                              .ctx = &a },
                      &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
@@ -162,31 +140,10 @@ static void check_config(struct subject *s, const struct xl_params *params,
     xl_plan_free(plan);
 }
 
-/* The values of one backend: those it does not read keep their defaults. */
-static void check_backend(struct subject *s, enum xl_chunk_id backend)
+static void check_one(void *ctx, const struct xl_params *params,
+                      const char *how)
 {
-    struct xl_params params;
-    unsigned knobs = xl_chunk_get(backend)->knobs;
-    int64_t heads = (int64_t)xl_model_config(s->model)->heads;
-    const int64_t bands[BANDS] = { 1, heads < 3 ? heads : 3, heads };
-    size_t n_chunks = knobs & XL_KNOB_CHUNK ? CHUNKS : 1;
-    size_t n_bands = knobs & XL_KNOB_BAND ? BANDS : 1;
-    xl_params_init(&params);
-    params.value[XL_PARAM_BACKEND] = (int64_t)backend;
-    for (size_t c = 0; c < n_chunks; c++) {
-        for (size_t b = 0; b < n_bands; b++) {
-            for (int64_t workers = 1; workers <= WORKERS; workers++) {
-                char how[96];
-                params.value[XL_PARAM_CHUNK_SIZE] = chunks[c];
-                params.value[XL_PARAM_HEADS_PER_BAND] = bands[b];
-                params.value[XL_PARAM_WORKERS] = workers;
-                snprintf(how, sizeof how, "%s chunk %d band %d workers %d",
-                         xl_chunk_get(backend)->name, (int)chunks[c],
-                         (int)bands[b], (int)workers);
-                check_config(s, &params, NULL, how);
-            }
-        }
-    }
+    check_config(ctx, params, NULL, how);
 }
 
 /* Under a sanitizer the one ragged model stands for all four. */
@@ -199,41 +156,25 @@ static void every_backend(struct xl_test *t)
 {
     for (size_t i = is_small() ? 1 : 0; i < (is_small() ? 2 : MODELS); i++) {
         struct subject s;
-        if (open_subject(&s, t, names[i]))
-            for (int b = 0; b < XL_CHUNK_COUNT; b++)
-                check_backend(&s, (enum xl_chunk_id)b);
+        if (open_subject(&s, t, names[i])) {
+            int64_t heads = (int64_t)xl_model_config(s.model)->heads;
+            const int64_t bands[] = { 1, heads < 3 ? heads : 3, heads };
+            const struct xl_schedules all = { .chunks = chunks,
+                                              .n_chunks = CHUNKS,
+                                              .bands = bands,
+                                              .n_bands = 3 };
+            xl_each_schedule(&all, check_one, &s);
+        }
         close_subject(&s);
     }
-}
-
-/* gemm as the tunable counts: 0 is auto. */
-static bool runs_fp32(int64_t gemm)
-{
-    struct xl_engines engines;
-    return xl_engines_choose(&engines, gemm, XL_PACK_FP32, NULL) == XL_OK;
 }
 
 static void every_engine(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
         struct subject s;
-        if (!open_subject(&s, t, names[i]))
-            continue;
-        for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {
-            if (!runs_fp32(gemm))
-                continue;
-            for (int64_t cell = 0; cell < XL_CELL_BF16; cell++) {
-                struct xl_params params;
-                char how[64];
-                xl_params_init(&params);
-                params.value[XL_PARAM_GEMM] = gemm;
-                params.value[XL_PARAM_CELL] = cell + 1;
-                snprintf(how, sizeof how, "gemm %s cell %s",
-                         xl_param_row(XL_PARAM_GEMM)->choices[gemm],
-                         xl_param_row(XL_PARAM_CELL)->choices[cell + 1]);
-                check_config(&s, &params, NULL, how);
-            }
-        }
+        if (open_subject(&s, t, names[i]))
+            xl_each_engine(check_one, &s);
         close_subject(&s);
     }
 }
@@ -243,7 +184,7 @@ static double error_with(struct subject *s, const struct xl_params *params)
 {
     struct xl_plan *plan;
     struct xl_err err = { 0 };
-    struct against a = { .want = recorded(s, 64, "logits")->data };
+    struct xl_against a = { .want = recorded(s, 64, "logits")->data };
     enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
     if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
         return (double)NAN;
@@ -251,7 +192,7 @@ static double error_with(struct subject *s, const struct xl_params *params)
         plan, s->model, &s->state,
         &(struct xl_score_job){ .tokens = recorded(s, 64, "tokens")->data,
                                 .n = 64,
-                                .callback = compare_row,
+                                .callback = xl_against_row,
                                 .ctx = &a },
         &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
@@ -410,7 +351,7 @@ static void greedy_continuation(struct xl_test *t)
         const struct xl_tensor *logits =
             xl_safetensors_find(s.reference, "greedy.logits");
         float *row = xl_alloc_zero(vocab, sizeof *row);
-        struct against a = { .want = logits->data };
+        struct xl_against a = { .want = logits->data };
         const int32_t *tokens = want->data;
         xl_plan_forward(plan, &s.state,
                         &(struct xl_pass){ .tokens = prompt->data,
@@ -423,7 +364,7 @@ static void greedy_continuation(struct xl_test *t)
                             &(struct xl_pass){ .tokens = &tokens[step],
                                                .n = 1,
                                                .logits = row });
-            compare_row(&a, step, row, vocab);
+            xl_against_row(&a, step, row, vocab);
         }
         xl_test_check(t, a.worst <= logit_tolerance, __FILE__, __LINE__,
                       "%s: greedy logits off by %.3g", s.name, a.worst);
@@ -449,11 +390,11 @@ static void comparisons_can_fail(struct xl_test *t)
     const struct xl_tensor *tokens = recorded(&s, 65, "tokens");
     const struct xl_tensor *logits = recorded(&s, 65, "logits");
     size_t vocab = xl_model_config(s.model)->vocab;
-    struct against shifted = { .want = (const float *)logits->data + vocab };
+    struct xl_against shifted = { .want = (const float *)logits->data + vocab };
     xl_score_run(plan, s.model, &s.state,
                  &(struct xl_score_job){ .tokens = tokens->data,
                                          .n = 64,
-                                         .callback = compare_row,
+                                         .callback = xl_against_row,
                                          .ctx = &shifted },
                  &err);
     XL_CHECK(t, !(shifted.worst <= logit_tolerance));
@@ -461,8 +402,8 @@ static void comparisons_can_fail(struct xl_test *t)
                  &(struct xl_score_job){
                      .tokens = tokens->data,
                      .n = 65,
-                     .callback = compare_row,
-                     .ctx = &(struct against){ .want = logits->data } },
+                     .callback = xl_against_row,
+                     .ctx = &(struct xl_against){ .want = logits->data } },
                  &err);
     XL_CHECK(t, state_error(&s, 65) <= state_tolerance);
     s.state.data[3] *= 2;

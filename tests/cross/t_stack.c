@@ -10,9 +10,9 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/chunk/chunk.h"
-#include "kernel/gemm/gemm.h"
 #include "kernel/model/plan.h"
 #include "kernel/run/score.h"
+#include "tests/cross/every_config.h"
 #include "tests/harness/test.h"
 #include "tests/unit/checkpoint.h"
 
@@ -67,25 +67,6 @@ static void close_subject(struct subject *s)
     xl_model_close(s->model);
 }
 
-/* Largest difference so far from the recorded logits; a NaN stays. */
-struct against {
-    const float *want; /* [n][vocab] */
-    double worst;
-};
-
-static bool compare_row(void *ctx, size_t position, const float *logits,
-                        size_t vocab)
-{
-    struct against *a = ctx;
-    for (size_t i = 0; i < vocab; i++) {
-        double d =
-            fabs((double)logits[i] - (double)a->want[position * vocab + i]);
-        if (!(d <= a->worst))
-            a->worst = d;
-    }
-    return true;
-}
-
 /* Error of the logits over the recorded tokens, or the recorded steps. */
 static double error_of(struct subject *s, const struct xl_params *params,
                        const struct xl_feed *feed)
@@ -93,7 +74,7 @@ static double error_of(struct subject *s, const struct xl_params *params,
     struct xl_plan *plan;
     struct xl_err err = { 0 };
     bool step = feed && feed->step;
-    struct against a = { .want = (step ? s->steps : s->logits)->data };
+    struct xl_against a = { .want = (step ? s->steps : s->logits)->data };
     size_t n = (step ? s->steps : s->logits)->shape[0];
     enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
     if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
@@ -102,7 +83,7 @@ static double error_of(struct subject *s, const struct xl_params *params,
                       &(struct xl_score_job){ .tokens = s->tokens->data,
                                               .n = n,
                                               .feed = feed,
-                                              .callback = compare_row,
+                                              .callback = xl_against_row,
                                               .ctx = &a },
                       &err);
     XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
@@ -118,74 +99,44 @@ static void check(struct subject *s, const struct xl_params *params,
                   "%s, %s: logits off by %.3g", s->name, how, error);
 }
 
-static void check_backend(struct subject *s, enum xl_chunk_id backend)
+static void check_whole(void *ctx, const struct xl_params *params,
+                        const char *how)
 {
-    struct xl_params params;
-    unsigned knobs = xl_chunk_get(backend)->knobs;
-    int64_t heads = (int64_t)xl_model_config(s->model)->heads;
-    size_t n_chunks = knobs & XL_KNOB_CHUNK ? CHUNKS : 1;
-    int64_t n_bands = knobs & XL_KNOB_BAND ? heads : 1;
-    xl_params_init(&params);
-    params.value[XL_PARAM_BACKEND] = (int64_t)backend;
-    for (size_t c = 0; c < n_chunks; c++) {
-        for (int64_t band = 1; band <= n_bands; band++) {
-            for (int64_t workers = 1; workers <= WORKERS; workers++) {
-                char how[96];
-                params.value[XL_PARAM_CHUNK_SIZE] = chunks[c];
-                params.value[XL_PARAM_HEADS_PER_BAND] = band;
-                params.value[XL_PARAM_WORKERS] = workers;
-                snprintf(how, sizeof how, "%s chunk %d band %d workers %d",
-                         xl_chunk_get(backend)->name, (int)chunks[c], (int)band,
-                         (int)workers);
-                check(s, &params, NULL, how);
-            }
-        }
-    }
+    check(ctx, params, NULL, how);
+}
+
+static void check_whole_and_steps(void *ctx, const struct xl_params *params,
+                                  const char *how)
+{
+    check(ctx, params, NULL, how);
+    check(ctx, params, &(struct xl_feed){ .step = true }, how);
 }
 
 static void every_backend(struct xl_test *t)
 {
+    static const int64_t bands[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     for (size_t i = 0; i < MODELS; i++) {
         struct subject s;
-        if (open_subject(&s, t, names[i], NULL))
-            for (int b = 0; b < XL_CHUNK_COUNT; b++)
-                check_backend(&s, (enum xl_chunk_id)b);
+        if (open_subject(&s, t, names[i], NULL)) {
+            const struct xl_schedules all = {
+                .chunks = chunks,
+                .n_chunks = CHUNKS,
+                .bands = bands,
+                .n_bands = xl_model_config(s.model)->heads,
+            };
+            if (XL_CHECK(t, all.n_bands <= sizeof bands / sizeof *bands))
+                xl_each_schedule(&all, check_whole, &s);
+        }
         close_subject(&s);
     }
-}
-
-/* Engines of other weights, or of other processors, are refused by plans. */
-static bool runs_fp32(int64_t choice)
-{
-    if (choice == 0)
-        return true; /* auto takes what there is */
-    const struct xl_gemm *gemm = xl_gemm_get((enum xl_gemm_id)(choice - 1));
-    return !gemm->why_not() && (xl_gemm_reads_rows(gemm, XL_FP32) ||
-                                xl_gemm_reads_packed(gemm, XL_PACK_FP32));
 }
 
 static void every_engine(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
         struct subject s;
-        if (!open_subject(&s, t, names[i], NULL))
-            continue;
-        for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {
-            if (!runs_fp32(gemm))
-                continue;
-            for (int64_t cell = 0; cell < XL_CELL_BF16; cell++) {
-                struct xl_params params;
-                char how[64];
-                xl_params_init(&params);
-                params.value[XL_PARAM_GEMM] = gemm;
-                params.value[XL_PARAM_CELL] = cell + 1;
-                snprintf(how, sizeof how, "gemm %s cell %s",
-                         xl_param_row(XL_PARAM_GEMM)->choices[gemm],
-                         xl_param_row(XL_PARAM_CELL)->choices[cell + 1]);
-                check(&s, &params, NULL, how);
-                check(&s, &params, &(struct xl_feed){ .step = true }, how);
-            }
-        }
+        if (open_subject(&s, t, names[i], NULL))
+            xl_each_engine(check_whole_and_steps, &s);
         close_subject(&s);
     }
 }
@@ -360,7 +311,7 @@ static double error_after(struct subject *s, struct xl_plan *plan,
     size_t n = s->logits->shape[0], vocab = s->logits->shape[1];
     const int32_t *tokens = s->tokens->data;
     float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
-    struct against a = { .want = s->logits->data };
+    struct xl_against a = { .want = s->logits->data };
     xl_state_clear(&s->state);
     xl_plan_forward(plan, &s->state,
                     &(struct xl_pass){ .tokens = tokens, .n = HALF });
@@ -370,7 +321,7 @@ static double error_after(struct subject *s, struct xl_plan *plan,
                                        .n = n - HALF,
                                        .logits = rows });
     for (size_t i = HALF; i < n; i++)
-        compare_row(&a, i, rows + (i - HALF) * vocab, vocab);
+        xl_against_row(&a, i, rows + (i - HALF) * vocab, vocab);
     xl_free(rows);
     return a.worst;
 }
@@ -545,7 +496,7 @@ static void slstm_alone_runs(struct xl_test *t)
         struct xl_plan *plan = NULL;
         size_t vocab = s.logits->shape[1], n = s.tokens->shape[0];
         float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
-        struct against a = { .want = rows };
+        struct xl_against a = { .want = rows };
         XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err), XL_OK,
                         &err);
         xl_plan_forward(plan, &s.state,
@@ -556,7 +507,7 @@ static void slstm_alone_runs(struct xl_test *t)
             &(struct xl_score_job){ .tokens = s.tokens->data,
                                     .n = n,
                                     .feed = &(struct xl_feed){ .step = true },
-                                    .callback = compare_row,
+                                    .callback = xl_against_row,
                                     .ctx = &a },
             &err);
         XL_CHECK(t, a.worst <= logit_tolerance);
