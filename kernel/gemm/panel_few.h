@@ -25,9 +25,10 @@
  * 162); fp32 gets 163 instead of 206, as two multiply-adds a cycle end after
  * four. Eight rows of bf16 from the cache lose 8 % by groups apart: parts and
  * sums are more than there are registers. With two threads 400m in bf16
- * decodes 2.6 % faster by two runs than by one, and 3.3 to 4 % when lines are
- * asked for 512 to 4096 bytes ahead as well; by four runs 1.8 and 2.8 %, by
- * six 13 % slower. One run with lines asked for is 2 % slower than without.
+ * decodes 0.9 to 1.5 % faster by two runs than by one, and 1.6 % when lines are
+ * asked for 2048 bytes ahead as well (3 % where reads are slow). Four runs are
+ * level with two, six 13 % slower; one run with lines asked for is 2 % slower
+ * than without.
  *
  * The includer defines before:
  *

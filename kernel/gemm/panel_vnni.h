@@ -22,17 +22,20 @@
  * it. Rows go VNNI_BLOCK at a time through a panel, so that many rows find it
  * in the second-level cache. Panels lie one after the other and are read so:
  * the groups of a panel overlap, for only their last step is a chain, and the
- * processor sees one stream of lines and one of scales, to their end. Four
- * panels side by side were eight streams, each over before its prefetch had
+ * processor sees one stream of lines and one of scales, to their end. One row
+ * of int8 is read as two such runs, half of the job's columns each. Four
+ * neighbours side by side were eight streams, each over before its prefetch had
  * caught up: int4 with 1024 inputs came at 70 % of the rate of a plain read,
- * and comes at 104 % now (one thread of Zen 5). Lines are asked for
- * VNNI_AHEAD bytes ahead: eight rows with AVX2 are 1.4 times as fast by it, one
+ * and comes at 104 % now (one thread of Zen 5). Runs ask for lines VNNI_AHEAD
+ * bytes ahead together: eight rows with AVX2 are 1.4 times as fast by it, one
  * row of int4 1.1 times on Zen 5 and 1.4 times on a Xeon, where one stream does
  * not keep enough misses in flight. One row asks past the outer caches: 400m on
- * two cores of Zen 5 decodes int4 0.6 to 3.9 % faster so than by requests that
- * fill them, and int8 1.9 to 3.0 % faster than by none, where such requests are
- * slower than none. Quantising x costs a rounding of 0.5 % of its group's
- * spread, root mean square; int8 weights cost 0.6 %, int4 7 %.
+ * two cores of Zen 5 decodes int4 as fast so as by requests that fill them
+ * where reads are fast, and 4 to 5 % faster where they are slow. int8 decodes
+ * 2.1 to 3.3 % faster than by one run without requests; one run is 2 to 3 %
+ * slower with such requests, 6 % with those that fill the caches. Quantising x
+ * costs a rounding of 0.5 % of its group's spread, root mean square; int8
+ * weights cost 0.6 %, int4 7 %.
  *
  * The includer defines before:
  *
@@ -56,7 +59,7 @@
 
 enum {
     VNNI_ROWS = 64,    /* quantised at once */
-    VNNI_AHEAD = 4096, /* bytes */
+    VNNI_AHEAD = 4096, /* bytes, of all runs */
     VNNI_QUADS = XL_PACK_GROUP / 4,
     VNNI_WORDS = VNNI_QUADS + 2 /* of a row's group */
 };
@@ -175,6 +178,7 @@ struct block {
     const struct xl_gemm_job *job;
     const int32_t *x; /* [group][word][row] */
     size_t first, real;
+    size_t apart; /* panels from one to the next beside it */
 };
 
 /* One group of a panel: an exact sum for each row. */
@@ -193,37 +197,42 @@ XL_INLINE void vnni_group(struct ints *part, const unsigned char *lines,
     }
 }
 
-XL_INLINE void vnni_panel(const struct block *b, size_t panel,
-                          enum xl_pack_kind kind, size_t rows)
+/* So many panels side by side, `apart` from one to the next, times a block of
+ * rows: rows x panels is VNNI_BLOCK at most. */
+XL_INLINE void vnni_panels(const struct block *b, size_t first,
+                           enum xl_pack_kind kind, size_t rows, size_t panels)
 {
     const struct xl_packed *w = b->job->packed;
     const size_t line_bytes =
         XL_PACK_GROUP / xl_line_inputs(kind) * XL_PACK_LINE;
     size_t groups = xl_pack_groups(w->in);
     const int32_t *x = b->x;
-    const unsigned char *lines = w->data;
-    const uint16_t *scales = w->scales + panel * groups * XL_PACK_LANES;
-    const size_t ahead = b->job->ahead ? b->job->ahead : (size_t)VNNI_AHEAD;
+    const size_t ahead = b->job->ahead ? b->job->ahead : VNNI_AHEAD / panels;
     struct xl_vec acc[VNNI_BLOCK];
     struct ints part[VNNI_BLOCK];
-    lines += panel * groups * line_bytes;
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows * panels; i++)
         acc[i] = xl_vec_zero();
-    for (size_t g = 0; g < groups; g++, x += rows * VNNI_WORDS) {
-        panel_ask_ahead(lines, line_bytes, ahead, rows);
-        vnni_group(part, lines, x, kind, rows);
-        struct xl_vec scale = xl_vec_load_bf16(scales);
-        for (size_t r = 0; r < rows; r++) {
-            float s;
-            memcpy(&s, x + rows + r, sizeof s);
-            struct xl_vec sum = ints_floats(part[r]);
-            acc[r] = xl_vec_fma(xl_vec_mul(sum, scale), xl_vec_set1(s), acc[r]);
+    for (size_t g = 0; g < groups; g++, x += rows * VNNI_WORDS)
+        for (size_t p = 0; p < panels; p++) {
+            size_t at = (first + p * b->apart) * groups + g;
+            const unsigned char *lines =
+                (const unsigned char *)w->data + at * line_bytes;
+            panel_ask_ahead(lines, line_bytes, ahead, rows);
+            vnni_group(part, lines, x, kind, rows);
+            struct xl_vec scale =
+                xl_vec_load_bf16(w->scales + at * XL_PACK_LANES);
+            for (size_t r = 0; r < rows; r++) {
+                struct xl_vec *sum = acc + p * rows + r;
+                float s;
+                memcpy(&s, x + rows + r, sizeof s);
+                *sum = xl_vec_fma(xl_vec_mul(ints_floats(part[r]), scale),
+                                  xl_vec_set1(s), *sum);
+            }
         }
-        lines += line_bytes;
-        scales += XL_PACK_LANES;
-    }
-    for (size_t r = 0; r < b->real; r++)
-        panel_store_biased(b->job, b->first + r, panel, acc[r]);
+    for (size_t p = 0; p < panels; p++)
+        for (size_t r = 0; r < rows && r < b->real; r++)
+            panel_store_biased(b->job, b->first + r, first + p * b->apart,
+                               acc[p * rows + r]);
 }
 
 /* A panel times a block of 1, 2, 4 or VNNI_BLOCK rows. */
@@ -232,29 +241,43 @@ XL_INLINE void vnni_rows(const struct block *b, size_t panel,
 {
     size_t rows = vnni_block_rows(b->real);
     if (rows == 1)
-        vnni_panel(b, panel, kind, 1);
+        vnni_panels(b, panel, kind, 1, 1);
     else if (rows == 2)
-        vnni_panel(b, panel, kind, 2);
+        vnni_panels(b, panel, kind, 2, 1);
     else if (rows == 4)
-        vnni_panel(b, panel, kind, 4);
+        vnni_panels(b, panel, kind, 4, 1);
     else
-        vnni_panel(b, panel, kind, VNNI_BLOCK);
+        vnni_panels(b, panel, kind, VNNI_BLOCK, 1);
 }
 
+/* Rows from panel `begin` on. */
 XL_INLINE void vnni_columns(const struct xl_gemm_job *job, size_t first,
-                            size_t n, enum xl_pack_kind kind)
+                            size_t n, enum xl_pack_kind kind, size_t begin)
 {
     size_t end = xl_pack_panels(job->n_end);
     size_t words = xl_pack_groups(job->k) * VNNI_WORDS;
-    for (size_t panel = job->n_begin / XL_PACK_LANES; panel < end; panel++) {
+    for (size_t panel = begin; panel < end; panel++) {
         const int32_t *x = (const int32_t *)(const void *)job->scratch;
         for (size_t r = 0; r < n; r += VNNI_BLOCK) {
             size_t real = n - r < VNNI_BLOCK ? n - r : (size_t)VNNI_BLOCK;
-            struct block b = { job, x, first + r, real };
+            struct block b = { job, x, first + r, real, 0 };
             vnni_rows(&b, panel, kind);
             x += vnni_block_rows(real) * words;
         }
     }
+}
+
+/* One row of int8: columns are cut in two runs side by side. Returns the panel
+ * that is left over, or the end. */
+XL_INLINE size_t vnni_two_runs(const struct xl_gemm_job *job, size_t row)
+{
+    size_t begin = job->n_begin / XL_PACK_LANES;
+    size_t half = (xl_pack_panels(job->n_end) - begin) / 2;
+    const int32_t *x = (const int32_t *)(const void *)job->scratch;
+    struct block b = { job, x, row, 1, half };
+    for (size_t i = 0; i < half; i++)
+        vnni_panels(&b, begin + i, XL_PACK_INT8, 1, 2);
+    return begin + 2 * half;
 }
 
 static size_t scratch_floats(size_t k)
@@ -270,11 +293,15 @@ static void run(const struct xl_gemm_job *job)
     for (size_t first = 0; first < job->m; first += VNNI_ROWS) {
         size_t left = job->m - first;
         size_t n = left < VNNI_ROWS ? left : (size_t)VNNI_ROWS;
+        size_t begin = job->n_begin / XL_PACK_LANES;
         vnni_prepare(job, first, n);
-        if (job->packed->kind == XL_PACK_INT8)
-            vnni_columns(job, first, n, XL_PACK_INT8);
-        else
-            vnni_columns(job, first, n, XL_PACK_INT4);
+        if (job->packed->kind == XL_PACK_INT8) {
+            if (n == 1)
+                begin = vnni_two_runs(job, first);
+            vnni_columns(job, first, n, XL_PACK_INT8, begin);
+        } else {
+            vnni_columns(job, first, n, XL_PACK_INT4, begin);
+        }
     }
 }
 
