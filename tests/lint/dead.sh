@@ -12,7 +12,6 @@ xl_evaluator_starts     counts restarts after a crash
 xl_history_table        a run as a table that can be replayed
 xl_logprob_rows         log-probabilities of logits kept whole
 xl_slstm_step_f64       the truth for the cells of sLSTM
-xl_store_heartbeat      keeps a claim alive that takes long
 xl_strategy_best        where a search stands
 xl_strategy_kind_at     every strategy passes the same tests
 xl_strategy_kind_name   says which of them failed

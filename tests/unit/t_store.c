@@ -207,6 +207,12 @@ static void lease_expires(struct xl_test *t)
     XL_CHECK_EQ(t, n, 0);
     XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
     XL_CHECK_EQ(t, n, 1);
+    xl_fix_now_ms += 29000; /* a sample is a heartbeat */
+    s = xl_fix_sample(1);
+    XL_CHECK_STATUS(t, xl_store_add_sample(a, &slow, &s, &err), XL_OK, &err);
+    xl_fix_now_ms += 29000;
+    XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, n, 1);
     xl_fix_now_ms += 31000;
     XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
     XL_CHECK_EQ(t, n, 0);
@@ -214,7 +220,7 @@ static void lease_expires(struct xl_test *t)
     XL_CHECK_EQ(t, n, 1);
     check_fenced(t, a, &slow); /* while it is queued */
     XL_CHECK_STATUS(t, xl_store_claim(b, trial, &fast, &err), XL_OK, &err);
-    XL_CHECK_EQ(t, fast.n_samples, 1);
+    XL_CHECK_EQ(t, fast.n_samples, 2);
     check_fenced(t, a, &slow); /* while another has it */
     struct xl_store_result result = xl_fix_result(1, 50);
     XL_CHECK_STATUS(t, xl_store_finish(b, &fast, &result, &err), XL_OK, &err);
@@ -227,7 +233,7 @@ static void lease_expires(struct xl_test *t)
                               "IS NOT NULL AND outcome = 'ok'"),
                 0);
     XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT value FROM result"), 50);
-    XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT count(*) FROM sample"), 1);
+    XL_CHECK_EQ(t, xl_fix_sql(t, "SELECT count(*) FROM sample"), 2);
     XL_CHECK_EQ(t,
                 xl_fix_sql(t, "SELECT count(*) FROM attempt WHERE late "
                               "LIKE '%123.5%' AND outcome = 'expired'"),

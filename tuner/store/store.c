@@ -320,9 +320,10 @@ enum xl_status xl_db_fenced(const struct xl_store *store,
                    (long long)claim->trial, store->path);
 }
 
-enum xl_status xl_store_heartbeat(struct xl_store *store,
-                                  const struct xl_store_claim *claim,
-                                  struct xl_err *err)
+/* Renews the lease of a claim that is still held. */
+static enum xl_status renew(struct xl_store *store,
+                            const struct xl_store_claim *claim,
+                            struct xl_err *err)
 {
     int64_t changes = 0;
     struct xl_cell in[] = {
@@ -330,13 +331,17 @@ enum xl_status xl_store_heartbeat(struct xl_store *store,
         xl_cell_int(claim->token),
         xl_cell_int(xl_db_now(store) + store->opts.lease_ms),
     };
+    XL_TRY(xl_db_run(store, XL_STMT_HEARTBEAT, in, 3, &changes, err));
+    return changes ? XL_OK : xl_db_fenced(store, claim, err);
+}
+
+enum xl_status xl_store_heartbeat(struct xl_store *store,
+                                  const struct xl_store_claim *claim,
+                                  struct xl_err *err)
+{
     XL_TRY(xl_db_need_sweep(store, true, err));
     XL_TRY(xl_store_begin(store, err));
-    enum xl_status rc =
-        xl_db_run(store, XL_STMT_HEARTBEAT, in, 3, &changes, err);
-    if (rc == XL_OK && changes == 0)
-        rc = xl_db_fenced(store, claim, err);
-    return xl_db_leave(store, rc, err);
+    return xl_db_leave(store, renew(store, claim, err), err);
 }
 
 /* -- samples -------------------------------------------------------------- */
@@ -383,14 +388,9 @@ enum xl_status xl_store_add_sample(struct xl_store *store,
                                    const struct xl_store_sample *sample,
                                    struct xl_err *err)
 {
-    int64_t one;
-    struct xl_cell in[] = { xl_cell_int(claim->trial),
-                            xl_cell_int(claim->token) };
     XL_TRY(xl_db_need_sweep(store, true, err));
     XL_TRY(xl_store_begin(store, err));
-    enum xl_status rc = xl_db_get_int(store, XL_STMT_HELD, in, 2, &one, err);
-    if (rc == XL_ENOTFOUND)
-        rc = xl_db_fenced(store, claim, err);
+    enum xl_status rc = renew(store, claim, err);
     if (rc == XL_OK)
         rc = xl_db_insert_sample(store, claim, sample, err);
     return xl_db_leave(store, rc, err);

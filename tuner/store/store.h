@@ -110,8 +110,8 @@ enum xl_status xl_store_heartbeat(struct xl_store *store,
                                   const struct xl_store_claim *claim,
                                   struct xl_err *err);
 
-/* Its own transaction. Storing a repetition of this claim again is XL_OK
- * and changes nothing (the first answer may have got lost). */
+/* Its own transaction, and a heartbeat. Storing a repetition of this claim
+ * again is XL_OK and changes nothing (the first answer may have got lost). */
 enum xl_status xl_store_add_sample(struct xl_store *store,
                                    const struct xl_store_claim *claim,
                                    const struct xl_store_sample *sample,

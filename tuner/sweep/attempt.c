@@ -405,10 +405,10 @@ static enum xl_status run_gated(struct attempt *a,
         xl_sweep_gate(a->sweep, trial, params, XL_STAGE_SCREEN, end, a->err));
     if (end->outcome == XL_RUN_OK)
         XL_TRY(run_reps(a, params, end));
-    if (end->outcome == XL_RUN_OK && would_lead(a, news))
-        XL_TRY(
-            xl_sweep_gate(a->sweep, trial, params, XL_STAGE_FULL, end, a->err));
-    return XL_OK;
+    if (end->outcome != XL_RUN_OK || !would_lead(a, news))
+        return XL_OK;
+    XL_TRY(xl_store_heartbeat(a->sweep->store, &a->claim, a->err));
+    return xl_sweep_gate(a->sweep, trial, params, XL_STAGE_FULL, end, a->err);
 }
 
 static enum xl_status run_claimed(struct attempt *a,
