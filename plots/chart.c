@@ -26,7 +26,7 @@ double xl_chart_step(double span, size_t count)
 }
 
 const char *xl_chart_label(const struct xl_chart_by_value *chart,
-                           const struct xl_table_group *group)
+                           const struct xl_grouping_group *group)
 {
     size_t value = isnan(group->from) ? SIZE_MAX : (size_t)group->from;
     if (value >= chart->by->n_values)
@@ -136,17 +136,17 @@ static double jitter(size_t i)
 /* Every finished trial makes its place; accepted ones are counted there. */
 static size_t collect(const struct xl_record *record,
                       const struct xl_tunable *by, const struct metric *metric,
-                      struct xl_table_item *items, size_t *sources)
+                      struct xl_grouping_item *items, size_t *sources)
 {
     size_t n = 0;
     for (size_t i = 0; i < record->n_entries; i++) {
         const struct xl_entry *entry = &record->entries[i];
         int value = by->value_of[i];
-        struct xl_table_item item = { .key = value < 0 ? (double)NAN
-                                                       : (double)value,
-                                      .value = (double)NAN,
-                                      .lo = (double)NAN,
-                                      .hi = (double)NAN };
+        struct xl_grouping_item item = { .key = value < 0 ? (double)NAN
+                                                          : (double)value,
+                                         .value = (double)NAN,
+                                         .lo = (double)NAN,
+                                         .hi = (double)NAN };
         if (entry->outcome == XL_OUTCOME_ACCEPTED) {
             item.value = entry->values[metric->value];
             item.lo = entry->values[metric->lo];
@@ -167,13 +167,14 @@ static enum xl_status make_panel(struct xl_chart_panel *panel,
                                  struct xl_arena *arena, struct xl_err *err)
 {
     size_t room = record->n_entries + 1;
-    struct xl_table_item *items = xl_arena_zero(arena, room, sizeof *items);
+    struct xl_grouping_item *items = xl_arena_zero(arena, room, sizeof *items);
     size_t *sources = xl_arena_zero(arena, room, sizeof *sources);
     if (!items || !sources || !xl_series_make(&panel->trials, room, arena) ||
         !xl_series_make(&panel->rejected, room, arena))
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     size_t n = collect(record, by, metric, items, sources);
-    XL_TRY(xl_table_make(&panel->table, items, n, XL_CHART_GROUPS, arena, err));
+    XL_TRY(
+        xl_grouping_make(&panel->table, items, n, XL_CHART_GROUPS, arena, err));
     for (size_t i = 0; i < n; i++) {
         const struct xl_entry *entry = &record->entries[sources[i]];
         double x = (double)panel->table.group_of[i] + jitter(i);
@@ -253,7 +254,7 @@ static enum xl_status find_front(struct xl_chart_scatter *chart,
         x[i] = chart->accepted.marks[i].x;
         y[i] = chart->accepted.marks[i].y;
     }
-    size_t found = xl_table_front(x, y, n, front);
+    size_t found = xl_grouping_front(x, y, n, front);
     if (found == SIZE_MAX)
         return xl_fail(err, XL_ENOMEM, "out of memory for a chart");
     for (size_t i = 0; i < found; i++)

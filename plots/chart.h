@@ -12,7 +12,7 @@
 #include "kernel/base/arena.h"
 #include "kernel/base/err.h"
 #include "plots/record.h"
-#include "plots/table.h"
+#include "plots/grouping.h"
 #include "plots/tunable.h"
 
 struct xl_range {
@@ -41,8 +41,8 @@ struct xl_chart_by_value {
     const struct xl_tunable *by;
     size_t n_places; /* groups of the widest panel */
     struct xl_chart_panel {
-        struct xl_table table;   /* of accepted trials */
-        struct xl_series trials; /* accepted, x = place and jitter */
+        struct xl_grouping table; /* of accepted trials */
+        struct xl_series trials;  /* accepted, x = place and jitter */
         struct xl_series rejected;
         double top; /* largest value drawn, 0 = none */
     } panels[XL_CHART_PANELS];
@@ -81,7 +81,7 @@ enum xl_status xl_chart_history(struct xl_chart_history *chart,
 /* What stands under group g of a panel: "64", "64-127", "auto" for the 0 of
  * tunables that choose themselves, "not read". */
 const char *xl_chart_label(const struct xl_chart_by_value *chart,
-                           const struct xl_table_group *group);
+                           const struct xl_grouping_group *group);
 
 /* "decode (tok/s)": the objective with its unit; NULL without memory. */
 const char *xl_chart_score_label(const struct xl_record *record,

@@ -12,7 +12,7 @@
 #include "plots/chart.h"
 #include "plots/data.h"
 #include "plots/draw.h"
-#include "plots/table.h"
+#include "plots/grouping.h"
 
 #define UNKNOWN ((double)NAN)
 #define GOLDEN  0.6180339887498949
@@ -117,7 +117,7 @@ static void write_box(struct xl_drawing *d, size_t place,
 {
     struct xl_buf point;
     char name[80];
-    struct xl_table_median middle = xl_table_median_of(f->values, f->n);
+    struct xl_grouping_median middle = xl_grouping_median_of(f->values, f->n);
     double q1 = quantile(f->values, f->n, 0.25);
     double q3 = quantile(f->values, f->n, 0.75);
     double low = q1, high = q3, fence = FENCE * (q3 - q1);

@@ -17,19 +17,19 @@ enum {
 /* -- by one tunable ------------------------------------------------------- */
 
 /* Height of the maximum's number: above its interval. */
-static double label_height(const struct xl_table_group *group)
+static double label_height(const struct xl_grouping_group *group)
 {
     return isnan(group->max_hi) ? group->max : group->max_hi;
 }
 
 static void add_groups(const struct xl_chart_by_value *chart, const char *name,
-                       const struct xl_table *table, struct xl_buf *out)
+                       const struct xl_grouping *table, struct xl_buf *out)
 {
     xl_data_block(out, name,
                   "place label n max max_lo max_hi median median_lo "
                   "median_hi label_y");
     for (size_t g = 0; g < table->n_groups; g++) {
-        const struct xl_table_group *group = &table->groups[g];
+        const struct xl_grouping_group *group = &table->groups[g];
         xl_data_number(out, (double)g);
         xl_data_text(out, xl_chart_label(chart, group));
         xl_data_number(out, (double)group->n);

@@ -9,7 +9,7 @@
 #include "plots/chart.h"
 #include "plots/data.h"
 #include "plots/draw.h"
-#include "plots/table.h"
+#include "plots/grouping.h"
 
 #define NONE     ((double)NAN)
 #define MEBIBYTE 1048576.0
@@ -257,7 +257,7 @@ enum xl_status xl_draw_steps(struct xl_drawing *d, struct xl_err *err)
         d->why_not = "there is no stats.csv ('generate --stats-log' writes it)";
         return XL_OK;
     }
-    struct xl_table_median middle = xl_table_median_of(times, n);
+    struct xl_grouping_median middle = xl_grouping_median_of(times, n);
     double first = series.marks[0].x, last = series.marks[n - 1].x;
     xl_series_thin(&series);
     xl_data_head(d->data, d->record,

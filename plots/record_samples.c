@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "kernel/base/opt.h"
-#include "plots/table.h"
+#include "plots/grouping.h"
 
 struct sample {
     struct xl_entry *entry;
@@ -124,7 +124,7 @@ static void fill(const struct xl_record *record, struct xl_entry *entry,
     bool is_score = to->lo == XL_COLUMN_COUNT;
     double *lo = is_score ? &entry->score_lo : &entry->values[to->lo];
     double *hi = is_score ? &entry->score_hi : &entry->values[to->hi];
-    struct xl_table_median middle = xl_table_median_of(speeds, n);
+    struct xl_grouping_median middle = xl_grouping_median_of(speeds, n);
     if (isnan(*lo) && isnan(*hi)) {
         /* As the exports do: the range where there is no interval. */
         double by = is_score ? xl_entry_correction(record, entry) : 1;

@@ -240,7 +240,7 @@ static void note(const struct frame *f, const char *text)
 
 static void draw_group(const struct frame *f,
                        const struct xl_chart_by_value *chart, double place,
-                       const struct xl_table_group *group)
+                       const struct xl_grouping_group *group)
 {
     double none = (double)NAN;
     struct xl_mark max = { place - 0.2, none,          none,

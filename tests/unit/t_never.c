@@ -17,7 +17,7 @@
 #include "tests/harness/test.h"
 #include "tests/unit/made_table.h"
 #include "tests/unit/strategy_fixture.h"
-#include "tuner/simulate/score.h"
+#include "tuner/simulate/p_score.h"
 #include "tuner/strategy/worth.h"
 
 /* -- kinds of tables ------------------------------------------------------ */
@@ -45,24 +45,24 @@ static struct xl_mean score_of(struct xl_test *t, const char *mode,
     double *mean = xl_alloc_zero(tables, sizeof *mean);
     for (uint64_t i = 0; mean && i < tables; i++) {
         struct xl_table *table = NULL;
-        struct xl_score own = { 0 }, random = { 0 };
+        struct xl_p_score own = { 0 }, random = { 0 };
         struct xl_err err = { 0 };
-        struct xl_score_options options = { .mode = mode,
-                                            .seeds = seeds,
-                                            .first_seed = 100 * i };
+        struct xl_p_score_options options = { .mode = mode,
+                                              .seeds = seeds,
+                                              .first_seed = 100 * i };
         enum xl_status rc = xl_made_table(&table, c->kind, i + 50, &err);
         if (rc == XL_OK)
-            rc = xl_score_make(&own, table, &options, &err);
+            rc = xl_p_score_make(&own, table, &options, &err);
         options.mode = "random";
         if (rc == XL_OK && by_random)
-            rc = xl_score_make(&random, table, &options, &err);
+            rc = xl_p_score_make(&random, table, &options, &err);
         XL_CHECK_STATUS(t, rc, XL_OK, &err);
         for (size_t s = 0; rc == XL_OK && s < seeds; s++)
             mean[i] += own.per_seed[s] / (double)seeds;
         for (size_t s = 0; rc == XL_OK && by_random && s < seeds; s++)
             mean[i] -= random.per_seed[s] / (double)seeds;
-        xl_score_release(&own);
-        xl_score_release(&random);
+        xl_p_score_release(&own);
+        xl_p_score_release(&random);
         xl_table_free(table);
     }
     struct xl_mean p = xl_mean_of(mean, tables);
@@ -196,7 +196,7 @@ static double p_of(struct spite *s)
     memcpy(s->rising, s->cost, sizeof s->rising);
     qsort(s->rising, ROWS, sizeof *s->rising, xl_order_reals);
     for (size_t m = XL_SCORE_FROM; m <= XL_SCORE_TO; m++) {
-        double base = xl_score_random(s->rising, ROWS, ROWS, m);
+        double base = xl_p_score_random(s->rising, ROWS, ROWS, m);
         sum += (base - s->curve[m - 1]) / (base - s->rising[0]);
     }
     return sum / (XL_SCORE_TO - XL_SCORE_FROM + 1);

@@ -8,7 +8,7 @@
 #include "kernel/base/rng.h"
 #include "plots/chart.h"
 #include "plots/record.h"
-#include "plots/table.h"
+#include "plots/grouping.h"
 #include "tests/unit/run_fixture.h"
 #include "tests/harness/test.h"
 
@@ -32,51 +32,51 @@ static double coverage(size_t n, size_t k)
 
 static void rank_covers_95_percent(struct xl_test *t)
 {
-    XL_CHECK_EQ(t, xl_table_rank(0), 0);
+    XL_CHECK_EQ(t, xl_grouping_rank(0), 0);
     for (size_t n = 1; n <= 16; n++) {
-        size_t k = xl_table_rank(n);
+        size_t k = xl_grouping_rank(n);
         XL_CHECK(t, k <= n / 2);
         XL_CHECK(t, k == 0 || coverage(n, k) >= 0.95);
         /* The next one in would be too narrow: the interval is no wider than
          * it must be, and a rule that always gave up would fail here. */
         XL_CHECK(t, coverage(n, k + 1) < 0.95);
     }
-    XL_CHECK_EQ(t, xl_table_rank(6), 1);
-    XL_CHECK_EQ(t, xl_table_rank(100), 40); /* published tables */
-    XL_CHECK(t, xl_table_rank(1001) >= 468 && xl_table_rank(1001) <= 470);
+    XL_CHECK_EQ(t, xl_grouping_rank(6), 1);
+    XL_CHECK_EQ(t, xl_grouping_rank(100), 40); /* published tables */
+    XL_CHECK(t, xl_grouping_rank(1001) >= 468 && xl_grouping_rank(1001) <= 470);
 }
 
 static void medians_are_right(struct xl_test *t)
 {
     double odd[] = { 5, 1, 3 }, even[] = { 4, 1, 3, 2 };
     double seven[] = { 7, 1, 6, 2, 5, 3, 4 };
-    struct xl_table_median m = xl_table_median_of(odd, 3);
+    struct xl_grouping_median m = xl_grouping_median_of(odd, 3);
     XL_CHECK_NEAR(t, m.median, 3, 0);
     XL_CHECK(t, isnan(m.lo) && isnan(m.hi));
-    XL_CHECK_NEAR(t, xl_table_median_of(even, 4).median, 2.5, 0);
-    m = xl_table_median_of(seven, 7);
+    XL_CHECK_NEAR(t, xl_grouping_median_of(even, 4).median, 2.5, 0);
+    m = xl_grouping_median_of(seven, 7);
     XL_CHECK_NEAR(t, m.median, 4, 0);
     XL_CHECK_NEAR(t, m.lo, 1, 0);
     XL_CHECK_NEAR(t, m.hi, 7, 0);
-    XL_CHECK(t, isnan(xl_table_median_of(NULL, 0).median));
+    XL_CHECK(t, isnan(xl_grouping_median_of(NULL, 0).median));
 }
 
 static void groups_by_value(struct xl_test *t)
 {
-    const struct xl_table_item items[] = {
+    const struct xl_grouping_item items[] = {
         { 64, 10, 9, 11 },  { 16, 4, 3, 5 },         { 64, 30, 28, 33 },
         { 64, 20, 19, 21 }, { NONE, 7, NONE, NONE }, { 32, NONE, NONE, NONE },
         { 16, 8, 7, 9 },
     };
     const size_t n = sizeof items / sizeof *items;
     struct xl_arena arena;
-    struct xl_table table;
+    struct xl_grouping table;
     struct xl_err err = { 0 };
     xl_arena_init(&arena, 0);
-    XL_CHECK_STATUS(t, xl_table_make(&table, items, n, 12, &arena, &err), XL_OK,
-                    &err);
+    XL_CHECK_STATUS(t, xl_grouping_make(&table, items, n, 12, &arena, &err),
+                    XL_OK, &err);
     if (XL_CHECK_EQ(t, table.n_groups, 4)) {
-        const struct xl_table_group *g = table.groups;
+        const struct xl_grouping_group *g = table.groups;
         XL_CHECK(t, g[0].from == 16 && g[0].to == 16 && g[0].n == 2);
         XL_CHECK(t, g[0].median == 6 && g[0].max == 8);
         XL_CHECK(t, g[1].from == 32 && g[1].n == 0 && isnan(g[1].max));
@@ -95,18 +95,19 @@ static void ranges_hold_every_key(struct xl_test *t)
     struct xl_rng rng;
     xl_rng_seed(&rng, 5);
     for (size_t round = 0; round < 40; round++) {
-        struct xl_table_item items[200];
+        struct xl_grouping_item items[200];
         struct xl_arena arena;
-        struct xl_table table;
+        struct xl_grouping table;
         struct xl_err err = { 0 };
         uint64_t low = xl_rng_below(&rng, 50), span = round * round + 1;
         size_t total = 0;
         xl_arena_init(&arena, 0);
         for (size_t i = 0; i < 200; i++)
-            items[i] = (struct xl_table_item){
+            items[i] = (struct xl_grouping_item){
                 (double)(low + xl_rng_below(&rng, span)), 1, NONE, NONE
             };
-        XL_CHECK_STATUS(t, xl_table_make(&table, items, 200, 12, &arena, &err),
+        XL_CHECK_STATUS(t,
+                        xl_grouping_make(&table, items, 200, 12, &arena, &err),
                         XL_OK, &err);
         for (size_t g = 0; g < table.n_groups; g++) {
             total += table.groups[g].n;
@@ -117,7 +118,8 @@ static void ranges_hold_every_key(struct xl_test *t)
         XL_CHECK_EQ(t, total, 200);
         XL_CHECK(t, table.n_groups <= 13);
         for (size_t i = 0; i < 200; i++) {
-            const struct xl_table_group *g = &table.groups[table.group_of[i]];
+            const struct xl_grouping_group *g =
+                &table.groups[table.group_of[i]];
             XL_CHECK(t, g->from <= items[i].key && items[i].key <= g->to);
         }
         xl_arena_release(&arena);
@@ -143,8 +145,8 @@ static void labels_name_groups(struct xl_test *t)
         { NONE, "not read" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct xl_table_group group = { .from = rows[i].key,
-                                        .to = rows[i].key };
+        struct xl_grouping_group group = { .from = rows[i].key,
+                                           .to = rows[i].key };
         XL_CHECK_TEXT(t, xl_chart_label(&chart, &group), rows[i].label);
     }
 }
@@ -170,7 +172,7 @@ static void front_agrees_with_brute_force(struct xl_test *t)
             x[i] = (double)xl_rng_below(&rng, 8);
             y[i] = i % 9 == 8 ? NONE : (double)xl_rng_below(&rng, 8);
         }
-        size_t found = xl_table_front(x, y, n, front);
+        size_t found = xl_grouping_front(x, y, n, front);
         for (size_t k = 0; k < found; k++) {
             on[front[k]] = 1;
             XL_CHECK(t, !isnan(y[front[k]]) && !is_beaten(x, y, n, front[k]));

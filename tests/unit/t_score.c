@@ -2,7 +2,7 @@
  *
  * The scorer against counting, and searches against the scorer on tables that
  * were made up for it. */
-#include "tuner/simulate/score.h"
+#include "tuner/simulate/p_score.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,10 +47,10 @@ static void baseline_is_the_count(struct xl_test *t)
     for (size_t valid = 1; valid <= 7; valid++)
         for (size_t n = valid; n <= 9; n++)
             for (size_t m = 1; m <= n; m++)
-                XL_CHECK_NEAR(t, xl_score_random(cost, valid, n, m),
+                XL_CHECK_NEAR(t, xl_p_score_random(cost, valid, n, m),
                               count_draws(cost, valid, n, m), 1e-9);
     /* Leaving failed rows out of the draw, a known mistake, is seen. */
-    XL_CHECK(t, fabs(xl_score_random(cost, 5, 5, 2) -
+    XL_CHECK(t, fabs(xl_p_score_random(cost, 5, 5, 2) -
                      count_draws(cost, 5, 9, 2)) > 0.1);
     static const double few[] = { 1, 2, 3, 6 };
     struct xl_mean mean = xl_mean_of(few, 4);
@@ -69,18 +69,18 @@ static struct xl_mean score_of(struct xl_test *t, const char *mode,
     size_t n = 0;
     for (uint64_t i = 0; i < tables; i++) {
         struct xl_table *table = NULL;
-        struct xl_score score;
+        struct xl_p_score score;
         struct xl_err err = { 0 };
-        struct xl_score_options options = { .mode = mode,
-                                            .seeds = seeds,
-                                            .first_seed = 100 * i };
+        struct xl_p_score_options options = { .mode = mode,
+                                              .seeds = seeds,
+                                              .first_seed = 100 * i };
         enum xl_status rc = xl_made_table(&table, kind, i + 50, &err);
         XL_CHECK_STATUS(t, rc, XL_OK, &err);
-        rc = xl_score_make(&score, table, &options, &err);
+        rc = xl_p_score_make(&score, table, &options, &err);
         XL_CHECK_STATUS(t, rc, XL_OK, &err);
         for (size_t s = 0; rc == XL_OK && s < seeds; s++)
             all[n++] = score.per_seed[s];
-        xl_score_release(&score);
+        xl_p_score_release(&score);
         xl_table_free(table);
     }
     return xl_mean_of(all, n);
@@ -133,23 +133,23 @@ static void check_own(struct xl_test *t, const char *path, uint64_t points)
         SEEDS = 6
     };
     struct xl_table *table = NULL;
-    struct xl_score score;
+    struct xl_p_score score;
     struct xl_err err = { 0 };
     enum xl_status rc = xl_table_load(&table, xl_test_source(path), &err);
     if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
         return;
     XL_CHECK(t, xl_table_is_max(table));
     XL_CHECK_EQ(t, xl_space_count(xl_table_space(table)), points);
-    struct xl_score_options options = { .mode = "auto",
-                                        .seeds = SEEDS,
-                                        .first_seed = 1,
-                                        .within = 0.03,
-                                        .trials = 60 };
-    XL_CHECK_STATUS(t, xl_score_make(&score, table, &options, &err), XL_OK,
+    struct xl_p_score_options options = { .mode = "auto",
+                                          .seeds = SEEDS,
+                                          .first_seed = 1,
+                                          .within = 0.03,
+                                          .trials = 60 };
+    XL_CHECK_STATUS(t, xl_p_score_make(&score, table, &options, &err), XL_OK,
                     &err);
     XL_CHECK(t, score.p.mean > 0);
     XL_CHECK(t, score.n_near * 10 >= SEEDS * 8);
-    xl_score_release(&score);
+    xl_p_score_release(&score);
     xl_table_free(table);
 }
 
@@ -167,7 +167,7 @@ static void near_seeds_are_counted(struct xl_test *t)
         TRIALS = 25
     };
     struct xl_table *table = NULL;
-    struct xl_score score;
+    struct xl_p_score score;
     size_t want = 0;
     XL_CHECK_EQ(t, xl_made_table(&table, XL_MADE_SMOOTH, 50, NULL), XL_OK);
     const struct xl_space *space = xl_table_space(table);
@@ -194,17 +194,17 @@ static void near_seeds_are_counted(struct xl_test *t)
         want += xl_strategy_best(s, point, &value) && -value <= 1.3 * best;
         xl_strategy_free(s);
     }
-    struct xl_score_options options = {
+    struct xl_p_score_options options = {
         .mode = "random", .seeds = SEEDS, .within = 0.3, .trials = TRIALS
     };
-    XL_CHECK_EQ(t, xl_score_make(&score, table, &options, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_p_score_make(&score, table, &options, NULL), XL_OK);
     XL_CHECK_EQ(t, score.n_near, want);
     XL_CHECK(t, want > 0 && want < SEEDS);
-    xl_score_release(&score);
+    xl_p_score_release(&score);
     options.within = 1e9;
-    XL_CHECK_EQ(t, xl_score_make(&score, table, &options, NULL), XL_OK);
+    XL_CHECK_EQ(t, xl_p_score_make(&score, table, &options, NULL), XL_OK);
     XL_CHECK_EQ(t, score.n_near, SEEDS);
-    xl_score_release(&score);
+    xl_p_score_release(&score);
     xl_table_free(table);
 }
 
@@ -213,16 +213,16 @@ static void bad_requests_are_refused(struct xl_test *t)
     static const char flat[] = "# objective=t direction=min\na,value\n"
                                "1,5\n2,5\n3,failed\n";
     struct xl_table *table = NULL;
-    struct xl_score score;
+    struct xl_p_score score;
     struct xl_err err = { 0 };
     XL_CHECK_STATUS(t,
                     xl_table_parse(&table, flat, sizeof flat - 1, "flat", &err),
                     XL_OK, &err);
-    struct xl_score_options options = { .mode = "random", .seeds = 1 };
-    XL_CHECK_EQ(t, xl_score_make(&score, table, &options, &err), XL_EUSAGE);
+    struct xl_p_score_options options = { .mode = "random", .seeds = 1 };
+    XL_CHECK_EQ(t, xl_p_score_make(&score, table, &options, &err), XL_EUSAGE);
     XL_CHECK(t, strstr(err.message, "two different values"));
     options.seeds = 0;
-    XL_CHECK_EQ(t, xl_score_make(&score, table, &options, &err), XL_EUSAGE);
+    XL_CHECK_EQ(t, xl_p_score_make(&score, table, &options, &err), XL_EUSAGE);
     xl_table_free(table);
 }
 

@@ -22,8 +22,8 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static void print_near(const struct xl_score *s,
-                       const struct xl_score_options *options)
+static void print_near(const struct xl_p_score *s,
+                       const struct xl_p_score_options *options)
 {
     if (options->within > 0)
         printf("%22s within %g %% of the best after %zu evaluations: %zu of "
@@ -31,7 +31,7 @@ static void print_near(const struct xl_score *s,
                "", 100 * options->within, options->trials, s->n_near, s->seeds);
 }
 
-static void print_row(const char *name, const struct xl_score *s)
+static void print_row(const char *name, const struct xl_p_score *s)
 {
     printf("%-22.22s %6zu %6zu  %6.3f [%6.3f, %6.3f] %6.3f %5.0f %% %5.0f %% "
            "%6.3f %7.2f %7.1f\n",
@@ -48,8 +48,8 @@ static void add_mean(cJSON *to, const struct xl_mean *p)
     xl_json_add_real(to, "hi", p->hi);
 }
 
-static void add_row(cJSON *list, const char *name, const struct xl_score *s,
-                    const struct xl_score_options *options)
+static void add_row(cJSON *list, const char *name, const struct xl_p_score *s,
+                    const struct xl_p_score_options *options)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddItemToArray(list, o);
@@ -77,13 +77,13 @@ static void add_row(cJSON *list, const char *name, const struct xl_score *s,
 }
 
 static enum xl_status score_table(const char *path, cJSON *list,
-                                  const struct xl_score_options *options,
+                                  const struct xl_p_score_options *options,
                                   struct total *total, struct xl_err *err)
 {
     struct xl_table *table;
-    struct xl_score score;
+    struct xl_p_score score;
     XL_TRY(xl_table_load(&table, path, err));
-    enum xl_status rc = xl_score_make(&score, table, options, err);
+    enum xl_status rc = xl_p_score_make(&score, table, options, err);
     xl_table_free(table);
     if (rc != XL_OK) {
         xl_err_prefix(err, "'%s'", path);
@@ -99,13 +99,13 @@ static enum xl_status score_table(const char *path, cJSON *list,
         print_row(base_name(path), &score);
     if (!list)
         print_near(&score, options);
-    xl_score_release(&score);
+    xl_p_score_release(&score);
     return XL_OK;
 }
 
 static enum xl_status print_all(const struct xl_cmd_ctx *ctx,
                                 const char *const *tables, size_t n,
-                                const struct xl_score_options *options,
+                                const struct xl_p_score_options *options,
                                 struct total *total, struct xl_err *err)
 {
     cJSON *root = ctx->json ? cJSON_CreateObject() : NULL, *list = NULL;
@@ -147,7 +147,7 @@ static enum xl_status print_all(const struct xl_cmd_ctx *ctx,
 
 enum xl_status xl_cmd_simulate_score(const struct xl_cmd_ctx *ctx,
                                      const char *const *tables, size_t n,
-                                     const struct xl_score_options *options,
+                                     const struct xl_p_score_options *options,
                                      struct xl_err *err)
 {
     struct total total = { .per_seed = xl_alloc_zero(options->seeds + 1,

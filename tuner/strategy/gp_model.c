@@ -99,7 +99,7 @@ static struct xl_sight sight_of(const struct xl_gp_model *model,
         return (struct xl_sight){ .kind = XL_SIGHT_OPEN };
     if (!xl_record_is_ok(r))
         return (struct xl_sight){ .kind = XL_SIGHT_FAILED };
-    return (struct xl_sight){ .y = xl_cost(model->scale, r) };
+    return (struct xl_sight){ .y = xl_scale_cost(model->scale, r) };
 }
 
 static enum xl_status add_row(const struct xl_gp_model *model,
@@ -170,7 +170,7 @@ static bool hint_cost(const struct xl_gp_model *model,
     bool fits = (model->scale == XL_SCALE_GAIN && hint->value > 0) ||
                 (model->scale == XL_SCALE_LOSS && hint->value < 0);
     if (fits)
-        *cost = xl_cost(model->scale, &as_record);
+        *cost = xl_scale_cost(model->scale, &as_record);
     return fits;
 }
 
@@ -193,7 +193,7 @@ static struct agreement compare(const struct xl_gp_model *model,
         const struct xl_record *r = result_of(search, hint->code);
         if (hint->group != group || !r || !hint_cost(model, hint, &cost))
             continue;
-        double by = xl_cost(model->scale, r) - cost, off = by - a.shift;
+        double by = xl_scale_cost(model->scale, r) - cost, off = by - a.shift;
         a.n++;
         a.shift += off / (double)a.n;
         squares += off * (by - a.shift);

@@ -11,7 +11,7 @@
 #ifndef XL_GP_MODEL_H
 #define XL_GP_MODEL_H
 
-#include "tuner/strategy/cost.h"
+#include "tuner/strategy/scale.h"
 #include "tuner/strategy/odds.h"
 #include "tuner/strategy/surrogate.h"
 

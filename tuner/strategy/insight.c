@@ -109,9 +109,9 @@ static enum xl_status add_rows(struct work *w, struct xl_err *err)
         if (i >= ROWS / 2 && (i - ROWS / 2) % step)
             continue;
         const struct xl_record *r = &search->records[w->order[i]];
-        XL_TRY(xl_surrogate_add(&w->surrogate, r->code,
-                                (struct xl_sight){ .y = xl_cost(w->scale, r) },
-                                err));
+        XL_TRY(xl_surrogate_add(
+            &w->surrogate, r->code,
+            (struct xl_sight){ .y = xl_scale_cost(w->scale, r) }, err));
         n++;
     }
     /* Failures only say where configurations run. */

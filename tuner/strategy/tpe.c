@@ -15,7 +15,7 @@
 
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/columns.h"
-#include "tuner/strategy/cost.h"
+#include "tuner/strategy/scale.h"
 
 enum {
     STARTS = 10,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "tuner/strategy/cost.h"
+#include "tuner/strategy/scale.h"
 #include "tuner/strategy/vary.h"
 
 enum {
@@ -95,7 +95,7 @@ static double deviation(const struct xl_search *search, enum xl_scale scale)
     for (size_t i = 0; i < search->n_records; i++) {
         if (!xl_record_is_ok(&search->records[i]))
             continue;
-        double x = xl_cost(scale, &search->records[i]), by = x - mean;
+        double x = xl_scale_cost(scale, &search->records[i]), by = x - mean;
         mean += by / ++n;
         sum += by * (x - mean);
     }
@@ -137,8 +137,8 @@ static enum xl_status tell_vnd(void *state, struct xl_search *search,
         return XL_OK;
     }
     enum xl_scale scale = xl_scale_find(search);
-    double loss = xl_cost(scale, &search->records[record]) -
-                  xl_cost(scale, &search->records[vnd->at]);
+    double loss = xl_scale_cost(scale, &search->records[record]) -
+                  xl_scale_cost(scale, &search->records[vnd->at]);
     double unit = deviation(search, scale) * vnd->heat;
     if (loss <= 0 ||
         (unit > 0 && xl_rng_unit(&search->rng) < exp(-loss / unit)))
@@ -175,7 +175,7 @@ static double predict(const struct xl_search *search, enum xl_scale scale,
         memmove(far + at + 1, far + at, (n - at - 1) * sizeof *far);
         memmove(cost + at + 1, cost + at, (n - at - 1) * sizeof *cost);
         far[at] = by;
-        cost[at] = xl_record_is_ok(r) ? xl_cost(scale, r) : (double)NAN;
+        cost[at] = xl_record_is_ok(r) ? xl_scale_cost(scale, r) : (double)NAN;
     }
     for (size_t i = 0; i < n; i++)
         worst = fmax(worst, cost[i]);

@@ -50,7 +50,7 @@ static enum xl_status score(struct xl_cmd_ctx *ctx, struct xl_err *err)
     const struct xl_opt_value *tables =
         &o->values[XL_GROUP_OWN][XL_SWEEP_SIMULATE];
     bool sized = xl_opt_given(o, XL_GROUP_OWN, XL_SWEEP_POPULATION);
-    struct xl_score_options options = {
+    struct xl_p_score_options options = {
         .mode = xl_opt_text(o, XL_GROUP_OWN, XL_SWEEP_MODE),
         .seeds = (size_t)xl_opt_int(o, XL_GROUP_OWN, XL_SWEEP_SEEDS),
         .within = xl_opt_real(o, XL_GROUP_OWN, XL_SWEEP_WITHIN) / 100,

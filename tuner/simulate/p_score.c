@@ -11,7 +11,7 @@
  * that random search itself scores about -0.07. And values are averaged, not
  * ranks; the rank form is kept beside it as p_rank for comparison with
  * numbers published elsewhere. */
-#include "tuner/simulate/score.h"
+#include "tuner/simulate/p_score.h"
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
@@ -55,7 +55,8 @@ struct xl_mean xl_mean_of(const double *x, size_t n)
 /* The chance that row i is the best drawn follows from that of row i - 1, so
  * no binomial is ever formed: q_0 = m / N,
  * q_i = q_{i-1} (N - i - m + 1) / (N - i). */
-double xl_score_random(const double *cost, size_t valid, size_t rows, size_t m)
+double xl_p_score_random(const double *cost, size_t valid, size_t rows,
+                         size_t m)
 {
     double n = (double)rows, k = (double)m;
     double share = k / n, left = 1, mean = 0;
@@ -96,8 +97,8 @@ static double cost_of(const struct board *b, struct xl_table_row row)
     return xl_table_is_max(b->table) ? -row.value : row.value;
 }
 
-static enum xl_status open_board(struct board *b, struct xl_score *score,
-                                 const struct xl_score_options *options,
+static enum xl_status open_board(struct board *b, struct xl_p_score *score,
+                                 const struct xl_p_score_options *options,
                                  struct xl_err *err)
 {
     const struct xl_space *space = xl_table_space(b->table);
@@ -139,7 +140,7 @@ static void close_board(struct board *b)
 /* -- runs ----------------------------------------------------------------- */
 
 static enum xl_status search(struct board *b, struct xl_strategy *strategy,
-                             size_t to, struct xl_score *score,
+                             size_t to, struct xl_p_score *score,
                              struct xl_err *err)
 {
     double best = b->worst;
@@ -164,11 +165,11 @@ static enum xl_status search(struct board *b, struct xl_strategy *strategy,
     return XL_OK;
 }
 
-static double p_of_curve(const struct board *b, const struct xl_score *score)
+static double p_of_curve(const struct board *b, const struct xl_p_score *score)
 {
     double sum = 0;
     for (size_t m = score->from; m <= score->to; m++) {
-        double base = xl_score_random(b->cost, b->valid, b->rows, m);
+        double base = xl_p_score_random(b->cost, b->valid, b->rows, m);
         sum += (base - b->curve[m - 1]) / (base - b->optimum);
     }
     return sum / (double)(score->to - score->from + 1);
@@ -181,8 +182,8 @@ static bool is_near(const struct board *b, double cost, double share)
 
 /* One whole run of a budget; leaves its curve on the board. */
 static enum xl_status run_once(struct board *b, uint64_t seed, size_t budget,
-                               const struct xl_score_options *options,
-                               struct xl_score *score, struct xl_err *err)
+                               const struct xl_p_score_options *options,
+                               struct xl_p_score *score, struct xl_err *err)
 {
     const struct xl_strategy_kind *kind;
     struct xl_strategy *strategy;
@@ -200,13 +201,13 @@ static enum xl_status run_once(struct board *b, uint64_t seed, size_t budget,
 }
 
 static enum xl_status run_seed(struct board *b, size_t i,
-                               const struct xl_score_options *options,
-                               struct xl_score *score, struct xl_err *err)
+                               const struct xl_p_score_options *options,
+                               struct xl_p_score *score, struct xl_err *err)
 {
     uint64_t seed = options->first_seed + i;
     size_t trials = options->trials < b->rows ? options->trials : b->rows;
     if (options->within > 0 && trials) {
-        struct xl_score unused = { 0 }; /* times belong to the other runs */
+        struct xl_p_score unused = { 0 }; /* times belong to the other runs */
         XL_TRY(run_once(b, seed, trials, options, &unused, err));
         score->n_near += is_near(b, b->curve[trials - 1], options->within);
     }
@@ -221,7 +222,7 @@ static enum xl_status run_seed(struct board *b, size_t i,
     return XL_OK;
 }
 
-static double p_by_rank(const struct board *b, const struct xl_score *score)
+static double p_by_rank(const struct board *b, const struct xl_p_score *score)
 {
     double sum = 0;
     size_t n = 0;
@@ -237,8 +238,8 @@ static double p_by_rank(const struct board *b, const struct xl_score *score)
     return n ? sum / (double)n : (double)NAN;
 }
 
-static enum xl_status run_all(struct board *b, struct xl_score *score,
-                              const struct xl_score_options *options,
+static enum xl_status run_all(struct board *b, struct xl_p_score *score,
+                              const struct xl_p_score_options *options,
                               struct xl_err *err)
 {
     double runs = (double)options->seeds;
@@ -261,25 +262,25 @@ static enum xl_status run_all(struct board *b, struct xl_score *score,
     return XL_OK;
 }
 
-enum xl_status xl_score_make(struct xl_score *score,
-                             const struct xl_table *table,
-                             const struct xl_score_options *options,
-                             struct xl_err *err)
+enum xl_status xl_p_score_make(struct xl_p_score *score,
+                               const struct xl_table *table,
+                               const struct xl_p_score_options *options,
+                               struct xl_err *err)
 {
     struct board board = { .table = table };
-    *score = (struct xl_score){ 0 };
+    *score = (struct xl_p_score){ 0 };
     enum xl_status rc =
         options->seeds
             ? run_all(&board, score, options, err)
             : xl_fail(err, XL_EUSAGE, "a score needs at least one seed");
     close_board(&board);
     if (rc != XL_OK)
-        xl_score_release(score);
+        xl_p_score_release(score);
     return rc;
 }
 
-void xl_score_release(struct xl_score *score)
+void xl_p_score_release(struct xl_p_score *score)
 {
     xl_free(score->per_seed);
-    *score = (struct xl_score){ 0 };
+    *score = (struct xl_p_score){ 0 };
 }

@@ -3,8 +3,8 @@
  * Values as costs for models: smaller is better, and logarithms where all
  * values have one sign, so that a model sees ratios. Included only inside
  * tuner/strategy and by tests. */
-#ifndef XL_STRATEGY_COST_H
-#define XL_STRATEGY_COST_H
+#ifndef XL_SCALE_H
+#define XL_SCALE_H
 
 #include <math.h>
 
@@ -36,7 +36,8 @@ static inline enum xl_scale xl_scale_find(const struct xl_search *search)
     return above ? XL_SCALE_GAIN : XL_SCALE_LOSS;
 }
 
-static inline double xl_cost(enum xl_scale scale, const struct xl_record *r)
+static inline double xl_scale_cost(enum xl_scale scale,
+                                   const struct xl_record *r)
 {
     double value = r->outcome.values[0];
     if (scale == XL_SCALE_LOSS)

@@ -2,7 +2,7 @@
  *
  * Sort once, walk once. Ranks of the median's interval follow the binomial
  * distribution with p = 1/2 (Conover, Practical Nonparametric Statistics). */
-#include "plots/table.h"
+#include "plots/grouping.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ enum {
     WIDE_FACTOR = 16
 };
 
-size_t xl_table_rank(size_t n)
+size_t xl_grouping_rank(size_t n)
 {
     if (n > EXACT_UP_TO) /* 0.5^n underflows; the normal limit is close */
         return (size_t)((double)n / 2 - 0.98 * sqrt((double)n));
@@ -31,15 +31,15 @@ size_t xl_table_rank(size_t n)
     return k;
 }
 
-struct xl_table_median xl_table_median_of(double *values, size_t n)
+struct xl_grouping_median xl_grouping_median_of(double *values, size_t n)
 {
-    struct xl_table_median out = { (double)NAN, (double)NAN, (double)NAN };
+    struct xl_grouping_median out = { (double)NAN, (double)NAN, (double)NAN };
     if (n == 0)
         return out;
     qsort(values, n, sizeof *values, xl_order_reals);
     out.median =
         n % 2 ? values[n / 2] : values[n / 2 - 1] / 2 + values[n / 2] / 2;
-    size_t rank = xl_table_rank(n);
+    size_t rank = xl_grouping_rank(n);
     if (rank > 0) {
         out.lo = values[rank - 1];
         out.hi = values[n - rank];
@@ -51,7 +51,7 @@ struct xl_table_median xl_table_median_of(double *values, size_t n)
 
 /* Keys ascending, NaN last; equal ones in the caller's order. */
 struct slot {
-    struct xl_table_item item;
+    struct xl_grouping_item item;
     size_t place; /* in the caller's order */
 };
 
@@ -112,23 +112,23 @@ static bool is_same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-static void fill_group(struct xl_table_group *group, const struct slot *slots,
-                       size_t n, double *scratch)
+static void fill_group(struct xl_grouping_group *group,
+                       const struct slot *slots, size_t n, double *scratch)
 {
-    struct xl_table_item best = { .value = (double)NAN,
-                                  .lo = (double)NAN,
-                                  .hi = (double)NAN };
+    struct xl_grouping_item best = { .value = (double)NAN,
+                                     .lo = (double)NAN,
+                                     .hi = (double)NAN };
     size_t counted = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct xl_table_item *item = &slots[i].item;
+        const struct xl_grouping_item *item = &slots[i].item;
         if (isnan(item->value))
             continue;
         scratch[counted++] = item->value;
         if (isnan(best.value) || item->value > best.value)
             best = *item;
     }
-    struct xl_table_median middle = xl_table_median_of(scratch, counted);
-    *group = (struct xl_table_group){
+    struct xl_grouping_median middle = xl_grouping_median_of(scratch, counted);
+    *group = (struct xl_grouping_group){
         .from = slots[0].item.key,
         .to = slots[n - 1].item.key,
         .n = counted,
@@ -141,7 +141,7 @@ static void fill_group(struct xl_table_group *group, const struct slot *slots,
     };
 }
 
-static void walk(struct xl_table *table, const struct slot *slots, size_t n,
+static void walk(struct xl_grouping *table, const struct slot *slots, size_t n,
                  size_t max_groups, double *scratch)
 {
     struct ranges ranges = choose_ranges(slots, n, max_groups);
@@ -158,14 +158,14 @@ static void walk(struct xl_table *table, const struct slot *slots, size_t n,
     }
 }
 
-enum xl_status xl_table_make(struct xl_table *table,
-                             const struct xl_table_item *items, size_t n,
-                             size_t max_groups, struct xl_arena *arena,
-                             struct xl_err *err)
+enum xl_status xl_grouping_make(struct xl_grouping *table,
+                                const struct xl_grouping_item *items, size_t n,
+                                size_t max_groups, struct xl_arena *arena,
+                                struct xl_err *err)
 {
     struct slot *slots = xl_arena_zero(arena, n + 1, sizeof *slots);
     double *scratch = xl_arena_zero(arena, n + 1, sizeof *scratch);
-    *table = (struct xl_table){
+    *table = (struct xl_grouping){
         .groups = xl_arena_zero(arena, n + 1, sizeof *table->groups),
         .group_of = xl_arena_zero(arena, n + 1, sizeof *table->group_of),
     };
@@ -196,7 +196,8 @@ static int by_x_down(const void *a, const void *b)
     return (p->index > q->index) - (p->index < q->index);
 }
 
-size_t xl_table_front(const double *x, const double *y, size_t n, size_t *front)
+size_t xl_grouping_front(const double *x, const double *y, size_t n,
+                         size_t *front)
 {
     struct spot *spots = xl_alloc_zero(n + 1, sizeof *spots);
     size_t kept = 0, found = 0;
