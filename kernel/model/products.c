@@ -3,6 +3,8 @@
  * A worker's share of the products of a stage, and their inputs packed.
  * Projections that share an input share a stage: its columns are counted
  * through all of them, and cut at multiples of COLUMN_STEP. */
+#include <stdatomic.h>
+
 #include "kernel/base/minmax.h"
 #include "kernel/model/products_int.h"
 
@@ -112,56 +114,72 @@ static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
 
 /* Steps of a piece; 0 = there are none. Small ones share out evenly what others
  * leave of the cores, but what follows a piece can only be guessed. */
-static size_t grain_of(const struct xl_share *share, const struct xl_gemm *gemm,
-                       size_t k)
+static size_t grain_of(const struct xl_share *share, const struct xl_matrix *w)
 {
-    size_t least = gemm && gemm->grain && share->size > 1
-                       ? gemm->grain(share->rows, k) / COLUMN_STEP
-                       : 0;
+    const struct xl_stage *s = share->stage;
+    const struct xl_gemm *gemm = xl_stage_packer(s, w);
+    size_t most_rows = xl_stage_rows(s, share->size - 1).end;
+    if (!gemm || !gemm->grain || s->parts == 1)
+        return 0;
+    size_t least = gemm->grain(most_rows, w->in) / COLUMN_STEP;
     size_t most = share->steps / (PIECES * share->size);
     return least ? xl_max(least, most / least * least) : 0;
+}
+
+/* The worker's rows are that team's from now on. */
+static void join_team(struct xl_share *share, size_t team)
+{
+    const struct xl_stage *s = share->stage;
+    size_t captain = team * share->size;
+    share->team = team;
+    share->taken = 0;
+    share->first = xl_stage_rows(s, captain).begin;
+    share->rows =
+        xl_stage_rows(s, captain + share->size - 1).end - share->first;
 }
 
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps)
 {
-    const struct xl_gemm *gemm = xl_stage_packer(s, w);
-    size_t teams = count_teams(s, w), size = s->parts / teams;
-    size_t team = worker / size, captain = team * size;
     struct xl_share share = {
         .stage = s,
         .worker = worker,
-        .rows = s->rows,
         .steps = steps,
-        .size = size,
+        .teams = count_teams(s, w),
     };
-    share.mine = xl_span_of(steps, size, worker % size);
-    if (teams > 1) {
-        share.first = xl_stage_rows(s, captain).begin;
-        share.rows = xl_stage_rows(s, captain + size - 1).end - share.first;
-    }
-    share.grain = grain_of(&share, gemm, w->in);
-    if (share.grain)
-        share.queue = &s->queue->begun[team].steps;
+    share.size = s->parts / share.teams;
+    share.mine = xl_span_of(steps, share.size, worker % share.size);
+    share.grain = grain_of(&share, w);
+    join_team(&share, worker / share.size);
     return share;
 }
 
+/* Whoever finds nothing left of his team helps the next. */
 bool xl_share_take(struct xl_share *share)
 {
-    if (!share->queue)
+    if (!share->grain)
         return share->taken++ == 0;
-    size_t at = atomic_fetch_add(share->queue, share->grain);
-    size_t left = at < share->steps ? share->steps - at : 0;
-    share->mine = (struct xl_span){ at, at + (xl_min(left, share->grain)) };
-    share->before = 0;
-    return left && ++share->taken;
+    for (; share->helped < share->teams; share->helped++) {
+        atomic_size_t *begun = &share->stage->queue->begun[share->team].steps;
+        size_t at = atomic_fetch_add(begun, share->grain);
+        if (at < share->steps) {
+            size_t left = share->steps - at;
+            share->mine =
+                (struct xl_span){ at, at + (xl_min(left, share->grain)) };
+            share->before = 0;
+            share->taken++;
+            return true;
+        }
+        join_team(share, (share->team + 1) % share->teams);
+    }
+    return false;
 }
 
 /* When all take turns. */
 size_t xl_share_next(const struct xl_share *share)
 {
     size_t next = share->mine.begin + share->size * share->grain;
-    return share->queue && next < share->steps ? next * COLUMN_STEP : 0;
+    return share->grain && next < share->steps ? next * COLUMN_STEP : 0;
 }
 
 /* By one job when the matrix is packed, by one a part it touches when it is

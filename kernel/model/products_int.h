@@ -6,8 +6,6 @@
 #ifndef XL_PRODUCTS_INT_H
 #define XL_PRODUCTS_INT_H
 
-#include <stdatomic.h>
-
 #include "kernel/model/forward_int.h"
 
 enum {
@@ -47,9 +45,10 @@ struct xl_share {
     size_t worker, first, rows; /* rows first .. first + rows of x and y */
     struct xl_span mine;        /* in steps of columns */
     size_t before;              /* steps of the products that have been run */
-    atomic_size_t *queue;       /* steps that the team has begun; or NULL */
-    size_t steps, grain, size;  /* of the team: all; a piece's; workers */
-    size_t taken;               /* pieces so far */
+    size_t steps, grain;        /* of a team: all; a piece's, 0 = no pieces */
+    size_t teams, size, team;   /* how many, of how many workers; whose rows */
+    size_t helped;              /* teams that have nothing left */
+    size_t taken;               /* pieces of the team's so far */
 };
 
 /* Steps of columns that a product counts for. */
@@ -64,7 +63,8 @@ void xl_share_run(struct xl_share *share, const struct xl_product *product);
  * xl_stage_rows, and they share the columns. A line of x is then read by few,
  * and writing it again has to wait for as many caches to drop it. Columns are
  * taken piece by piece where the engine likes small jobs: a core that others
- * use as well takes fewer. A step is 16 columns. */
+ * use as well takes fewer, and a team that is done helps the next, so rows
+ * change from piece to piece. A step is 16 columns. */
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps);
 
