@@ -9,7 +9,10 @@
  *
  * The last position has no next token: it counts for logits, divergence and
  * best token, not for losses. Logits are compared as they are, without taking
- * out a common shift, because a shift too is a change of the arithmetic. */
+ * out a common shift, because a shift too is a change of the arithmetic.
+ *
+ * A row takes 50,000 exps twice, so rows are shared out. Each is summed by one
+ * worker in one order: the bits do not depend on their number. */
 #include "judge/drift.h"
 
 #include <assert.h>
@@ -21,6 +24,8 @@
 #include "judge/interval.h"
 #include "judge/logprob.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/pool.h"
+#include "kernel/cell/norm.h"
 
 /* A best token that leads by more than this many nats changes by damage, not
  * by rounding. */
@@ -76,20 +81,12 @@ void xl_drift_clear(struct xl_drift *drift)
     drift->rows = 0;
 }
 
-static bool is_finite_row(const float *row, size_t vocab)
-{
-    for (size_t i = 0; i < vocab; i++)
-        if (!isfinite(row[i]))
-            return false;
-    return true;
-}
-
 static size_t best_of(const float *row, size_t vocab)
 {
+    float top = xl_row_ops_best()->largest(row, vocab);
     size_t best = 0;
-    for (size_t i = 1; i < vocab; i++)
-        if (row[i] > row[best])
-            best = i;
+    while (row[best] < top)
+        best++;
     return best;
 }
 
@@ -103,20 +100,7 @@ static double margin_of(const float *row, size_t vocab, size_t best)
     return (double)row[best] - (double)second;
 }
 
-static void add_logits(struct xl_drift *d, size_t at, const float *a,
-                       const float *b)
-{
-    double squares = 0, most = 0;
-    for (size_t i = 0; i < d->vocab; i++) {
-        double diff = (double)b[i] - (double)a[i];
-        squares += diff * diff;
-        most = fmax(most, fabs(diff));
-    }
-    d->dmax[at] = most;
-    d->squares[at] = squares;
-}
-
-static void add_best(struct xl_drift *d, size_t at, const float *a,
+static void set_best(struct xl_drift *d, size_t at, const float *a,
                      const float *b)
 {
     size_t best = best_of(a, d->vocab);
@@ -126,54 +110,71 @@ static void add_best(struct xl_drift *d, size_t at, const float *a,
     d->hard[at] = hard ? 1.0 : 0.0;
 }
 
-/* log sum exp of a, and the mean of a - b under a's distribution; one exp an
- * entry serves both. */
-static double reference_sums(const float *a, const float *b, size_t vocab,
-                             double *mean_diff)
+/* It is not negative but for the rounding of the sums. */
+static double kl_of(const struct xl_row_gap *gap, double lse_b)
 {
-    double top = (double)a[best_of(a, vocab)], sum = 0, diffs = 0;
-    for (size_t i = 0; i < vocab; i++) {
-        double e = exp((double)a[i] - top);
-        sum += e;
-        diffs += e * ((double)a[i] - (double)b[i]);
-    }
-    *mean_diff = diffs / sum;
-    return top + log(sum);
+    return fmax(0.0, gap->mean - gap->log_sum + lse_b);
 }
 
-/* It is not negative but for the rounding of the sums. */
 double xl_drift_kl(const float *a, const float *b, size_t vocab)
 {
-    double mean_diff;
-    double lse_a = reference_sums(a, b, vocab, &mean_diff);
-    return fmax(0.0, mean_diff - lse_a + xl_log_sum_exp(b, vocab));
+    struct xl_row_gap gap;
+    xl_row_ops_best()->gap(&gap, a, b, vocab);
+    return kl_of(&gap, xl_log_sum_exp(b, vocab));
+}
+
+static void set_row(struct xl_drift *d, size_t at, const float *reference,
+                    const float *candidate)
+{
+    struct xl_row_gap gap;
+    xl_row_ops_best()->gap(&gap, reference, candidate, d->vocab);
+    if (!isfinite(gap.squares)) {
+        d->kl[at] = XL_UNKNOWN;
+        return;
+    }
+    double lse_b = xl_log_sum_exp(candidate, d->vocab);
+    d->squares[at] = gap.squares;
+    d->dmax[at] = gap.most;
+    d->kl[at] = kl_of(&gap, lse_b);
+    set_best(d, at, reference, candidate);
+    if (at + 1 == d->n)
+        return;
+    size_t next = (size_t)d->tokens[at + 1];
+    double log_p = (double)reference[next] - gap.log_sum;
+    double log_q = (double)candidate[next] - lse_b;
+    d->dloss[at] = log_p - log_q;
+    d->own[at] = log_q;
+    d->dp[at] = exp(log_q) - exp(log_p);
+}
+
+struct rows {
+    struct xl_drift *drift;
+    const float *reference, *candidate; /* [n][vocab] */
+    size_t n, width;
+};
+
+static void set_rows(void *ctx, size_t worker)
+{
+    const struct rows *r = ctx;
+    struct xl_span span = xl_span_of(r->n, r->width, worker);
+    for (size_t i = span.begin; i < span.end; i++)
+        set_row(r->drift, r->drift->rows + i,
+                r->reference + i * r->drift->vocab,
+                r->candidate + i * r->drift->vocab);
 }
 
 void xl_drift_add(struct xl_drift *drift, const float *reference,
-                  const float *candidate)
+                  const float *candidate, size_t n, struct xl_pool *pool)
 {
-    assert(drift->rows < drift->n);
-    size_t at = drift->rows++;
-    if (!is_finite_row(reference, drift->vocab) ||
-        !is_finite_row(candidate, drift->vocab)) {
-        drift->kl[at] = XL_UNKNOWN;
-        return;
+    struct rows rows = { drift, reference, candidate, n, 1 };
+    assert(n <= drift->n - drift->rows);
+    if (pool && n > 1) {
+        rows.width = xl_pool_width(pool);
+        xl_pool_run(pool, set_rows, &rows);
+    } else {
+        set_rows(&rows, 0);
     }
-    double mean_diff;
-    double lse_a =
-        reference_sums(reference, candidate, drift->vocab, &mean_diff);
-    double lse_b = xl_log_sum_exp(candidate, drift->vocab);
-    add_logits(drift, at, reference, candidate);
-    add_best(drift, at, reference, candidate);
-    drift->kl[at] = fmax(0.0, mean_diff - lse_a + lse_b);
-    if (at + 1 == drift->n)
-        return;
-    size_t next = (size_t)drift->tokens[at + 1];
-    double log_p = (double)reference[next] - lse_a;
-    double log_q = (double)candidate[next] - lse_b;
-    drift->dloss[at] = log_p - log_q;
-    drift->own[at] = log_q;
-    drift->dp[at] = exp(log_q) - exp(log_p);
+    drift->rows += n;
 }
 
 /* -- scores ---------------------------------------------------------------- */

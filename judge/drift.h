@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How far a candidate's logits are from the reference's on the same tokens.
- * Rows are fed in order, one position at a time; only a few numbers a
- * position are kept.
+ * Rows are fed in order; only a few numbers a position are kept.
  *
  *     struct xl_drift *drift;
  *     XL_TRY(xl_drift_make(&drift, vocab, tokens, n, err));
  *     for (each position i)
- *         xl_drift_add(drift, reference_row, candidate_row);
+ *         xl_drift_add(drift, reference_row, candidate_row, 1, NULL);
  *     xl_drift_scores(drift, &options, scores);
  *     xl_drift_free(drift);
  *
@@ -24,6 +23,7 @@
 #include "kernel/base/err.h"
 
 struct xl_drift;
+struct xl_pool;
 
 /* tokens [n] are the text, borrowed: row i is held against tokens[i + 1]. */
 enum xl_status xl_drift_make(struct xl_drift **drift, size_t vocab,
@@ -37,9 +37,10 @@ void xl_drift_clear(struct xl_drift *drift);
 /* The divergence of the distribution of logits b [vocab] from that of a. */
 double xl_drift_kl(const float *a, const float *b, size_t vocab);
 
-/* The next position's logits [vocab]. At most n rows. */
+/* Logits [n][vocab] of the next n positions, at most as many as are missing.
+ * The workers of pool, or the caller alone when it is NULL, share the rows. */
 void xl_drift_add(struct xl_drift *drift, const float *reference,
-                  const float *candidate);
+                  const float *candidate, size_t n, struct xl_pool *pool);
 
 struct xl_drift_options {
     size_t block;               /* tokens; 0 = xl_block_auto */

@@ -24,6 +24,7 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/minmax.h"
+#include "kernel/base/pool.h"
 #include "kernel/model/cache.h"
 
 enum {
@@ -45,6 +46,7 @@ struct xl_judge {
     struct xl_reference *reference;
     struct xl_twins twins;
     struct xl_own_floors floors;
+    struct xl_pool *pool;                /* of comparing rows */
     struct xl_drift *drift, *twin_drift; /* twin_drift: NULL until needed */
     struct xl_looks looks;
     size_t look_end;   /* of the look under way */
@@ -91,6 +93,7 @@ void xl_judge_free(struct xl_judge *judge)
     xl_own_floors_release(&judge->floors);
     xl_drift_free(judge->drift);
     xl_drift_free(judge->twin_drift);
+    xl_pool_free(judge->pool);
     xl_ids_release(&judge->ids);
     xl_free(judge->token_bytes);
     xl_free(judge->piece);
@@ -147,7 +150,9 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
     own.watch = o->watch;
     spec.params = &judge->naive;
     xl_twins_init(&judge->twins, &spec);
-    xl_own_floors_init(&judge->floors, &own, judge->reference, &judge->twins);
+    xl_own_floors_init(&judge->floors, &own,
+                       &(struct xl_own_floor_loan){
+                           judge->reference, &judge->twins, judge->pool });
     return XL_OK;
 }
 
@@ -179,6 +184,8 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
         judge->options = *options;
     judge->tries = judge->options.tries ? judge->options.tries : 1;
     XL_TRY_DONE(rc, copy_text(judge, text, err));
+    XL_TRY_DONE(
+        rc, xl_pool_make(&judge->pool, &(struct xl_pool_options){ 0 }, err));
     xl_looks_plan(&judge->looks, judge->ids.n, judge->options.screen,
                   judge->options.full);
     set_most_piece(judge);
@@ -287,18 +294,15 @@ static void forward(const struct trial *t, struct xl_state *state, size_t at,
 static enum xl_status run_piece(struct trial *t, size_t n, struct xl_err *err)
 {
     struct xl_judge *judge = t->judge;
-    size_t vocab = judge->vocab;
     const float *reference;
     XL_TRY(xl_reference_rows(judge->reference, t->at, n, &reference, err));
     forward(t, &t->state, t->at, n, judge->piece);
-    for (size_t i = 0; i < n; i++)
-        xl_drift_add(judge->drift, reference + i * vocab,
-                     judge->piece + i * vocab);
-    if (t->twin)
+    xl_drift_add(judge->drift, reference, judge->piece, n, judge->pool);
+    if (t->twin) {
         XL_TRY(xl_reference_rows(t->twin, t->at, n, &reference, err));
-    for (size_t i = 0; i < n && t->twin; i++)
-        xl_drift_add(judge->twin_drift, reference + i * vocab,
-                     judge->piece + i * vocab);
+        xl_drift_add(judge->twin_drift, reference, judge->piece, n,
+                     judge->pool);
+    }
     t->at += n;
     xl_watch_tell(&judge->options.watch, "judge, tokens of the candidate",
                   t->at, judge->look_end);

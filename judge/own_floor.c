@@ -32,6 +32,7 @@ enum {
 
 struct work {
     enum xl_tier tier;
+    struct xl_pool *pool;
     struct xl_reference_spec spec;
     struct xl_params params;               /* of rounded weights */
     struct xl_reference *readers[READERS]; /* TWIN may be NULL */
@@ -93,11 +94,11 @@ static enum xl_status open_others(struct work *w,
                                   struct xl_err *err)
 {
     struct xl_reference *twin = NULL;
-    XL_TRY(open_other(w, PLAIN, floors->reference, err));
+    XL_TRY(open_other(w, PLAIN, floors->loan.reference, err));
     if (w->tier < XL_TIER_Q8)
         return XL_OK;
-    if (floors->twins)
-        XL_TRY(xl_twins_get(floors->twins, &w->params, &twin, err));
+    if (floors->loan.twins)
+        XL_TRY(xl_twins_get(floors->loan.twins, &w->params, &twin, err));
     return open_other(w, TWIN, twin, err);
 }
 
@@ -106,15 +107,13 @@ static enum xl_status open_others(struct work *w,
 static enum xl_status compare_rows(struct work *w, size_t at, size_t n,
                                    struct xl_err *err)
 {
-    size_t vocab = xl_model_config(w->spec.model)->vocab;
     const float *got, *want;
     XL_TRY(xl_reference_rows(w->readers[BOTH], at, n, &got, err));
     for (size_t i = 0; i < BOTH; i++) {
         if (!w->readers[i])
             continue;
         XL_TRY(xl_reference_rows(w->readers[i], at, n, &want, err));
-        for (size_t k = 0; k < n; k++)
-            xl_drift_add(w->drifts[i], want + k * vocab, got + k * vocab);
+        xl_drift_add(w->drifts[i], want, got, n, w->pool);
     }
     return XL_OK;
 }
@@ -212,7 +211,7 @@ static enum xl_status measure(struct xl_own_floors *floors, enum xl_tier tier,
 {
     struct xl_own_floor *floor = &floors->items[tier];
     struct xl_reference_spec all = floors->spec, *spec = &all;
-    struct work w = { 0 };
+    struct work w = { .pool = floors->loan.pool };
     char check[XL_HASH_TEXT];
     enum xl_status rc;
     size_t blocks = xl_model_config(spec->model)->blocks;
@@ -237,15 +236,14 @@ done:
 
 void xl_own_floors_init(struct xl_own_floors *floors,
                         const struct xl_reference_spec *spec,
-                        struct xl_reference *reference, struct xl_twins *twins)
+                        const struct xl_own_floor_loan *loan)
 {
     struct xl_params naive;
     xl_judge_reference(&naive);
     *floors = (struct xl_own_floors){
         .spec = *spec,
         .params = *spec->params,
-        .reference = reference,
-        .twins = twins,
+        .loan = *loan,
         .is_naive = xl_params_equal(spec->params, &naive),
     };
 }

@@ -10,7 +10,7 @@
  * candidate. A tier of integer weights has a twin (twin.h) here too, so that
  * what rounded inputs add is known by itself.
  *
- *     xl_own_floors_init(&floors, &spec, reference, &twins);
+ *     xl_own_floors_init(&floors, &spec, &loan);
  *     XL_TRY(xl_own_floors_get(&floors, tier, &floor, err));
  *     if (floor)
  *         xl_gate_rule(tier, scores, floor->scores, &ruling);
@@ -41,21 +41,27 @@ struct xl_own_floor {
     struct xl_state_error *blocks, *twin_blocks; /* [n_blocks] */
 };
 
+/* What is borrowed from a judge; each may be NULL. Rows that its reference and
+ * its twins keep need not be computed again; the pool compares rows. */
+struct xl_own_floor_loan {
+    struct xl_reference *reference;
+    struct xl_twins *twins;
+    struct xl_pool *pool;
+};
+
 /* Those of a judge, measured when first asked for. One thread at a time. */
 struct xl_own_floors {
     struct xl_reference_spec spec;
-    struct xl_params params;        /* the reference's */
-    struct xl_reference *reference; /* the judge's, or NULL */
-    struct xl_twins *twins;         /* the judge's, or NULL */
+    struct xl_params params; /* the reference's */
+    struct xl_own_floor_loan loan;
     bool is_naive; /* a reference of the user's own has no floor */
     struct xl_own_floor items[XL_TIER_COUNT];
 };
 
-/* spec: of the judge's reference. What that and a twin have kept need not be
- * computed again: both are borrowed, and may be NULL. */
+/* spec: of the judge's reference. */
 void xl_own_floors_init(struct xl_own_floors *floors,
                         const struct xl_reference_spec *spec,
-                        struct xl_reference *reference, struct xl_twins *twins);
+                        const struct xl_own_floor_loan *loan);
 void xl_own_floors_release(struct xl_own_floors *floors);
 
 /* *floor: valid until release; NULL when the tier rounds nothing or there is

@@ -42,7 +42,7 @@ enum xl_status xl_reach(enum xl_tier tier, size_t tokens, double level,
     xl_scores_clear(scores);
     XL_TRY_DONE(rc, xl_drift_make(&drift, VOCAB, ids, tokens, err));
     for (size_t i = 0; i < tokens; i++)
-        xl_drift_add(drift, row, row);
+        xl_drift_add(drift, row, row, 1, NULL);
     XL_TRY_DONE(rc, xl_drift_scores(drift, &options, scores, err));
     xl_gate_rule(tier, scores, NULL, ruling);
 done:

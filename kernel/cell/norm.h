@@ -22,6 +22,15 @@ struct xl_norm_weights {
     float eps;
 };
 
+/* One row of logits, b, held against another, a. Where one of either is not
+ * finite, nor is `squares`, and the others mean nothing. */
+struct xl_row_gap {
+    double log_sum; /* the bits of log_sum_exp(a) */
+    double mean;    /* of a - b under the softmax of a */
+    double squares; /* sum of (a - b)^2 */
+    double most;    /* largest |a - b| */
+};
+
 /* A variant. All functions are pure but for their outputs. */
 struct xl_row_ops {
     const char *name;
@@ -63,6 +72,10 @@ struct xl_row_ops {
     /* log(sum of exp(x)); NaN when an x is; an infinite largest x is
      * returned as it is, as is -infinity for n = 0. */
     double (*log_sum_exp)(const float *x, size_t n);
+
+    /* How far b is from a. */
+    void (*gap)(struct xl_row_gap *gap, const float *a, const float *b,
+                size_t n);
 
     /* The largest x that is a number, -infinity when there is none. */
     float (*largest)(const float *x, size_t n);

@@ -319,6 +319,53 @@ static double run_log_sum_exp(const float *x, size_t n)
     return most + log(sum);
 }
 
+/* -- the gap of two rows --------------------------------------------------- */
+
+struct gap_sums {
+    xl_wide mean, squares, most;
+};
+
+/* Eight entries; their exp. */
+XL_INLINE xl_wide add_gap(struct gap_sums *sums, const float *a, const float *b,
+                          xl_wide centre)
+{
+    xl_wide x = xl_wide_load_f32(a), d = x - xl_wide_load_f32(b);
+    xl_wide e = xl_wide_exp(x - centre);
+    sums->mean += e * d;
+    sums->squares += d * d;
+    sums->most = xl_wide_max(sums->most, xl_wide_max(d, -d));
+    return e;
+}
+
+/* The sum of exp in the order of run_log_sum_exp. */
+static void run_gap(struct xl_row_gap *gap, const float *a, const float *b,
+                    size_t n)
+{
+    double top = (double)find_largest(a, n), most = 0;
+    xl_wide even = { 0 }, odd = { 0 }, centre = xl_wide_set1(top);
+    struct gap_sums sums = { { 0 }, { 0 }, { 0 } };
+    size_t i = 0;
+    for (; i + 2 * XL_WIDE <= n; i += 2 * XL_WIDE) {
+        even += add_gap(&sums, a + i, b + i, centre);
+        odd += add_gap(&sums, a + i + XL_WIDE, b + i + XL_WIDE, centre);
+    }
+    double sum = xl_wide_sum(even + odd), mean = xl_wide_sum(sums.mean);
+    double squares = xl_wide_sum(sums.squares);
+    for (size_t l = 0; l < XL_WIDE; l++)
+        most = fmax(most, sums.most[l]);
+    for (; i < n; i++) {
+        double d = (double)a[i] - (double)b[i], e = exp((double)a[i] - top);
+        sum += e;
+        mean += e * d;
+        squares += d * d;
+        most = fmax(most, fabs(d));
+    }
+    *gap = (struct xl_row_gap){ .log_sum = top + log(sum),
+                                .mean = mean / sum,
+                                .squares = squares,
+                                .most = most };
+}
+
 /* -- the variant ---------------------------------------------------------- */
 
 /* clang-format off */
@@ -335,6 +382,7 @@ static double run_log_sum_exp(const float *x, size_t n)
         .sigmoid_gate = run_sigmoid_gate,  \
         .swiglu = run_swiglu,              \
         .log_sum_exp = run_log_sum_exp,    \
+        .gap = run_gap,                    \
         .largest = find_largest,           \
     }
 /* clang-format on */

@@ -131,6 +131,24 @@ static double log_sum_exp(const float *x, size_t n)
     return most + log(total);
 }
 
+static void gap(struct xl_row_gap *out, const float *a, const float *b,
+                size_t n)
+{
+    double top = -HUGE_VAL, sum = 0, mean = 0;
+    *out = (struct xl_row_gap){ 0 };
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, (double)a[i]);
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i], e = exp((double)a[i] - top);
+        sum += e;
+        mean += e * d;
+        out->squares += d * d;
+        out->most = fmax(out->most, fabs(d));
+    }
+    out->mean = mean / sum;
+    out->log_sum = top + log(sum);
+}
+
 static float largest(const float *x, size_t n)
 {
     float most = -HUGE_VALF;
@@ -151,5 +169,6 @@ const struct xl_row_ops xl_norm_naive = {
     .sigmoid_gate = sigmoid_gate,
     .swiglu = swiglu,
     .log_sum_exp = log_sum_exp,
+    .gap = gap,
     .largest = largest,
 };

@@ -379,6 +379,55 @@ static void log_sum_is_exact(struct xl_test *t)
     }
 }
 
+/* -- the gap of two rows -------------------------------------------------- */
+
+/* Each of its parts against its definition, summed in long double. */
+static double gap_error(const struct xl_row_gap *gap, const float *a,
+                        const float *b, size_t n)
+{
+    long double log_sum = (long double)true_log_sum(a, n);
+    long double mean = 0, squares = 0, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        long double d = (long double)a[i] - (long double)b[i];
+        mean += expl((long double)a[i] - log_sum) * d;
+        squares += d * d;
+        most = fabsl(d) > most ? fabsl(d) : most;
+    }
+    double worst = fabs(gap->log_sum - (double)log_sum);
+    worst = larger(worst, fabs(gap->mean - (double)mean));
+    worst = larger(worst, fabs(gap->squares / (double)squares - 1));
+    return larger(worst, fabs(gap->most - (double)most));
+}
+
+static void gaps_are_exact(struct xl_test *t)
+{
+    float a[MOST], b[MOST];
+    for (size_t v = 0; v < n_variants; v++) {
+        const struct xl_row_ops *row = variants[v];
+        struct xl_row_gap gap;
+        double worst = 0;
+        if (row->why_not())
+            continue;
+        for (size_t i = 0; i < n_lengths; i++) {
+            size_t n = lengths[i];
+            fill(a, n, n);
+            fill(b, n, n + 1);
+            row->gap(&gap, a, b, n);
+            worst = larger(worst, gap_error(&gap, a, b, n));
+            XL_CHECK(t, gap.log_sum == row->log_sum_exp(a, n));
+            b[n - 1] += 1;
+            XL_CHECK(t, gap_error(&gap, a, b, n) > LOG_SUM_EXP);
+            b[n / 2] = v % 2 ? HUGE_VALF : (float)NAN;
+            row->gap(&gap, a, b, n);
+            XL_CHECK(t, !isfinite(gap.squares));
+            a[n / 2] = b[n / 2];
+            row->gap(&gap, a, b, n);
+            XL_CHECK(t, !isfinite(gap.squares));
+        }
+        check_worst(t, row, "gap", worst, LOG_SUM_EXP);
+    }
+}
+
 /* -- the checks ----------------------------------------------------------- */
 
 /* Eight ulps too much in one place, a norm about the wrong centre and a lost
@@ -401,13 +450,9 @@ static void checks_can_fail(struct xl_test *t)
 }
 
 const struct xl_test_case xl_suite_norm[] = {
-    XL_CASE(elements_are_exact),
-    XL_CASE(extremes_are_held),
-    XL_CASE(places_do_not_matter),
-    XL_CASE(rms_is_exact),
-    XL_CASE(addition_comes_first),
-    XL_CASE(heads_are_exact),
-    XL_CASE(log_sum_is_exact),
-    XL_CASE(checks_can_fail),
-    { 0 },
+    XL_CASE(elements_are_exact),   XL_CASE(extremes_are_held),
+    XL_CASE(places_do_not_matter), XL_CASE(rms_is_exact),
+    XL_CASE(addition_comes_first), XL_CASE(heads_are_exact),
+    XL_CASE(log_sum_is_exact),     XL_CASE(gaps_are_exact),
+    XL_CASE(checks_can_fail),      { 0 },
 };

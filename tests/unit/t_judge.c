@@ -296,7 +296,7 @@ static struct xl_ruling toy_rule(struct xl_test *t, enum xl_tier tier)
         return ruling;
     xl_scores_clear(scores);
     for (size_t i = 0; i < TOKENS; i++)
-        xl_drift_add(drift, toy.reference[i], toy.candidate[i]);
+        xl_drift_add(drift, toy.reference[i], toy.candidate[i], 1, NULL);
     XL_CHECK_STATUS(
         t,
         xl_drift_scores(drift,
@@ -400,7 +400,7 @@ static void drift_matches_brute_force(struct xl_test *t)
                     XL_OK, &err);
     for (size_t i = 0; i < TOKENS && drift; i++) {
         const float *a = toy.reference[i], *b = toy.candidate[i];
-        xl_drift_add(drift, a, b);
+        xl_drift_add(drift, a, b, 1, NULL);
         for (int32_t v = 0; v < VOCAB; v++) {
             double p = brute_logprob(a, VOCAB, v);
             double q = brute_logprob(b, VOCAB, v);
@@ -444,7 +444,7 @@ static void missing_positions_are_no_pass(struct xl_test *t)
     XL_CHECK_STATUS(t, xl_drift_make(&drift, VOCAB, toy.tokens, TOKENS, &err),
                     XL_OK, &err);
     for (size_t i = 0; i + 1 < TOKENS && drift; i++)
-        xl_drift_add(drift, toy.reference[i], toy.candidate[i]);
+        xl_drift_add(drift, toy.reference[i], toy.candidate[i], 1, NULL);
     xl_scores_clear(s);
     XL_CHECK_STATUS(
         t, xl_drift_scores(drift, &(struct xl_drift_options){ 0 }, s, &err),

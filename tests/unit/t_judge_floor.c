@@ -15,6 +15,7 @@
 #include "kernel/base/hash.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
+#include "kernel/base/pool.h"
 #include "kernel/base/rng.h"
 #include "kernel/model/rounding.h"
 #include "kernel/run/synth.h"
@@ -366,6 +367,7 @@ struct lender {
     struct xl_reference_spec spec;
     struct xl_reference *reference;
     struct xl_twins twins;
+    struct xl_pool *pool;
     size_t passes; /* of any reader of a floor */
 };
 
@@ -387,8 +389,10 @@ static bool floor_by(struct xl_test *t, struct lender *l, enum xl_tier tier,
     struct xl_reference_spec spec = l->spec;
     spec.watch = (struct xl_watch){ count_pass, l };
     l->passes = 0;
-    xl_own_floors_init(floors, &spec, is_lent ? l->reference : NULL,
-                       is_lent ? &l->twins : NULL);
+    struct xl_own_floor_loan loan = { 0 };
+    if (is_lent)
+        loan = (struct xl_own_floor_loan){ l->reference, &l->twins, l->pool };
+    xl_own_floors_init(floors, &spec, &loan);
     return XL_CHECK_STATUS(t, xl_own_floors_get(floors, tier, &floor, &err),
                            XL_OK, &err) &&
            XL_CHECK(t, floor != NULL);
@@ -420,7 +424,8 @@ static void check_same(struct xl_test *t, struct lender *l, enum xl_tier tier,
 }
 
 /* Rows that reference and twin keep make the same floor as rows computed for
- * it alone, of a text that goes on behind it. */
+ * it alone, of a text that goes on behind it; three workers that compare them
+ * the same as one. */
 static void lent_rows_make_the_same_floor(struct xl_test *t)
 {
     struct bench b;
@@ -440,12 +445,18 @@ static void lent_rows_make_the_same_floor(struct xl_test *t)
                                              .piece = XL_REFERENCE_PASS };
         xl_twins_init(&l.twins, &l.spec);
         if (XL_CHECK_STATUS(t, xl_reference_make(&l.reference, &l.spec, &err),
-                            XL_OK, &err)) {
+                            XL_OK, &err) &&
+            XL_CHECK_STATUS(
+                t,
+                xl_pool_make(&l.pool, &(struct xl_pool_options){ .width = 3 },
+                             &err),
+                XL_OK, &err)) {
             XL_CHECK(t, xl_reference_keeps(l.reference));
             check_same(t, &l, XL_TIER_BF16, 2);
             check_same(t, &l, XL_TIER_Q8, 3);
         }
     }
+    xl_pool_free(l.pool);
     xl_reference_free(l.reference);
     xl_twins_release(&l.twins);
     bench_close(&b);
