@@ -179,21 +179,38 @@ static enum xl_status find_least(enum xl_tier tier, size_t heldout,
     return XL_OK;
 }
 
-static enum xl_status check_tier(enum xl_tier tier, size_t heldout,
-                                 size_t max_tokens, struct xl_err *err)
+static enum xl_status find_least_of(const bool wanted[XL_TIER_COUNT],
+                                    size_t heldout, size_t *tokens,
+                                    struct xl_err *err)
 {
-    struct xl_ruling ruling;
+    *tokens = 0;
+    for (size_t i = 0; i < XL_TIER_COUNT; i++) {
+        size_t least = 0;
+        if (wanted[i])
+            XL_TRY(find_least((enum xl_tier)i, heldout, &least, err));
+        *tokens = xl_max(*tokens, least);
+    }
+    return XL_OK;
+}
+
+size_t xl_panel_room(size_t least)
+{
+    return (3 * least / 2 + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+static enum xl_status refuse(enum xl_tier tier,
+                             const bool wanted[XL_TIER_COUNT], size_t heldout,
+                             size_t max_tokens, struct xl_err *err)
+{
     size_t least;
-    XL_TRY(rule_ideal(tier, heldout, max_tokens, &ruling, err));
-    if (ruling.verdict == XL_VERDICT_PASS)
-        return XL_OK;
-    XL_TRY(find_least(tier, heldout, &least, err));
+    XL_TRY(find_least_of(wanted, heldout, &least, err));
     return xl_fail(err, XL_EUSAGE,
                    "%zu tokens of text prove nothing in tier '%s', not even "
-                   "of the reference itself; it takes %zu: give "
-                   "--judge-tokens %zu or more, or leave it out",
+                   "of the reference itself; the tiers of this space take %zu, "
+                   "and room for rounding: give --judge-tokens %zu or more, or "
+                   "leave it out",
                    extent_of(heldout, max_tokens).total, xl_tier_name(tier),
-                   least, least);
+                   least, xl_panel_room(least));
 }
 
 enum xl_status xl_panel_check(const struct xl_model *model,
@@ -202,12 +219,17 @@ enum xl_status xl_panel_check(const struct xl_model *model,
                               const bool wanted[XL_TIER_COUNT],
                               struct xl_err *err)
 {
-    size_t heldout;
+    struct xl_ruling ruling = { .verdict = XL_VERDICT_PASS };
+    size_t heldout, i = 0;
     XL_TRY(measure_heldout(model, tokenizer, &heldout, err));
-    for (size_t i = 0; i < XL_TIER_COUNT; i++)
+    for (; i < XL_TIER_COUNT && ruling.verdict == XL_VERDICT_PASS; i++)
         if (wanted[i])
-            XL_TRY(check_tier((enum xl_tier)i, heldout, max_tokens, err));
-    return XL_OK;
+            XL_TRY(
+                rule_ideal((enum xl_tier)i, heldout, max_tokens, &ruling, err));
+    return ruling.verdict == XL_VERDICT_PASS
+               ? XL_OK
+               : refuse((enum xl_tier)(i - 1), wanted, heldout, max_tokens,
+                        err);
 }
 
 enum xl_status xl_panel_least(const struct xl_model *model,
@@ -216,15 +238,8 @@ enum xl_status xl_panel_least(const struct xl_model *model,
                               struct xl_err *err)
 {
     size_t heldout;
-    *tokens = 0;
     XL_TRY(measure_heldout(model, tokenizer, &heldout, err));
-    for (size_t i = 0; i < XL_TIER_COUNT; i++) {
-        size_t least = 0;
-        if (wanted[i])
-            XL_TRY(find_least((enum xl_tier)i, heldout, &least, err));
-        *tokens = xl_max(*tokens, least);
-    }
-    return XL_OK;
+    return find_least_of(wanted, heldout, tokens, err);
 }
 
 /* -- judging --------------------------------------------------------------- */

@@ -37,13 +37,18 @@ enum xl_status xl_panel_make(struct xl_panel **panel, struct xl_model *model,
 void xl_panel_free(struct xl_panel *panel);
 
 /* Could a panel of that many tokens (0 as above) prove anything in each of
- * the tiers wanted? XL_EUSAGE with the length that can, when not. Nothing is
- * run. */
+ * the tiers wanted? XL_EUSAGE with a length that has room, when not. Nothing
+ * is run. */
 enum xl_status xl_panel_check(const struct xl_model *model,
                               const struct xl_tokenizer *tokenizer,
                               size_t max_tokens,
                               const bool wanted[XL_TIER_COUNT],
                               struct xl_err *err);
+
+/* What to give where that many tokens could prove something of the reference
+ * itself: half as many again, for honest rounding needs more than no difference
+ * does. */
+size_t xl_panel_room(size_t least);
 
 /* The least max_tokens that could. */
 enum xl_status xl_panel_least(const struct xl_model *model,

@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "judge/panel.h"
 #include "kernel/base/json.h"
 #include "kernel/base/minmax.h"
 
@@ -25,9 +26,7 @@ enum {
     LEAST_PROMPT = 256, /* several chunks, and a block of many rows */
     LEAST_NEW = 8,
     PROMPT_GRAIN = 64,
-    LEAST_REPEATS = 2,
-    JUDGE_ROOM = 3 /* halves of what could prove anything: honest rounding
-                      needs more than no difference does */
+    LEAST_REPEATS = 2
 };
 
 static double lap_s(const struct xl_ration_facts *facts,
@@ -68,7 +67,7 @@ void xl_ration_choose(struct xl_ration *ration,
     if (ration->whole > 1.0)
         ration->load = part;
     if (facts->judge_tokens == 0)
-        ration->judge_tokens = JUDGE_ROOM * facts->judge_least / 2;
+        ration->judge_tokens = xl_panel_room(facts->judge_least);
     if (facts->is_fixed || part_s <= wanted_s)
         return;
     ration->repeats =
