@@ -472,6 +472,48 @@ static void holdout_tries_are_counted(struct xl_test *t)
     xl_sweep_bench_close(&b);
 }
 
+static enum xl_status leave_open(void *ctx, const struct xl_params *params,
+                                 enum xl_stage stage, struct xl_run_end *end,
+                                 struct xl_err *err)
+{
+    (void)ctx;
+    (void)params;
+    (void)stage;
+    (void)err;
+    *end = (struct xl_run_end){ .outcome = XL_RUN_OK,
+                                .answer = cJSON_CreateObject() };
+    cJSON_AddStringToObject(end->answer, "verdict", "inconclusive");
+    cJSON_AddNumberToObject(end->answer, "n_tokens", 1500);
+    return XL_OK;
+}
+
+/* When the text proves nothing of anybody, the defaults among them, nobody
+ * wins, and the reason names a longer text. */
+static void an_open_end_says_how_to_go_on(struct xl_test *t)
+{
+    struct xl_sweep_bench b;
+    struct xl_sweep_start s;
+    struct xl_verdicts v = { 0 };
+    struct xl_sweep_plan plan = {
+        .file = "o.db", .mode = "random", .budget = 6, .repeats = 3
+    };
+    if (!xl_sweep_bench_open(&b, t, mixed_space, NULL))
+        return;
+    b.fake.speed = a_little_faster;
+    b.fake.judge = leave_open;
+    if (xl_sweep_start_open(&b, &s, &plan)) {
+        xl_sweep_start_search(&b, &s);
+        xl_sweep_start_finish(&b, &s, 4, &v);
+        XL_CHECK_EQ(t, v.winner, 0);
+        XL_CHECK(t, v.n_unproved > 0 && v.n_passed == 0);
+        xl_test_check(t, strstr(v.why, "on 1500 tokens") != NULL, __FILE__,
+                      __LINE__, "why: %s", v.why);
+        XL_CHECK(t, strstr(v.why, "--judge-tokens 3000") != NULL);
+    }
+    xl_sweep_start_close(&s);
+    xl_sweep_bench_close(&b);
+}
+
 /* -- too little text ------------------------------------------------------- */
 
 /* What a panel of so many tokens says of an honest configuration, at worst. */
@@ -539,6 +581,7 @@ const struct xl_test_case xl_suite_judge_sweep[] = {
     XL_CASE(refused_defaults_do_not_stay),
     XL_CASE(the_screen_comes_first),
     XL_CASE(holdout_tries_are_counted),
+    XL_CASE(an_open_end_says_how_to_go_on),
     XL_CASE(a_text_too_short_is_said_before),
     { 0 },
 };

@@ -13,6 +13,7 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
+#include "kernel/base/minmax.h"
 #include "tuner/measure/bench_duel.h"
 #include "tuner/store/export.h"
 #include "tuner/store/query.h"
@@ -437,14 +438,21 @@ static enum xl_status elect(const struct xl_finish *finish,
     }
 }
 
-static void say_nobody(struct xl_verdicts *v)
+/* Nobody is promoted unproved, the defaults neither: the way on is a sweep
+ * with more text. */
+static void say_nobody(const struct contenders *c, struct xl_verdicts *v)
 {
     const char *where = v->n_held_out ? " on the holdout text" : "";
+    size_t read = 0;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->items[i].is_open)
+            read = xl_max(read, c->items[i].n_tokens);
     if (v->n_unproved)
         say(v,
             "no configuration passed the judge%s; %zu are not proved to do no "
-            "damage, which more text may change: --judge-tokens",
-            where, v->n_unproved);
+            "damage on %zu tokens, which more text may change: sweep again "
+            "with --judge-tokens %zu",
+            where, v->n_unproved, read, 2 * read);
     else
         say(v, "no configuration passed the judge%s", where);
 }
@@ -486,7 +494,7 @@ static enum xl_status choose(const struct xl_finish *finish,
         rc = keep_unheard(finish, c, &winner, v, err);
     XL_TRY(rc);
     if (!winner && !v->is_cut)
-        say_nobody(v);
+        say_nobody(c, v);
     if (!winner)
         return XL_OK;
     if (!v->is_default)

@@ -20,6 +20,7 @@ struct xl_contender {
     bool passed;      /* all it was asked so far, the screen not counted */
     bool is_open;     /* neither passed nor failed the last time */
     bool is_held_out; /* asked on the holdout text */
+    size_t n_tokens;  /* that the judge read the last time; 0 = not known */
     cJSON *judgement; /* of the whole judge, with "holdout" in it once asked;
                          NULL = could not be judged */
 };

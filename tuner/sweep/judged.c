@@ -15,6 +15,8 @@
 #include "tuner/sweep/attempt.h"
 #include "tuner/sweep/finish_int.h"
 
+#define N_TOKENS "n_tokens" /* of a judgement, and its score */
+
 /* -- the verdict ---------------------------------------------------------- */
 
 /* What one stage says of one trial. */
@@ -84,6 +86,7 @@ static enum xl_status record(const struct hearing *h, struct xl_err *err)
 /* What an earlier hearing of a trial said. */
 struct earlier {
     bool is_refused, is_open;
+    size_t n_tokens;
 };
 
 static bool is_inconclusive(const char *verdict)
@@ -96,6 +99,8 @@ static enum xl_status find_refusal(void *ctx, const struct xl_store_score *row,
 {
     struct earlier *earlier = ctx;
     (void)err;
+    if (strcmp(row->name, N_TOKENS) == 0 && row->has_value)
+        earlier->n_tokens = (size_t)row->value;
     if (strcmp(row->name, "verdict") != 0)
         return XL_OK;
     earlier->is_refused = row->has_value && row->value < 0.5;
@@ -256,6 +261,12 @@ enum xl_status xl_finish_output(const struct xl_finish *finish,
 
 /* -- contenders ----------------------------------------------------------- */
 
+static size_t tokens_of(const struct hearing *h)
+{
+    const cJSON *n = cJSON_GetObjectItemCaseSensitive(h->judgement, N_TOKENS);
+    return cJSON_IsNumber(n) ? (size_t)n->valuedouble : 0;
+}
+
 enum xl_status xl_finish_judge(const struct xl_finish *finish,
                                struct xl_contender *c, struct xl_err *err)
 {
@@ -263,11 +274,12 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
                          .trial = c->trial,
                          .stage = XL_STAGE_FULL };
     struct xl_run_end end = { .outcome = XL_RUN_OK };
-    struct earlier earlier = { false, false };
+    struct earlier earlier = { 0 };
     c->is_judged = true;
     XL_TRY(xl_query_scores(finish->sweep->store, c->trial, find_refusal,
                            &earlier, err));
     c->is_open = earlier.is_open;
+    c->n_tokens = earlier.n_tokens;
     if (earlier.is_refused)
         return XL_OK;
     if (finish->sweep->heard)
@@ -277,6 +289,7 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
     if (end.outcome == XL_RUN_STOPPED)
         return xl_sweep_stopped(finish->sweep);
     c->judgement = h.judgement;
+    c->n_tokens = tokens_of(&h);
     c->passed = strcmp(h.verdict, "pass") == 0;
     c->is_open = is_inconclusive(h.verdict);
     return record(&h, err);
@@ -293,6 +306,7 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
     if (end.outcome == XL_RUN_STOPPED)
         return xl_sweep_stopped(finish->sweep);
     c->is_held_out = true;
+    c->n_tokens = tokens_of(&h);
     c->passed = strcmp(h.verdict, "pass") == 0;
     c->is_open = is_inconclusive(h.verdict);
     enum xl_status rc = record(&h, err);
