@@ -273,7 +273,7 @@ struct xl_plan_engines xl_plan_engines(const struct xl_config *config,
     xl_stored_apply(config, &p);
     if (choose(&engines, gemm, weight_kind_of(&p), stored, NULL) != XL_OK ||
         choose(&head, gemm, head_kind_of(&p), stored, NULL) != XL_OK)
-        return (struct xl_plan_engines){ NULL };
+        return (struct xl_plan_engines){ 0 };
     return (struct xl_plan_engines){ .prefill = engines.many->name,
                                      .decode = engines.few->name,
                                      .head = head.few->name };
