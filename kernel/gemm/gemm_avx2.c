@@ -11,7 +11,6 @@ enum {
     FEW_MOST = 8,
     FEW_ROWS = 4,
     FEW_PANELS = 2,
-    FEW_AHEAD = 0,
     FEW_BESIDE = 1,
     FEW_APART = 0,
     MANY_STEP = 2,

@@ -11,7 +11,6 @@ enum {
     FEW_MOST = 16,
     FEW_ROWS = 8,
     FEW_PANELS = 4,
-    FEW_AHEAD = 0,
     FEW_BESIDE = 2,
     FEW_APART = 0,
     MANY_STEP = 4,

@@ -18,8 +18,7 @@
 enum {
     FEW_MOST = 16,
     FEW_ROWS = 8,
-    FEW_PANELS = 2,
-    FEW_AHEAD = 2048,
+    FEW_PANELS = 1,
     FEW_BESIDE = 2,
     FEW_APART = 1,
     FEW_UNIT = 2,

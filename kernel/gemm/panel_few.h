@@ -12,9 +12,8 @@
  * processor's prefetch has caught up. Rows beyond a register block find the
  * panels, neighbours then, in the second-level cache.
  *
- * One row reads lines once and asks for them past the outer caches; how far
- * ahead the job says, or the includer. More rows ask only where the job says
- * so.
+ * Lines are asked for ahead only where the job says so, past the outer caches
+ * by one row, which reads them once.
  *
  * Each output is one sum over k in order, or that of its groups in order, times
  * their scales for integer kinds, so its bits depend neither on the columns
@@ -25,17 +24,14 @@
  * 162); fp32 gets 163 instead of 206, as two multiply-adds a cycle end after
  * four. Eight rows of bf16 from the cache lose 8 % by groups apart: parts and
  * sums are more than there are registers. With two threads 400m in bf16
- * decodes 0.9 to 1.5 % faster by two runs than by one, and 1.6 % when lines are
- * asked for 2048 bytes ahead as well (3 % where reads are slow). Four runs are
- * level with two, six 13 % slower; one run with lines asked for is 2 % slower
- * than without.
+ * decodes 3 % faster by two runs that ask 2048 bytes ahead than by one without
+ * where two threads read 42 GB/s, and 9 % slower where they read 105.
  *
  * The includer defines before:
  *
  *     FEW_MOST     rows at most
  *     FEW_ROWS     rows in a register block: 4 or 8
  *     FEW_PANELS   panels side by side, for one or two rows
- *     FEW_AHEAD    bytes ahead that one row asks for; 0 = nothing
  *     FEW_BESIDE   panels side by side, for more rows
  *     FEW_APART    are the groups of all kinds summed apart? 0 or 1
  *     FEW_UNIT     inputs in 32 bits of x as few_x writes it
@@ -68,11 +64,6 @@ static inline size_t few_words(size_t k)
     return xl_pack_groups(k) * XL_PACK_GROUP / FEW_UNIT;
 }
 
-static inline size_t few_ahead(const struct few *f, size_t rows)
-{
-    return rows == 1 && !f->job->ahead ? (size_t)FEW_AHEAD : f->job->ahead;
-}
-
 XL_INLINE void few_group(struct xl_vec *part, const unsigned char *const *lines,
                          const float *x, enum xl_pack_kind kind, size_t rows,
                          size_t panels)
@@ -93,7 +84,7 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
     bool scaled = kind == XL_PACK_INT8 || kind == XL_PACK_INT4;
     bool apart = scaled || FEW_APART;
     size_t groups = xl_pack_groups(w->in);
-    const size_t ahead = few_ahead(f, rows);
+    const size_t ahead = f->job->ahead;
     const unsigned char *lines[FEW_STREAMS];
     struct xl_vec acc[FEW_CHAINS], part[FEW_CHAINS];
     for (size_t p = 0; p < panels; p++)
