@@ -56,10 +56,15 @@ static void a_probe_answers_its_request(struct xl_test *t)
 static void buffer_beats_the_cache(struct xl_test *t)
 {
     const uint64_t mib = 1 << 20, gib = 1 << 30;
-    XL_CHECK_EQ(t, xl_limits_buffer(0, 0), 256 * mib);
-    XL_CHECK_EQ(t, xl_limits_buffer(96 * mib, 64 * gib), 384 * mib);
-    XL_CHECK_EQ(t, xl_limits_buffer(480 * mib, 64 * gib), gib);
-    XL_CHECK_EQ(t, xl_limits_buffer(96 * mib, gib), 128 * mib);
+    XL_CHECK_EQ(t, xl_limits_buffer(0), gib);
+    XL_CHECK_EQ(t, xl_limits_buffer(64 * gib), gib);
+    XL_CHECK_EQ(t, xl_limits_buffer(gib), 128 * mib);
+    XL_CHECK_EQ(t, xl_limits_round(0, 0, gib), 256 * mib);
+    XL_CHECK_EQ(t, xl_limits_round(96 * mib, 1, gib), 384 * mib);
+    XL_CHECK_EQ(t, xl_limits_round(480 * mib, 1, gib), gib);
+    XL_CHECK_EQ(t, xl_limits_round(32 * mib, 703 * mib, gib), 702 * mib);
+    XL_CHECK_EQ(t, xl_limits_round(32 * mib, 7 * gib, gib), gib);
+    XL_CHECK_EQ(t, xl_limits_round(32 * mib, 7 * gib, 128 * mib), 128 * mib);
 }
 
 /* The longer of the two bounds binds, and says which limit it is. */

@@ -36,18 +36,21 @@ struct xl_limits {
 
 struct xl_limits_request {
     size_t workers;
-    uint64_t working_set; /* bytes a token touches; 0 = leave READ_L3 out */
+    uint64_t working_set; /* bytes a token touches, which READ goes round in;
+                             0 = unknown, and READ_L3 is left out */
     unsigned probed;      /* bits 1 << enum xl_limit that a probe measures */
 };
 
-/* A buffer larger than the caches, resident as long as the meter lives, and a
- * team. */
+/* A buffer larger than the caches, as far as it was read resident as long as
+ * the meter lives, and a team. */
 struct xl_limit_meter;
 
 /* XL_ENOMEM without the memory for the buffer. */
 enum xl_status xl_limit_meter_make(struct xl_limit_meter **meter,
                                    struct xl_err *err);
 void xl_limit_meter_free(struct xl_limit_meter *meter);
+
+/* Bytes of the buffer that are resident. */
 size_t xl_limit_meter_bytes(const struct xl_limit_meter *meter);
 
 /* READ_L3 where the last-level cache holds so many bytes, else READ. */
@@ -69,10 +72,13 @@ enum xl_status xl_limit_meter_probe(struct xl_limit_meter *meter,
 /* "read_gb_s"; static storage. */
 const char *xl_limit_name(enum xl_limit id);
 
-/* Bytes of the buffer that READ is measured over: four times the last-level
- * cache, within 256 MiB to 1 GiB and an eighth of the memory that is free.
- * l3 and free 0 = unknown. */
-size_t xl_limits_buffer(uint64_t l3_bytes, uint64_t free_bytes);
+/* Bytes of the buffer: 1 GiB, or an eighth of the memory that is free (0 =
+ * unknown). */
+size_t xl_limits_buffer(uint64_t free_bytes);
+
+/* Bytes that READ goes round in: the working set, within four times the
+ * last-level cache (0 = unknown), 256 MiB and the buffer. */
+size_t xl_limits_round(uint64_t l3_bytes, uint64_t working_set, size_t buffer);
 
 /* Measurements for one request, all kept; a limit is the best. */
 struct xl_limit_log {
