@@ -54,6 +54,7 @@ struct xl_gemm_job {
     bool no_prefetch; /* of packed weights */
     size_t ahead;     /* bytes ahead that few rows ask for packed weights:
                          0 = the engine's own, less than 64 = none */
+    bool asks_past;   /* one row asks so past the outer caches */
     size_t next_n;    /* where the next job of these weights begins; 0 = none */
     bool is_known;    /* the thread's last job read the same packed x */
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;

@@ -12,8 +12,7 @@
  * processor's prefetch has caught up. Rows beyond a register block find the
  * panels, neighbours then, in the second-level cache.
  *
- * Lines are asked for ahead only where the job says so, past the outer caches
- * by one row, which reads them once.
+ * Lines are asked for ahead only where the job says so.
  *
  * Each output is one sum over k in order, or that of its groups in order, times
  * their scales for integer kinds, so its bits depend neither on the columns
@@ -94,7 +93,7 @@ XL_INLINE void few_panels(const struct few *f, enum xl_pack_kind kind,
         acc[i] = xl_vec_zero();
     for (size_t g = 0; g < groups; g++) {
         for (size_t p = 0; p < panels; p++)
-            panel_ask_ahead(lines[p], line_bytes, ahead, rows);
+            panel_ask_ahead(f->job, lines[p], line_bytes, ahead, rows);
         const float *x = f->x + g * XL_PACK_GROUP / FEW_UNIT * rows;
         for (size_t i = 0; i < rows * panels; i++)
             part[i] = apart ? xl_vec_zero() : acc[i];

@@ -35,14 +35,14 @@ XL_INLINE void panel_ask(const unsigned char *from, size_t bytes)
 }
 
 /* Asks for bytes that so many rows will read, `ahead` bytes from here; less
- * than a line: nothing. What one row reads is read once: in the outer caches it
- * would only take the room of what is read again, such as cells' states. */
-XL_INLINE void panel_ask_ahead(const unsigned char *here, size_t bytes,
+ * than a line: nothing. */
+XL_INLINE void panel_ask_ahead(const struct xl_gemm_job *job,
+                               const unsigned char *here, size_t bytes,
                                size_t ahead, size_t rows)
 {
     if (ahead < XL_PACK_LINE)
         return;
-    if (rows > 1)
+    if (rows > 1 || !job->asks_past)
         panel_ask(here + ahead, bytes);
     else
         for (size_t i = 0; i < bytes; i += XL_PACK_LINE)

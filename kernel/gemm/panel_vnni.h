@@ -29,13 +29,13 @@
  * and comes at 104 % now (one thread of Zen 5). Runs ask for lines VNNI_AHEAD
  * bytes ahead together: eight rows with AVX2 are 1.4 times as fast by it, one
  * row of int4 1.1 times on Zen 5 and 1.4 times on a Xeon, where one stream does
- * not keep enough misses in flight. One row asks past the outer caches: 400m on
- * two cores of Zen 5 decodes int4 as fast so as by requests that fill them
- * where reads are fast, and 4 to 5 % faster where they are slow. int8 decodes
- * 2.1 to 3.3 % faster than by one run without requests; one run is 2 to 3 %
- * slower with such requests, 6 % with those that fill the caches. Quantising x
- * costs a rounding of 0.5 % of its group's spread, root mean square; int8
- * weights cost 0.6 %, int4 7 %.
+ * not keep enough misses in flight. Where one row asks past the outer caches,
+ * 400m on two cores of Zen 5 decodes int4 as fast so as by requests that fill
+ * them where reads are fast, and 4 to 5 % faster where they are slow. int8
+ * decodes 2.1 to 3.3 % faster than by one run without requests; one run is 2 to
+ * 3 % slower with such requests, 6 % with those that fill the caches.
+ * Quantising x costs a rounding of 0.5 % of its group's spread, root mean
+ * square; int8 weights cost 0.6 %, int4 7 %.
  *
  * The includer defines before:
  *
@@ -217,7 +217,7 @@ XL_INLINE void vnni_panels(const struct block *b, size_t first,
             size_t at = (first + p * b->apart) * groups + g;
             const unsigned char *lines =
                 (const unsigned char *)w->data + at * line_bytes;
-            panel_ask_ahead(lines, line_bytes, ahead, rows);
+            panel_ask_ahead(b->job, lines, line_bytes, ahead, rows);
             vnni_group(part, lines, x, kind, rows);
             struct xl_vec scale =
                 xl_vec_load_bf16(w->scales + at * XL_PACK_LANES);

@@ -68,6 +68,7 @@ struct xl_plan {
     size_t k_block;      /* of products, as in struct xl_gemm_job */
     bool no_prefetch;
     size_t decode_ahead; /* ahead of struct xl_gemm_job, in steps */
+    bool asks_past;      /* of struct xl_gemm_job, in steps */
     struct xl_scratch scratch;
     enum xl_rounding rounding; /* of the inputs of products */
     float *rounded;        /* [workers][rounded_each], of a product; or NULL */
