@@ -14,7 +14,6 @@
 #include "kernel/base/cmd_print.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
 #include "kernel/run/session.h"
 
 enum {

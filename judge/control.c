@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
 
 enum {

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #define GOLDEN     0.6180339887498949 /* spreads jitter evenly */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
 #include "plots/html.h"
 

@@ -5,7 +5,6 @@
  * any bits. */
 #include "kernel/model/packfile.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

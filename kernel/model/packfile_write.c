@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/arena.h"
 #include "kernel/base/pages.h"
 #include "kernel/model/packfile_int.h"

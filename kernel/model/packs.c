@@ -2,7 +2,6 @@
  *
  * The list of packed matrices that preparing a model leaves behind is all
  * that writing a packed file needs to know of the model. */
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

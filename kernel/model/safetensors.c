@@ -12,7 +12,6 @@
  * All tensors of all shards are one array sorted by name. */
 #include "kernel/model/safetensors.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 #include "kernel/run/check.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "kernel/base/clock.h"

@@ -2,7 +2,6 @@
  *
  * Matrix engines on rows and on packed weights of every kind. An engine that
  * does not read fp32 weights rounds its inputs too, to bf16 or int8. */
-#include <math.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/cpu.h"
 #include "kernel/base/rng.h"
 #include "kernel/gemm/gemm_int.h"
 #include "tests/cross/gemm_emulated.h"

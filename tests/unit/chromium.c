@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
 
 enum {

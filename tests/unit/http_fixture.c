@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "kernel/base/alloc.h"
-
 enum {
     MOST_REQUEST = 4 << 20,
     CHUNK = 7

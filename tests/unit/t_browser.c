@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "plots/plot.h"
 #include "tests/harness/test.h"

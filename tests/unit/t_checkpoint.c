@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
-#include "kernel/base/io.h"
 #include "kernel/model/model.h"
 #include "tests/unit/checkpoint.h"
 

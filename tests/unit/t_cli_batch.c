@@ -2,7 +2,6 @@
  *
  * generate --batch as users run it: the same answers as one prompt at a time,
  * in the order of the file, and files that are refused. */
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/cli_fixture.h"

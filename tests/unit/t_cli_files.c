@@ -5,11 +5,9 @@
  * the winner that the next run applies. One sweep on the small test model and
  * one on the bundled model. */
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/csv.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"

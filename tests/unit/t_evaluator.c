@@ -4,7 +4,6 @@
  * request with a reason, and the next request gets a fresh child. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -15,7 +15,6 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/measure/evaluator.h"
 #include "tuner/store/query.h"

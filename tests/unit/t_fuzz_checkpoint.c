@@ -12,7 +12,6 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
 #include "kernel/base/rng.h"
 #include "tests/unit/checkpoint.h"
 

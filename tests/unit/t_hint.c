@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/base/rng.h"
 #include "tests/harness/test.h"
 #include "tests/unit/made_table.h"
 #include "tests/unit/strategy_fixture.h"

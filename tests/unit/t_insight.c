@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "tests/harness/test.h"
 #include "tests/unit/strategy_fixture.h"
 #include "tuner/strategy/insight_int.h"

@@ -9,7 +9,6 @@
 #include "judge/judge.h"
 #include "judge/prose.h"
 #include "judge/selftest.h"
-#include "kernel/base/alloc.h"
 #include "kernel/base/order.h"
 #include "tests/harness/test.h"
 

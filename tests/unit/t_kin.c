@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "tests/harness/test.h"

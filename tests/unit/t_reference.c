@@ -6,7 +6,6 @@
 
 #include "judge/judge.h"
 #include "judge/reference_int.h"
-#include "kernel/base/alloc.h"
 #include "kernel/gemm/gemm.h"
 #include "tests/harness/test.h"
 

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/json.h"
 #include "kernel/run/synth.h"
 #include "tests/harness/test.h"

@@ -8,8 +8,6 @@
 
 #include "judge/asker.h"
 #include "kernel/base/alloc.h"
-#include "kernel/base/io.h"
-#include "kernel/base/json.h"
 #include "tests/harness/test.h"
 #include "tests/unit/http_fixture.h"
 #include "tests/unit/rubric_fixture.h"

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/base/rng.h"
 #include "kernel/text/sampler.h"
 #include "tests/harness/test.h"
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "tests/harness/test.h"
 #include "tests/unit/made_table.h"
 #include "tests/unit/strategy_fixture.h"

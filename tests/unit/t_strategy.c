@@ -3,7 +3,6 @@
  * Strategies on functions whose optimum is known. Each check is a function of
  * a strategy kind and is shown a kind that must not pass. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

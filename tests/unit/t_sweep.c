@@ -12,8 +12,6 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
-#include "kernel/base/json.h"
-#include "kernel/base/rng.h"
 #include "kernel/model/plan.h"
 #include "tests/unit/sweep_fixture.h"
 #include "tuner/profile/best.h"

@@ -2,7 +2,6 @@
  *
  * Tables and their replay. The cache is generated data in Kernel Tuner's
  * form; what it holds is counted here by a second reading through cJSON. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "kernel/base/rng.h"

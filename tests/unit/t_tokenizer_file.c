@@ -7,7 +7,6 @@
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
-#include "kernel/base/rng.h"
 #include "kernel/text/text_int.h"
 #include "kernel/text/tokenizer.h"
 #include "tests/harness/test.h"

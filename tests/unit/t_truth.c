@@ -4,7 +4,6 @@
  * hundred on a machine that is made up: noise of 2 %, speeds that wander and
  * rise, one repetition in twenty slowed by a neighbour. What is true is known,
  * so wrong verdicts can be counted. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

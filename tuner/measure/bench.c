@@ -8,7 +8,6 @@
 #include <math.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/clock.h"
 #include "kernel/guard/memory.h"
 #include "kernel/run/cost.h"
 #include "tuner/measure/probe.h"

@@ -2,7 +2,6 @@
  *
  * bench in its three forms: a grid of configurations, a duel of two, and the
  * kernels by themselves (cmd_bench_kernel.c). */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

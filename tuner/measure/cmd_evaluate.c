@@ -2,7 +2,6 @@
  *
  * The child's side of evaluator.h: a loop over requests. It stops when its
  * input ends, and dies with its parent. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuner/measure/host.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/clock.h"
 #include "kernel/base/minmax.h"
 #include "kernel/base/order.h"
 #include "kernel/guard/memory.h"

@@ -8,7 +8,6 @@
  * and when the model refuses that, one by one. */
 #include "tuner/profile/resolve.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  * What lies near a point. An adjacent neighbour of an ordered dimension is
  * the first member each way, not the next value: spaces recorded elsewhere
  * have holes, and a walk must be able to step over them. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -8,7 +8,6 @@
 #include "tuner/space/space.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
  *
  * What a space is, for people and machines, and whether a workload can tell
  * its points apart. */
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/json.h"

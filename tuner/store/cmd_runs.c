@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * runs: list, show, diff, export, verify, resume, gc of run folders. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/cmd.h"
-#include "kernel/base/csv.h"
 #include "kernel/base/io.h"
 #include "kernel/base/json.h"
 #include "kernel/base/cmd_print.h"

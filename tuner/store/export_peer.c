@@ -4,7 +4,6 @@
  * of the tunables are held, from a first pass. */
 #include "tuner/store/export_peer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

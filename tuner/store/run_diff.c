@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuner/store/run_diff.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
  *
  * Does a run folder tell one story? The store is checked by SQLite; then the
  * exported files are read by the strict readers and counted against it. */
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

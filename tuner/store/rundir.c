@@ -4,7 +4,6 @@
  * system, which drawing or judging changes. */
 #include "tuner/store/rundir.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

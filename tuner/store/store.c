@@ -6,11 +6,8 @@
  * slept through its lease changes nothing, whatever it believes. */
 #include "tuner/store/store.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/hash.h"
 #include "tuner/store/store_int.h"
 

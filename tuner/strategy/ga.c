@@ -15,7 +15,6 @@
  * never enter the population, and being known they are never proposed again. */
 #include "tuner/strategy/search.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

@@ -9,8 +9,6 @@
  *
  * Every tenth proposal is drawn uniformly, since a population may draw
  * together on a part of the front. */
-#include <assert.h>
-#include <math.h>
 
 #include "kernel/base/alloc.h"
 #include "tuner/strategy/front.h"

@@ -9,7 +9,6 @@
  * the space, and every order of the members is equally likely. */
 #include "tuner/strategy/search.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "kernel/base/alloc.h"
-#include "kernel/base/csv.h"
 #include "kernel/base/json.h"
 #include "tuner/store/query.h"
 #include "tuner/sweep/reading.h"

@@ -7,7 +7,6 @@
 #include "tuner/sweep/objective.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel/base/alloc.h"
 #include "kernel/base/buf.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/rng.h"

@@ -5,7 +5,6 @@
  * resumed one compute them from the same numbers. */
 #include "tuner/sweep/sweep.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
