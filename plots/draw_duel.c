@@ -11,7 +11,7 @@
 #include "plots/data.h"
 #include "plots/draw.h"
 
-#define WIDE   3    /* ratios that span more stand on a logarithmic scale */
+#define WIDE   10   /* ratios that span more stand on a logarithmic scale */
 #define LEEWAY 1.15 /* of that scale beyond them */
 
 static const char *const phases[] = { "decode", "prefill" };

@@ -17,7 +17,7 @@ do for [p = 0:PANELS - 1] {
         unset logscale y
         set ytics auto
     }
-    set ylabel NAME.', ratio of speeds' textcolor rgb INK noenhanced
+    set ylabel NAME.(LOG > 0 ? ', ratio (logarithmic)' : ', ratio of speeds') textcolor rgb INK noenhanced
     set label 3 sprintf('%s: %.3f [%.3f, %.3f], n=%d, %s', NAME, RATIO, R_LO, R_HI, int(N), WORDS) at graph 0.995,1.06 right font FONT.',13' textcolor rgb INK noenhanced
     if (p == PANELS - 1) {
         set xlabel 'round' textcolor rgb INK offset 0,0.3
