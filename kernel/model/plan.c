@@ -74,8 +74,8 @@ enum {
 };
 
 /* Bytes ahead, 0 = the engine's own. Asking was measured on one processor with
- * matrix tiles, where it gained, and one without, where fp32 and bf16 lost.
- */
+ * matrix tiles, where it gained, and one without, where it cost fp32 and bf16
+ * speed. */
 static size_t decode_ahead_of(const struct xl_params *p)
 {
     int64_t asked = p->value[XL_PARAM_DECODE_AHEAD];

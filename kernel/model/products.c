@@ -106,10 +106,10 @@ static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
     if (!gemm || !gemm->x_row_bytes || s->rows < s->parts * XL_GEMM_ROWS)
         return 1;
     size_t most = xl_min(s->rows / TEAM_ROWS, s->parts / TEAM_WORKERS);
-    size_t teams = xl_min(most, (size_t)XL_TEAMS);
+    size_t teams = xl_min(most, XL_TEAMS);
     while (teams > 1 && s->parts % teams != 0)
         teams--;
-    return xl_max(teams, (size_t)1);
+    return xl_max(teams, 1);
 }
 
 /* Steps of a piece; 0 = there are none. Small ones share out evenly what others
@@ -165,7 +165,7 @@ bool xl_share_take(struct xl_share *share)
         if (at < share->steps) {
             size_t left = share->steps - at;
             share->mine =
-                (struct xl_span){ at, at + (xl_min(left, share->grain)) };
+                (struct xl_span){ at, at + xl_min(left, share->grain) };
             share->before = 0;
             share->taken++;
             return true;
@@ -208,7 +208,7 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .m = share->rows,
             .k = p->w->in,
             .n_begin = first - part->at,
-            .n_end = (xl_min(columns.end, end)) - part->at,
+            .n_end = xl_min(columns.end, end) - part->at,
             .x = p->x + row * p->ldx,
             .ldx = p->ldx,
             .w = part->w,

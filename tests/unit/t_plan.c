@@ -127,15 +127,23 @@ static size_t check_one(struct xl_test *t, struct xl_model *model,
     return checked;
 }
 
-static void each_tunable_changes_the_plan(struct xl_test *t)
+/* A model of odd sizes and the default values; NULL: the case has failed. */
+static struct xl_model *open_model(struct xl_test *t, struct xl_params *params)
 {
     struct xl_model *model = NULL;
-    struct xl_params base;
     struct xl_err err = { 0 };
-    xl_params_init(&base);
-    if (!XL_CHECK_STATUS(
-            t, xl_model_open(&model, xl_test_data("models/ragged"), &err),
-            XL_OK, &err))
+    xl_params_init(params);
+    XL_CHECK_STATUS(t,
+                    xl_model_open(&model, xl_test_data("models/ragged"), &err),
+                    XL_OK, &err);
+    return model;
+}
+
+static void each_tunable_changes_the_plan(struct xl_test *t)
+{
+    struct xl_params base;
+    struct xl_model *model = open_model(t, &base);
+    if (!model)
         return;
     for (size_t i = 0; i < XL_PARAM_COUNT; i++)
         if (xl_test_check(t, values[i].other != NULL, __FILE__, __LINE__,
@@ -157,13 +165,9 @@ static void each_tunable_changes_the_plan(struct xl_test *t)
 /* What reports call the engines is what plans run. */
 static void engines_are_told_by_name(struct xl_test *t)
 {
-    struct xl_model *model = NULL;
     struct xl_params params;
-    struct xl_err err = { 0 };
-    xl_params_init(&params);
-    if (!XL_CHECK_STATUS(
-            t, xl_model_open(&model, xl_test_data("models/ragged"), &err),
-            XL_OK, &err))
+    struct xl_model *model = open_model(t, &params);
+    if (!model)
         return;
     for (int64_t kind = 0; kind < XL_PACK_COUNT; kind++)
         for (int64_t gemm = 0; gemm <= XL_GEMM_COUNT; gemm++) {

@@ -26,6 +26,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/json.h"
+#include "kernel/base/minmax.h"
 #include "kernel/base/pool.h"
 #include "kernel/guard/memory.h"
 #include "tuner/measure/limits_kernel.h"
@@ -66,19 +67,17 @@ const char *xl_limit_name(enum xl_limit id)
 
 size_t xl_limits_buffer(uint64_t free_bytes)
 {
-    uint64_t bytes = MOST_BUFFER;
-    if (free_bytes && bytes > free_bytes / 8)
-        bytes = free_bytes / 8;
-    return (size_t)(bytes / HUGE_PAGE * HUGE_PAGE);
+    size_t bytes = MOST_BUFFER;
+    if (free_bytes)
+        bytes = xl_min(bytes, free_bytes / 8);
+    return bytes / HUGE_PAGE * HUGE_PAGE;
 }
 
 size_t xl_limits_round(uint64_t l3_bytes, uint64_t working_set, size_t buffer)
 {
-    uint64_t bytes = 4 * l3_bytes;
-    bytes = working_set > bytes ? working_set : bytes;
-    bytes = bytes < LEAST_ROUND ? LEAST_ROUND : bytes;
-    bytes = bytes > buffer ? buffer : bytes;
-    return (size_t)(bytes / HUGE_PAGE * HUGE_PAGE);
+    size_t least = xl_max(4 * l3_bytes, LEAST_ROUND);
+    size_t bytes = xl_min(xl_max(working_set, least), buffer);
+    return bytes / HUGE_PAGE * HUGE_PAGE;
 }
 
 /* -- running loops on all workers ----------------------------------------- */
@@ -233,7 +232,8 @@ static void measure_reads(struct xl_limit_meter *meter, uint64_t working_set,
 {
     uint64_t l3 = meter->cpu.has_l3 ? meter->cpu.l3_bytes : 0;
     size_t round = xl_limits_round(l3, working_set, meter->bytes);
-    touch(meter, round);
+    if (wanted & (1u << XL_LIMIT_READ | 1u << XL_LIMIT_READ_L3))
+        touch(meter, round);
     if (wanted & 1u << XL_LIMIT_READ)
         value[XL_LIMIT_READ] = measure_read(&meter->job, round, 1, effort);
     if (wanted & 1u << XL_LIMIT_READ_L3 &&

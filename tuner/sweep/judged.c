@@ -263,8 +263,8 @@ enum xl_status xl_finish_output(const struct xl_finish *finish,
 
 static size_t tokens_of(const struct hearing *h)
 {
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(h->judgement, N_TOKENS);
-    return cJSON_IsNumber(n) ? (size_t)n->valuedouble : 0;
+    double n = xl_json_number(h->judgement, N_TOKENS);
+    return n > 0 ? (size_t)n : 0;
 }
 
 enum xl_status xl_finish_judge(const struct xl_finish *finish,
