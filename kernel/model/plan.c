@@ -295,7 +295,9 @@ struct xl_plan_engines xl_plan_engines(const struct xl_config *config,
  * cancellation, and the head norm blows its rounding up. With weights in full
  * precision, queries and keys are therefore summed in double. The naive and
  * the wide engine sum everything so: their models have the same bits. */
-static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
+static enum xl_status choose_engines(struct xl_plan *plan,
+                                     const struct xl_gemm *many,
+                                     struct xl_err *err)
 {
     const struct xl_params *p = &plan->params;
     int64_t gemm = p->value[XL_PARAM_GEMM];
@@ -303,6 +305,8 @@ static enum xl_status choose_engines(struct xl_plan *plan, struct xl_err *err)
     bool stored = plan->config->is_packed;
     XL_TRY(choose(&plan->engines, gemm, kind, stored, err));
     XL_TRY(choose(&plan->head_engines, gemm, head_kind_of(p), stored, err));
+    if (many)
+        plan->engines.many = many;
     bool is_double = plan->engines.many == xl_gemm_get(XL_GEMM_NAIVE) ||
                      plan->engines.many == xl_gemm_get(XL_GEMM_WIDE);
     plan->small.few = plan->small.many =
@@ -493,7 +497,8 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
                    t);
 }
 
-static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
+static enum xl_status build(struct xl_plan *plan, const struct xl_gemm *many,
+                            struct xl_err *err)
 {
     const struct xl_params *p = &plan->params;
     struct xl_pool_options options = {
@@ -501,7 +506,7 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
         .spin = (unsigned)p->value[XL_PARAM_SPIN],
         .pin = p->value[XL_PARAM_PIN] != 0,
     };
-    XL_TRY(choose_engines(plan, err));
+    XL_TRY(choose_engines(plan, many, err));
     XL_TRY(xl_pool_make(&plan->pool, &options, err));
     bool small = p->value[XL_PARAM_PAGES] != 0;
     const struct xl_form blocks = { .kind = weight_kind_of(p),
@@ -520,8 +525,9 @@ static enum xl_status build(struct xl_plan *plan, struct xl_err *err)
     return make_scratch(plan, err);
 }
 
-enum xl_status xl_plan_make(struct xl_plan **out, struct xl_model *model,
-                            const struct xl_params *params, struct xl_err *err)
+enum xl_status xl_plan_make_on(struct xl_plan **out, struct xl_model *model,
+                               const struct xl_params *params,
+                               const struct xl_gemm *many, struct xl_err *err)
 {
     *out = NULL;
     XL_TRY(xl_plan_check(&model->config, params, err));
@@ -536,13 +542,19 @@ enum xl_status xl_plan_make(struct xl_plan **out, struct xl_model *model,
     plan->decode_workers = (size_t)plan->params.value[XL_PARAM_DECODE_WORKERS];
     plan->block_tokens = (size_t)plan->params.value[XL_PARAM_PREFILL_BLOCK];
     xl_arena_init(&plan->arena, 0);
-    enum xl_status rc = build(plan, err);
+    enum xl_status rc = build(plan, many, err);
     if (rc != XL_OK) {
         xl_plan_free(plan);
         return rc;
     }
     *out = plan;
     return XL_OK;
+}
+
+enum xl_status xl_plan_make(struct xl_plan **out, struct xl_model *model,
+                            const struct xl_params *params, struct xl_err *err)
+{
+    return xl_plan_make_on(out, model, params, NULL, err);
 }
 
 void xl_plan_free(struct xl_plan *plan)

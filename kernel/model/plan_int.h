@@ -76,6 +76,13 @@ struct xl_plan {
     struct xl_arena arena; /* of scratch */
 };
 
+/* xl_plan_make with another engine for many rows of the blocks' weights, which
+ * reads the form that the chosen one does: tests have some that are in no list.
+ * NULL = the chosen one. */
+enum xl_status xl_plan_make_on(struct xl_plan **out, struct xl_model *model,
+                               const struct xl_params *params,
+                               const struct xl_gemm *many, struct xl_err *err);
+
 /* The engine for a matrix of this plan. */
 static inline const struct xl_gemm *
 xl_plan_gemm(const struct xl_plan *plan, const struct xl_matrix *w, bool few)
