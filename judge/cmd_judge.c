@@ -10,6 +10,7 @@
 #include "judge/cmd_judge_int.h"
 #include "judge/judge.h"
 #include "judge/judge_run.h"
+#include "judge/panel.h"
 #include "judge/ratings.h"
 #include "kernel/base/cmd_print.h"
 #include "kernel/base/alloc.h"
@@ -87,8 +88,9 @@ static const struct xl_opt rows[OPT_COUNT] = {
                      .kind = XL_OPT_INT,
                      .arg = "N",
                      .help =
-                         "judge on the first N tokens of the text; the length "
-                         "of a text that is made",
+                         "judge on N tokens at most; left out: all of --text, "
+                         "and with --run up to four times the held-out text, "
+                         "as a sweep does; the length of a text that is made",
                      .lo = 2,
                      .hi = 1e9 },
     [OPT_SEED] = { .name = "seed",
@@ -285,9 +287,10 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     struct xl_session session = { 0 };
     struct xl_judge_text text = { 0 };
     struct xl_params candidate, reference;
-    struct xl_judge_options options = { .reference = &reference };
+    struct xl_panel_options options = { .text = &text,
+                                        .reference = &reference };
     struct xl_judgement judgement;
-    struct xl_judge *judge = NULL;
+    struct xl_panel *panel = NULL;
     struct xl_plan *plan = NULL;
     struct xl_model *opened[2] = { NULL, NULL }, *theirs, *ours;
     enum xl_judge_format format = read_format(ctx);
@@ -309,24 +312,29 @@ static enum xl_status judge_text(struct xl_cmd_ctx *ctx, struct xl_err *err)
     XL_TRY_DONE(
         rc, open_side(o, OPT_REFERENCE, session.model, &opened[1], &ours, err));
     XL_TRY_DONE(rc, xl_plan_make(&plan, theirs, &candidate, err));
-    XL_TRY_DONE(rc, xl_judge_make(&judge, ours, &text, &options, err));
+    XL_TRY_DONE(rc,
+                xl_panel_make(&panel, ours, session.tokenizer, &options, err));
     if (!has_tier)
         tier = xl_tier_of(&candidate);
     struct xl_subject subject =
         xl_subject_of_plan(plan, xl_model_config(theirs));
     if (theirs != ours)
         subject.params = NULL; /* a twin is of the reference's weights */
-    XL_TRY_DONE(rc, xl_judge_subject(judge, &subject, tier, &judgement, err));
-    const struct xl_judge_sides sides = {
+    XL_TRY_DONE(rc, xl_panel_subject(panel, XL_STAGE_FULL, &subject, tier,
+                                     &judgement, err));
+    struct xl_judge_sides sides = {
         .candidate = xl_plan_effective(plan),
         .reference = &reference,
         .paths = { path_of(o, OPT_CANDIDATE, &session),
                    path_of(o, OPT_REFERENCE, &session) },
     };
+    XL_TRY_DONE(rc,
+                xl_panel_enough(panel, &judgement.ruling, judgement.n_tokens,
+                                &sides.enough_tokens, err));
     XL_TRY_DONE(rc, xl_judge_print_text(format, &judgement, &sides, err));
     rc = be_strict(ctx, &judgement.ruling, err);
 done:
-    xl_judge_free(judge);
+    xl_panel_free(panel);
     xl_plan_free(plan);
     xl_model_close(opened[0]);
     xl_model_close(opened[1]);
@@ -414,7 +422,8 @@ const struct xl_cmd xl_cmd_judge = {
     .details = "Every configuration is compared with the naive fp32 path on "
                "the same tokens: its logits, its distribution, its loss, with "
                "intervals. A tier's gates make the verdict: pass, fail, or "
-               "inconclusive when the text is too short to tell. With --run, "
+               "inconclusive when the text is too short to tell, and then how "
+               "much may do. With --run, "
                "each output is also scored under the reference, and "
                "ratings.csv and ratings.jsonl are written into the folder. "
                "'judge selftest' plants faults into running computations and "

@@ -26,6 +26,7 @@ enum xl_judge_format {
 struct xl_judge_sides {
     const struct xl_params *candidate, *reference;
     const char *paths[2]; /* of the checkpoints */
+    size_t enough_tokens; /* that may settle the verdict; 0 = it is settled */
 };
 
 /* The folder of a run, as a heap string. A folder is taken as it is: an export

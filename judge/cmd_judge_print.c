@@ -27,6 +27,12 @@ static const char *cell(const struct xl_score *s, char out[CELL])
     return out;
 }
 
+static void add_enough(cJSON *root, size_t tokens)
+{
+    xl_json_add_real(root, "enough_tokens",
+                     tokens ? (double)tokens : XL_UNKNOWN);
+}
+
 /* -- a run ----------------------------------------------------------------- */
 
 static void print_table(const struct xl_judged_run *judged)
@@ -56,11 +62,14 @@ static void print_table(const struct xl_judged_run *judged)
         if (r->ruling.verdict != XL_VERDICT_PASS)
             printf("    %s\n", r->ruling.reason);
     }
-    printf("%zu outputs, %zu different texts; configurations judged on %zu "
-           "%s (hash %s); in brackets: intervals of 95 %%\n",
+    printf("%zu outputs, %zu different texts; configurations judged on up to "
+           "%zu %s (hash %s); in brackets: intervals of 95 %%\n",
            judged->n, judged->n_groups, judged->text_tokens,
            judged->is_random ? "random tokens" : "tokens of held-out text",
            judged->text_hash);
+    if (judged->enough_tokens)
+        printf("what is inconclusive may be settled by --tokens %zu\n",
+               judged->enough_tokens);
 }
 
 static cJSON *run_json(const struct xl_judged_run *judged, const char *run_dir)
@@ -71,6 +80,7 @@ static cJSON *run_json(const struct xl_judged_run *judged, const char *run_dir)
     cJSON_AddStringToObject(root, "text_hash", judged->text_hash);
     cJSON_AddNumberToObject(root, "text_tokens", (double)judged->text_tokens);
     cJSON_AddBoolToObject(root, "text_is_random", judged->is_random);
+    add_enough(root, judged->enough_tokens);
     cJSON_AddNumberToObject(root, "prompt_tokens",
                             (double)judged->prompt_tokens);
     cJSON_AddNumberToObject(root, "groups", (double)judged->n_groups);
@@ -114,7 +124,7 @@ static void print_followed(const struct xl_ruling *ruling)
     }
 }
 
-static void print_scores(const struct xl_judgement *j)
+static void print_scores(const struct xl_judgement *j, size_t enough_tokens)
 {
     for (size_t i = XL_SCORE_NONFINITE; i < XL_SCORE_COUNT; i++) {
         const struct xl_score_row *row = xl_score_row((enum xl_score_id)i);
@@ -133,6 +143,9 @@ static void print_scores(const struct xl_judgement *j)
            xl_verdict_name(j->ruling.verdict), xl_tier_name(j->ruling.tier),
            j->ruling.reason);
     print_followed(&j->ruling);
+    if (enough_tokens)
+        printf("                 a text of %zu tokens may settle it\n",
+               enough_tokens);
 }
 
 enum xl_status xl_judge_print_text(enum xl_judge_format format,
@@ -142,10 +155,11 @@ enum xl_status xl_judge_print_text(enum xl_judge_format format,
 {
     struct xl_buf text;
     if (format == XL_JUDGE_TABLE) {
-        print_scores(judgement);
+        print_scores(judgement, sides->enough_tokens);
         return XL_OK;
     }
     cJSON *root = xl_judgement_json(judgement);
+    add_enough(root, sides->enough_tokens);
     xl_json_add_string(root, "candidate_path", sides->paths[0]);
     cJSON_AddItemToObject(root, "candidate",
                           xl_params_to_json(sides->candidate));

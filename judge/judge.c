@@ -35,9 +35,7 @@ enum {
 #define PIECE_BYTES ((size_t)128 << 20) /* logits of one piece */
 
 struct xl_judge {
-    struct xl_ids ids;
-    uint8_t *token_bytes; /* [ids.n] or NULL */
-    char text_hash[XL_HASH_TEXT];
+    struct xl_judge_text text;
     const struct xl_config *config; /* of the reference */
     struct xl_model *model;
     struct xl_judge_options options;
@@ -94,8 +92,7 @@ void xl_judge_free(struct xl_judge *judge)
     xl_drift_free(judge->drift);
     xl_drift_free(judge->twin_drift);
     xl_pool_free(judge->pool);
-    xl_ids_release(&judge->ids);
-    xl_free(judge->token_bytes);
+    xl_judge_text_release(&judge->text);
     xl_free(judge->piece);
     xl_free(judge->prefilled);
     xl_free(judge);
@@ -107,16 +104,18 @@ static enum xl_status copy_text(struct xl_judge *judge,
                                 const struct xl_judge_text *text,
                                 struct xl_err *err)
 {
+    struct xl_judge_text *copy = &judge->text;
     size_t n = text->ids.n;
     for (size_t i = 0; i < n; i++)
-        XL_TRY(xl_ids_add(&judge->ids, text->ids.data[i], err));
-    memcpy(judge->text_hash, text->hash, sizeof judge->text_hash);
+        XL_TRY(xl_ids_add(&copy->ids, text->ids.data[i], err));
+    copy->is_random = text->is_random;
+    memcpy(copy->hash, text->hash, sizeof copy->hash);
     if (!text->token_bytes)
         return XL_OK;
-    judge->token_bytes = xl_alloc(n);
-    if (!judge->token_bytes)
+    copy->token_bytes = xl_alloc(n);
+    if (!copy->token_bytes)
         return xl_fail(err, XL_ENOMEM, "out of memory for %zu tokens", n);
-    memcpy(judge->token_bytes, text->token_bytes, n);
+    memcpy(copy->token_bytes, text->token_bytes, n);
     return XL_OK;
 }
 
@@ -137,9 +136,9 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
     struct xl_reference_spec spec = {
         .model = judge->model,
         .params = &judge->reference_params,
-        .tokens = judge->ids.data,
-        .n = judge->ids.n,
-        .text_hash = judge->text_hash,
+        .tokens = judge->text.ids.data,
+        .n = judge->text.ids.n,
+        .text_hash = judge->text.hash,
         .room_bytes = o->room_bytes,
         .piece = judge->most_piece,
         .folder = o->folder,
@@ -159,8 +158,8 @@ static enum xl_status make_reference(struct xl_judge *judge, struct xl_err *err)
 static void set_most_piece(struct xl_judge *judge)
 {
     size_t most = PIECE_BYTES / sizeof(float) / judge->vocab;
-    if (most > judge->ids.n)
-        most = judge->ids.n;
+    if (most > judge->text.ids.n)
+        most = judge->text.ids.n;
     judge->most_piece = most > MOST_STEPS ? most : MOST_STEPS;
 }
 
@@ -186,11 +185,12 @@ enum xl_status xl_judge_make(struct xl_judge **out, struct xl_model *model,
     XL_TRY_DONE(rc, copy_text(judge, text, err));
     XL_TRY_DONE(
         rc, xl_pool_make(&judge->pool, &(struct xl_pool_options){ 0 }, err));
-    xl_looks_plan(&judge->looks, judge->ids.n, judge->options.screen,
+    xl_looks_plan(&judge->looks, judge->text.ids.n, judge->options.screen,
                   judge->options.full);
     set_most_piece(judge);
-    XL_TRY_DONE(rc, xl_drift_make(&judge->drift, judge->vocab, judge->ids.data,
-                                  judge->ids.n, err));
+    XL_TRY_DONE(rc,
+                xl_drift_make(&judge->drift, judge->vocab, judge->text.ids.data,
+                              judge->text.ids.n, err));
     judge->prefilled = xl_alloc_floats(MOST_STEPS, judge->vocab);
     if (!judge->prefilled) {
         rc = xl_fail(err, XL_ENOMEM, "out of memory making a judge");
@@ -203,6 +203,11 @@ done:
     if (rc != XL_OK)
         xl_judge_free(judge);
     return rc;
+}
+
+const struct xl_judge_text *xl_judge_reads(const struct xl_judge *judge)
+{
+    return &judge->text;
 }
 
 /* -- one judgement --------------------------------------------------------- */
@@ -227,8 +232,8 @@ static enum xl_status open_twin(struct trial *t, struct xl_err *err)
         return XL_OK;
     XL_TRY(xl_twins_get(&judge->twins, t->subject->params, &t->twin, err));
     if (t->twin && !judge->twin_drift)
-        XL_TRY(xl_drift_make(&judge->twin_drift, judge->vocab, judge->ids.data,
-                             judge->ids.n, err));
+        XL_TRY(xl_drift_make(&judge->twin_drift, judge->vocab,
+                             judge->text.ids.data, judge->text.ids.n, err));
     if (t->twin) {
         xl_reference_rewind(t->twin);
         xl_drift_clear(judge->twin_drift);
@@ -284,10 +289,10 @@ static bool has_same_shape(const struct xl_config *a, const struct xl_config *b)
 static void forward(const struct trial *t, struct xl_state *state, size_t at,
                     size_t n, float *logits)
 {
-    t->subject->forward(t->subject->ctx, state,
-                        &(struct xl_pass){ .tokens = t->judge->ids.data + at,
-                                           .n = n,
-                                           .logits = logits });
+    t->subject->forward(
+        t->subject->ctx, state,
+        &(struct xl_pass){
+            .tokens = t->judge->text.ids.data + at, .n = n, .logits = logits });
 }
 
 /* One pass of n tokens, compared. */
@@ -336,7 +341,7 @@ static bool is_mark(const struct trial *t)
     size_t k = 0;
     while (k < COLUMNS && columns[k].at != t->at)
         k++;
-    return k < COLUMNS || t->at == t->judge->ids.n;
+    return k < COLUMNS || t->at == t->judge->text.ids.n;
 }
 
 /* Compares the state when the text has come to a mark. */
@@ -466,7 +471,7 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     struct xl_judgement *out = t->out;
     struct xl_drift_options options = {
         .block = judge->options.block,
-        .token_bytes = judge->token_bytes,
+        .token_bytes = judge->text.token_bytes,
         .rows = t->at,
         .level = xl_interval_level(judge->looks.n * judge->tries),
     };
@@ -517,7 +522,7 @@ static enum xl_status judge_looks(struct xl_judge *judge,
         .out = out,
     };
     *out = (struct xl_judgement){ 0 };
-    memcpy(out->text_hash, judge->text_hash, sizeof out->text_hash);
+    memcpy(out->text_hash, judge->text.hash, sizeof out->text_hash);
     xl_scores_clear(out->scores);
     enum xl_status rc = open_trial(&t, err);
     if (rc == XL_OK)

@@ -129,6 +129,9 @@ enum xl_status xl_judge_make(struct xl_judge **judge, struct xl_model *model,
                              struct xl_err *err);
 void xl_judge_free(struct xl_judge *judge);
 
+/* The whole text, of which a judgement may have read the beginning alone. */
+const struct xl_judge_text *xl_judge_reads(const struct xl_judge *judge);
+
 struct xl_judgement {
     struct xl_score scores[XL_SCORE_COUNT];
     struct xl_ruling ruling; /* tier, verdict, reason, gates */

@@ -6,17 +6,19 @@
 #include "judge/distinct.h"
 #include "judge/judge.h"
 #include "judge/logprob.h"
+#include "judge/panel.h"
 #include "judge/replay.h"
 #include "judge/run_input.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/minmax.h"
 
 /* What one call works with; released together. */
 struct work {
     const struct xl_judge_run_options *options;
     struct xl_judged_run *judged;
     struct xl_run_input in;
-    struct xl_judge_text text;
-    struct xl_judge *judge;
+    struct xl_panel *panel;
+    struct xl_judge *judge; /* the panel's */
     struct xl_replay *replay;
     char *folder; /* of kept reference logits; heap or NULL */
 };
@@ -24,9 +26,8 @@ struct work {
 static void release(struct work *w)
 {
     xl_replay_free(w->replay);
-    xl_judge_free(w->judge);
+    xl_panel_free(w->panel);
     xl_free(w->folder);
-    xl_judge_text_release(&w->text);
     xl_run_input_close(&w->in);
 }
 
@@ -49,11 +50,12 @@ static enum xl_status open_all(struct work *w, const char *run_dir,
     if (!judged->model_dir)
         return xl_fail(err, XL_ENOMEM, "out of memory");
     model = w->in.session.model;
-    XL_TRY(xl_judge_heldout(&w->text, model, w->in.session.tokenizer,
-                            w->options->max_tokens, err));
     w->folder = xl_judge_folder();
-    struct xl_judge_options options = { .folder = w->folder };
-    XL_TRY(xl_judge_make(&w->judge, model, &w->text, &options, err));
+    struct xl_panel_options options = { .max_tokens = w->options->max_tokens,
+                                        .folder = w->folder };
+    XL_TRY(xl_panel_make(&w->panel, model, w->in.session.tokenizer, &options,
+                         err));
+    XL_TRY(xl_panel_judge(w->panel, XL_STAGE_FULL, &w->judge, err));
     XL_TRY(xl_replay_make(&w->replay, model, NULL, w->in.prompt.data,
                           w->in.prompt.n, err));
     judged->n = w->in.outputs.n;
@@ -61,10 +63,11 @@ static enum xl_status open_all(struct work *w, const char *run_dir,
         xl_arena_zero(&judged->arena, judged->n, sizeof *judged->ratings);
     if (!judged->ratings)
         return xl_fail(err, XL_ENOMEM, "out of memory");
-    memcpy(judged->text_hash, w->text.hash, sizeof judged->text_hash);
-    judged->text_tokens = w->text.ids.n;
+    const struct xl_judge_text *text = xl_judge_reads(w->judge);
+    memcpy(judged->text_hash, text->hash, sizeof judged->text_hash);
+    judged->text_tokens = text->ids.n;
     judged->prompt_tokens = w->in.prompt.n;
-    judged->is_random = w->text.is_random;
+    judged->is_random = text->is_random;
     return XL_OK;
 }
 
@@ -147,13 +150,16 @@ static enum xl_status set_config_scores(struct work *w, size_t i,
     struct xl_judgement judgement;
     const struct xl_score *from = NULL;
     for (size_t j = 0; j < i && !from; j++)
-        if (xl_params_equal(&items[j].params, &items[i].params))
+        if (xl_params_equal(&items[j].params, &items[i].params)) {
             from = ratings[j].scores;
+            ratings[i].n_tokens = ratings[j].n_tokens;
+        }
     if (!from) {
         const struct xl_params *params = &items[i].params;
         XL_TRY(xl_judge_config(w->judge, params, tier_of(w, params), &judgement,
                                err));
         from = judgement.scores;
+        ratings[i].n_tokens = judgement.n_tokens;
     }
     memcpy(ratings[i].scores + XL_SCORE_NONFINITE, from + XL_SCORE_NONFINITE,
            (XL_SCORE_COUNT - XL_SCORE_NONFINITE) * sizeof *from);
@@ -164,6 +170,7 @@ static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
 {
     const struct xl_output *output = &w->in.outputs.items[i];
     struct xl_rating *rating = &w->judged->ratings[i];
+    size_t enough;
     rating->file = output->file;
     rating->params = output->params;
     rating->text_hash = w->judged->text_hash;
@@ -175,8 +182,12 @@ static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
         xl_err_prefix(err, "output '%s'", output->file);
         return rc;
     }
-    return xl_judge_rule(w->judge, tier_of(w, &rating->params), rating->scores,
-                         &rating->ruling, err);
+    XL_TRY(xl_judge_rule(w->judge, tier_of(w, &rating->params), rating->scores,
+                         &rating->ruling, err));
+    XL_TRY(xl_panel_enough(w->panel, &rating->ruling, rating->n_tokens, &enough,
+                           err));
+    w->judged->enough_tokens = xl_max(w->judged->enough_tokens, enough);
+    return XL_OK;
 }
 
 enum xl_status xl_judge_run(struct xl_judged_run *judged, const char *run_dir,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Judges what a run folder holds: every output's text under the reference,
- * and every output's configuration on the held-out text.
+ * and every output's configuration as a search judges it (judge/panel.h).
  *
  *     struct xl_judged_run judged;
  *     XL_TRY(xl_judge_run(&judged, "runs/parallel_...", NULL, NULL, err));
@@ -24,7 +24,7 @@
 #include "kernel/base/hash.h"
 
 struct xl_judge_run_options {
-    size_t max_tokens; /* of the held-out text; 0 = all */
+    size_t max_tokens; /* as of struct xl_panel_options */
     bool has_tier;     /* false: each configuration's own */
     enum xl_tier tier;
     /* Called before each output with how many are done; may be NULL. */
@@ -37,8 +37,10 @@ struct xl_judged_run {
     size_t n, n_groups;
     char *model_dir;
     char text_hash[XL_HASH_TEXT];
-    size_t text_tokens, prompt_tokens;
-    bool is_random; /* the held-out text is random ids */
+    size_t text_tokens;   /* that there were to judge on */
+    size_t enough_tokens; /* that may settle what is open; 0 = nothing is */
+    size_t prompt_tokens;
+    bool is_random; /* the judge's text is random ids */
     /* private */
     struct xl_arena arena;
 };

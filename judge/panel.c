@@ -83,14 +83,13 @@ static struct extent extent_of(size_t heldout, size_t max_tokens)
     return (struct extent){ xl_min(total, heldout), total };
 }
 
-static struct xl_judge_options options_of(const struct extent *x,
-                                          enum xl_stage stage)
+static void set_looks(struct xl_judge_options *options, const struct extent *x,
+                      enum xl_stage stage)
 {
     bool is_holdout = stage == XL_STAGE_HOLDOUT;
-    return (struct xl_judge_options){ .screen = is_holdout ? 0 : SCREEN,
-                                      .full = x->full,
-                                      .tries =
-                                          is_holdout ? XL_HOLDOUT_TRIES : 1 };
+    options->screen = is_holdout ? 0 : SCREEN;
+    options->full = x->full;
+    options->tries = is_holdout ? XL_HOLDOUT_TRIES : 1;
 }
 
 /* Every configuration of a search is screened: of a large model 512 tokens
@@ -108,13 +107,16 @@ static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
 {
     struct xl_judge_text text = { 0 };
     enum xl_status rc;
+    struct xl_judge_options options = { .folder = p->options.folder,
+                                        .watch = p->options.watch,
+                                        .reference = p->options.reference };
+    if (p->options.text)
+        return xl_judge_make(judge, p->model, p->options.text, &options, err);
     XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, 0, err));
     struct extent x = extent_of(text.ids.n, p->options.max_tokens);
-    struct xl_judge_options options = options_of(&x, stage);
+    set_looks(&options, &x, stage);
     if (options.screen)
         options.screen = screen_of(p->model);
-    options.folder = p->options.folder;
-    options.watch = p->options.watch;
     if (stage == XL_STAGE_HOLDOUT) {
         xl_judge_text_release(&text);
         rc = xl_judge_made(&text, p->model, p->tokenizer, x.total, HOLDOUT_SEED,
@@ -154,8 +156,9 @@ static enum xl_status rule_ideal(enum xl_tier tier, size_t heldout,
     static const enum xl_stage stages[] = { XL_STAGE_FULL, XL_STAGE_HOLDOUT };
     struct extent x = extent_of(heldout, max_tokens);
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
-        struct xl_judge_options o = options_of(&x, stages[i]);
+        struct xl_judge_options o = { 0 };
         struct xl_looks looks;
+        set_looks(&o, &x, stages[i]);
         xl_looks_plan(&looks, x.total, o.screen, o.full);
         XL_TRY(xl_reach(tier, x.total, xl_interval_level(looks.n * o.tries),
                         ruling, err));
@@ -242,23 +245,44 @@ enum xl_status xl_panel_least(const struct xl_model *model,
     return find_least_of(wanted, heldout, tokens, err);
 }
 
+enum xl_status xl_panel_enough(const struct xl_panel *p,
+                               const struct xl_ruling *ruling, size_t n_tokens,
+                               size_t *tokens, struct xl_err *err)
+{
+    bool wanted[XL_TIER_COUNT] = { false };
+    size_t least;
+    *tokens = 0;
+    if (ruling->verdict != XL_VERDICT_INCONCLUSIVE)
+        return XL_OK;
+    wanted[ruling->tier] = true;
+    XL_TRY(xl_panel_least(p->model, p->tokenizer, wanted, &least, err));
+    *tokens = xl_max(2 * n_tokens, xl_panel_room(least));
+    return XL_OK;
+}
+
 /* -- judging --------------------------------------------------------------- */
+
+enum xl_status xl_panel_judge(struct xl_panel *p, enum xl_stage stage,
+                              struct xl_judge **judge, struct xl_err *err)
+{
+    struct xl_judge **kept =
+        stage == XL_STAGE_HOLDOUT ? &p->holdout : &p->search;
+    if (!*kept)
+        XL_TRY(make_judge(p, stage, kept, err));
+    *judge = *kept;
+    return XL_OK;
+}
 
 enum xl_status xl_panel_subject(struct xl_panel *p, enum xl_stage stage,
                                 const struct xl_subject *subject,
                                 enum xl_tier tier, struct xl_judgement *out,
                                 struct xl_err *err)
 {
-    if (stage == XL_STAGE_HOLDOUT) {
-        if (!p->holdout)
-            XL_TRY(make_judge(p, stage, &p->holdout, err));
-        return xl_judge_subject(p->holdout, subject, tier, out, err);
-    }
-    if (!p->search)
-        XL_TRY(make_judge(p, stage, &p->search, err));
-    if (stage == XL_STAGE_SCREEN)
-        return xl_judge_screen(p->search, subject, tier, out, err);
-    return xl_judge_subject(p->search, subject, tier, out, err);
+    struct xl_judge *judge;
+    XL_TRY(xl_panel_judge(p, stage, &judge, err));
+    return stage == XL_STAGE_SCREEN
+               ? xl_judge_screen(judge, subject, tier, out, err)
+               : xl_judge_subject(judge, subject, tier, out, err);
 }
 
 enum xl_status xl_panel_config(struct xl_panel *p, enum xl_stage stage,

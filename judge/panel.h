@@ -11,8 +11,9 @@
  *     XL_TRY(xl_panel_config(panel, XL_STAGE_SCREEN, &params, &judged, err));
  *     xl_panel_free(panel);
  *
- * A judge is made, and its reference computed, when its stage is first asked
- * for. One thread at a time.
+ * Every command that judges has its judge from here, so that a verdict does
+ * not depend on the way to it. A judge is made, and its reference computed,
+ * when its stage is first asked for. One thread at a time.
  */
 #ifndef XL_PANEL_H
 #define XL_PANEL_H
@@ -23,8 +24,12 @@
 struct xl_panel;
 
 struct xl_panel_options {
-    size_t max_tokens;  /* of each text: the held-out text first, then made
-                           text; 0 = up to four times the held-out text */
+    size_t max_tokens; /* of each text: the held-out text first, then made
+                          text; 0 = up to four times the held-out text */
+    const struct xl_judge_text *text;  /* NULL = those texts; borrowed. One of
+                                          the user's is read as it is: whole,
+                                          without a screen, and no further */
+    const struct xl_params *reference; /* as of struct xl_judge_options */
     const char *folder; /* of kept reference logits, or NULL; borrowed */
     struct xl_watch watch;
 };
@@ -55,6 +60,16 @@ enum xl_status xl_panel_least(const struct xl_model *model,
                               const struct xl_tokenizer *tokenizer,
                               const bool wanted[XL_TIER_COUNT], size_t *tokens,
                               struct xl_err *err);
+
+/* The judge of a stage; the panel's. */
+enum xl_status xl_panel_judge(struct xl_panel *panel, enum xl_stage stage,
+                              struct xl_judge **judge, struct xl_err *err);
+
+/* How much text may settle a verdict that n_tokens have left open: twice that,
+ * and at least what has room for a proof in its tier; 0 when it is settled. */
+enum xl_status xl_panel_enough(const struct xl_panel *panel,
+                               const struct xl_ruling *ruling, size_t n_tokens,
+                               size_t *tokens, struct xl_err *err);
 
 enum xl_status xl_panel_subject(struct xl_panel *panel, enum xl_stage stage,
                                 const struct xl_subject *subject,

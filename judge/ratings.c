@@ -60,6 +60,7 @@ cJSON *xl_rating_json(const struct xl_rating *r)
     xl_json_add_string(root, "reason", r->ruling.reason);
     cJSON_AddNumberToObject(root, "group", (double)r->group);
     cJSON_AddStringToObject(root, "text_hash", r->text_hash);
+    cJSON_AddNumberToObject(root, "n_tokens", (double)r->n_tokens);
     for (size_t i = 0; i < XL_SCORE_COUNT; i++)
         add_rest(root, (enum xl_score_id)i, &r->scores[i]);
     cJSON_AddItemToObject(root, "params", xl_params_to_json(&r->params));

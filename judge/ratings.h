@@ -3,7 +3,7 @@
  * ratings.csv and ratings.jsonl of a run folder. First the columns that other
  * programs know: file, backend, heads_per_band, chunk_size, workers,
  * avg_logprob, ppl, len_tokens, distinct2, distinct3; then verdict, tier,
- * reason, group, text_hash, every further score of score.def with its
+ * reason, group, text_hash, n_tokens, every further score of score.def with its
  * interval, and params. Unknown is an empty field in CSV, null in JSON.
  */
 #ifndef XL_RATINGS_H
@@ -25,6 +25,7 @@ struct xl_rating {
     struct xl_score scores[XL_SCORE_COUNT];
     struct xl_ruling ruling;
     const char *text_hash; /* of the text the configuration was judged on */
+    size_t n_tokens;       /* of it, that the verdict took */
     size_t group;          /* outputs with equal ids share a number, from 1 */
 };
 

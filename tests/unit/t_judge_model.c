@@ -9,6 +9,7 @@
 #include "judge/judge.h"
 #include "judge/judge_run.h"
 #include "judge/outputs.h"
+#include "judge/panel.h"
 #include "judge/replay.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/io.h"
@@ -445,6 +446,58 @@ static bool save_output(struct xl_test *t, struct xl_model *model,
     return ok;
 }
 
+/* The verdict of a run's first output on so many tokens (0 = all there are);
+ * it is that of a search's judges. */
+static void check_reading(struct xl_test *t, struct xl_model *model,
+                          size_t tokens, size_t *enough)
+{
+    const struct xl_judge_run_options options = { .max_tokens = tokens };
+    const struct xl_panel_options same = { .max_tokens = tokens };
+    struct xl_judged_run judged = { 0 };
+    struct xl_panel *panel = NULL;
+    struct xl_judgement j = { .n_tokens = 0 };
+    struct xl_err err = { 0 };
+    *enough = 0;
+    if (!XL_CHECK_STATUS(t, xl_judge_run(&judged, t->dir, NULL, &options, &err),
+                         XL_OK, &err))
+        return;
+    const struct xl_rating *r = judged.ratings;
+    enum xl_status rc = xl_panel_make(&panel, model, NULL, &same, &err);
+    if (rc == XL_OK)
+        rc = xl_panel_config(panel, XL_STAGE_FULL, &r->params, &j, &err);
+    XL_CHECK_STATUS(t, rc, XL_OK, &err);
+    XL_CHECK_TEXT(t, judged.text_hash, j.text_hash);
+    XL_CHECK_EQ(t, r->n_tokens, j.n_tokens);
+    XL_CHECK_EQ(t, r->ruling.verdict, j.ruling.verdict);
+    *enough = judged.enough_tokens;
+    xl_panel_free(panel);
+    xl_judged_run_release(&judged);
+}
+
+/* What the held-out text leaves open is read on about, as in a search; where
+ * the reader has set an end, he is told which would do, and it does. */
+static void a_run_is_judged_as_a_search_judges(struct xl_test *t)
+{
+    struct xl_model *model = NULL;
+    struct xl_err err = { 0 };
+    int32_t prompt[PROMPT];
+    size_t enough;
+    random_ids(prompt, PROMPT, 97, 5);
+    write_meta(t, prompt);
+    if (XL_CHECK_STATUS(
+            t, xl_model_open(&model, xl_test_data("models/tiny"), &err), XL_OK,
+            &err) &&
+        save_output(t, model, "native", prompt, false)) {
+        check_reading(t, model, 600, &enough);
+        XL_CHECK(t, enough > 1200);
+        check_reading(t, model, enough, &enough);
+        XL_CHECK_EQ(t, enough, 0);
+        check_reading(t, model, 0, &enough);
+        XL_CHECK_EQ(t, enough, 0);
+    }
+    xl_model_close(model);
+}
+
 static void a_run_is_judged(struct xl_test *t)
 {
     struct xl_model *model = NULL;
@@ -466,6 +519,7 @@ static void a_run_is_judged(struct xl_test *t)
         XL_CHECK_EQ(t, judged.n, 3);
         XL_CHECK_EQ(t, judged.n_groups, 2);
         XL_CHECK_EQ(t, r[0].ruling.verdict, XL_VERDICT_PASS);
+        XL_CHECK(t, r[0].n_tokens > 2048); /* the held-out text's */
         XL_CHECK_EQ(t, r[1].ruling.verdict, XL_VERDICT_PASS);
         XL_CHECK_EQ(t, r[2].ruling.verdict, XL_VERDICT_FAIL);
         XL_CHECK(t, strstr(r[2].ruling.reason, "greedy_gap") != NULL);
@@ -511,6 +565,7 @@ const struct xl_test_case xl_suite_judge_model[] = {
     XL_CASE(the_heldout_text_is_long_enough),
     XL_CASE(replay_equals_scoring_the_whole),
     XL_CASE(a_run_is_judged),
+    XL_CASE(a_run_is_judged_as_a_search_judges),
     XL_CASE(a_folder_that_is_no_run_is_said),
     { 0 },
 };
