@@ -448,23 +448,11 @@ static void removal_follows_no_link(struct xl_test *t)
 
 /* -- no memory ------------------------------------------------------------ */
 
-static int64_t allocations_left; /* < 0 = never fail */
-
-static bool fails_now(void)
-{
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-static bool fail_hook(void *ctx, size_t nbytes)
-{
-    (void)ctx;
-    (void)nbytes;
-    return fails_now();
-}
+static size_t allocations_left = SIZE_MAX;
 
 static void *fail_malloc(size_t nbytes)
 {
-    return fails_now() ? NULL : malloc(nbytes);
+    return xl_test_fail_nth(&allocations_left, nbytes) ? NULL : malloc(nbytes);
 }
 
 /* With each single allocation failing in turn, an export either says so and
@@ -485,15 +473,15 @@ static void no_memory(struct xl_test *t)
         xl_buf_init(&texts[f], 0);
         XL_CHECK_STATUS(t, forms[f](store, &texts[f], &err), XL_OK, &err);
     }
-    xl_alloc_set_hook(fail_hook, NULL);
+    xl_alloc_set_hook(xl_test_fail_nth, &allocations_left);
     cJSON_InitHooks(&hooks);
-    for (int64_t k = 0; did_fail; k++) {
-        size_t f = (size_t)k % 3;
+    for (size_t k = 0; did_fail; k++) {
+        size_t f = k % 3;
         xl_buf_init(&again, 0);
         allocations_left = k / 3;
         enum xl_status rc = forms[f](store, &again, &err);
-        did_fail = allocations_left < 0 || f != 0;
-        allocations_left = -1;
+        did_fail = allocations_left > k / 3 || f != 0;
+        allocations_left = SIZE_MAX;
         failed += rc != XL_OK;
         /* cJSON's parser says "malformed" when its memory runs out. */
         XL_CHECK(t, rc == XL_OK || rc == XL_ENOMEM || rc == XL_EFORMAT);

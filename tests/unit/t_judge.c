@@ -14,6 +14,7 @@
 #include "judge/logprob.h"
 #include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
+#include "tests/harness/brute.h"
 #include "tests/harness/test.h"
 
 enum {
@@ -25,17 +26,6 @@ enum {
 #define BRUTE_TOLERANCE 1e-9
 
 /* -- log-probabilities ----------------------------------------------------- */
-
-static double brute_logprob(const float *row, size_t vocab, int32_t id)
-{
-    long double sum = 0, top = (long double)row[0];
-    for (size_t i = 1; i < vocab; i++)
-        if ((long double)row[i] > top)
-            top = (long double)row[i];
-    for (size_t i = 0; i < vocab; i++)
-        sum += expl((long double)row[i] - top);
-    return (double)((long double)row[id] - top - logl(sum));
-}
 
 static void logprobs_match_brute_force(struct xl_test *t)
 {
@@ -58,9 +48,10 @@ static void logprobs_match_brute_force(struct xl_test *t)
             tokens[i] = (int32_t)xl_rng_below(&rng, WIDE);
         xl_logprob_rows(logits, WIDE, tokens, ROWS, got);
         for (size_t i = 0; i + 1 < ROWS; i++)
-            XL_CHECK_NEAR(t, got[i],
-                          brute_logprob(logits + i * WIDE, WIDE, tokens[i + 1]),
-                          BRUTE_TOLERANCE);
+            XL_CHECK_NEAR(
+                t, got[i],
+                xl_brute_logprob(logits + i * WIDE, WIDE, tokens[i + 1]),
+                BRUTE_TOLERANCE);
     }
     xl_free(logits);
 }
@@ -77,7 +68,7 @@ static void a_token_is_scored_by_the_logits_before_it(struct xl_test *t)
     xl_logprob_rows(logits[0], 8, tokens, 4, got);
     for (size_t i = 0; i < 3; i++) {
         XL_CHECK_NEAR(t, got[i], 0, 1e-12);
-        XL_CHECK(t, brute_logprob(logits[i + 1], 8, tokens[i + 1]) < -2);
+        XL_CHECK(t, xl_brute_logprob(logits[i + 1], 8, tokens[i + 1]) < -2);
     }
 }
 
@@ -402,15 +393,16 @@ static void drift_matches_brute_force(struct xl_test *t)
         const float *a = toy.reference[i], *b = toy.candidate[i];
         xl_drift_add(drift, a, b, 1, NULL);
         for (int32_t v = 0; v < VOCAB; v++) {
-            double p = brute_logprob(a, VOCAB, v);
-            double q = brute_logprob(b, VOCAB, v);
+            double p = xl_brute_logprob(a, VOCAB, v);
+            double q = xl_brute_logprob(b, VOCAB, v);
             kl += expl((long double)p) * ((long double)p - (long double)q);
             squares += powl((long double)b[v] - (long double)a[v], 2);
         }
         if (i + 1 == TOKENS)
             break;
-        double q = brute_logprob(b, VOCAB, toy.tokens[i + 1]);
-        dloss += (long double)(brute_logprob(a, VOCAB, toy.tokens[i + 1]) - q);
+        double q = xl_brute_logprob(b, VOCAB, toy.tokens[i + 1]);
+        dloss +=
+            (long double)(xl_brute_logprob(a, VOCAB, toy.tokens[i + 1]) - q);
         owns += (long double)q;
         bytes += toy.bytes[i + 1];
     }

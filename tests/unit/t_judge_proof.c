@@ -14,20 +14,10 @@
 #include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
 #include "kernel/model/safetensors.h"
+#include "tests/harness/brute.h"
 #include "tests/harness/test.h"
 
 /* -- the reference's log-probabilities ------------------------------------- */
-
-static double brute_logprob(const float *row, size_t vocab, int32_t id)
-{
-    long double sum = 0, top = (long double)row[0];
-    for (size_t i = 1; i < vocab; i++)
-        if ((long double)row[i] > top)
-            top = (long double)row[i];
-    for (size_t i = 0; i < vocab; i++)
-        sum += expl((long double)row[i] - top);
-    return (double)((long double)row[id] - top - logl(sum));
-}
 
 /* Position i of logits [n][vocab] holds what follows tokens[i]. */
 static void check_rows(struct xl_test *t, const float *rows, size_t vocab,
@@ -40,7 +30,7 @@ static void check_rows(struct xl_test *t, const float *rows, size_t vocab,
     xl_logprob_rows(rows, vocab, tokens, n, ours);
     for (size_t i = 0; i + 1 < n; i++) {
         const float *row = rows + i * vocab;
-        double brute = brute_logprob(row, vocab, tokens[i + 1]);
+        double brute = xl_brute_logprob(row, vocab, tokens[i + 1]);
         worst_brute = fmax(worst_brute, fabs(ours[i] - brute));
         worst = fmax(worst, fabs(ours[i] - (double)theirs[i]));
         sum += fabs(ours[i] - (double)theirs[i]);

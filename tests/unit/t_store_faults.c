@@ -203,19 +203,12 @@ static void killed_writers(struct xl_test *t)
 /* -- no memory ------------------------------------------------------------ */
 
 /* Counts down over allocations of both SQLite and the library. */
-static int64_t allocations_left; /* < 0 = never fail */
+static size_t allocations_left = SIZE_MAX;
 static sqlite3_mem_methods real_methods;
 
 static bool fails_now(void)
 {
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-static bool fail_hook(void *ctx, size_t nbytes)
-{
-    (void)ctx;
-    (void)nbytes;
-    return fails_now();
+    return xl_test_fail_nth(&allocations_left, 0);
 }
 
 static void *failing_malloc(int n)
@@ -246,7 +239,7 @@ static void set_failing_heap(bool on)
         sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 20);
     }
     sqlite3_initialize();
-    xl_alloc_set_hook(on ? fail_hook : NULL, NULL);
+    xl_alloc_set_hook(on ? xl_test_fail_nth : NULL, &allocations_left);
 }
 
 static enum xl_status see(void *ctx, const struct xl_store_trial *row,
@@ -299,12 +292,12 @@ static void no_memory(struct xl_test *t)
     bool did_fail = true;
     set_failing_heap(true);
     /* Ever wider steps: the disk, not the heap, takes the time. */
-    for (int64_t n = 0, i = 0; did_fail; n += 1 + n / 16, i++) {
+    for (size_t n = 0, i = 0; did_fail; n += 1 + n / 16, i++) {
         allocations_left = n;
         err = (struct xl_err){ 0 };
         rc = whole_life(path, &err);
-        did_fail = allocations_left < 0;
-        allocations_left = -1;
+        did_fail = allocations_left > n;
+        allocations_left = SIZE_MAX;
         failed += rc != XL_OK;
         /* SQLite gets by without some of its blocks. */
         XL_CHECK_STATUS(t, rc, rc == XL_OK ? XL_OK : XL_ENOMEM, &err);
