@@ -15,6 +15,7 @@
 #include "kernel/run/score.h"
 #include "kernel/text/sampler.h"
 #include "tests/cross/every_config.h"
+#include "tests/cross/model_fixture.h"
 #include "tests/harness/test.h"
 
 /* The documented tolerances. */
@@ -32,39 +33,8 @@ enum {
     CHUNKS = 6
 };
 
-/* One reference model with its recorded outputs. */
-struct subject {
-    struct xl_test *t;
-    const char *name;
-    struct xl_model *model;
-    struct xl_safetensors *reference;
-    struct xl_state state;
-};
-
-static bool open_subject(struct subject *s, struct xl_test *t, const char *name)
-{
-    char dir[128], file[192];
-    struct xl_err err = { 0 };
-    *s = (struct subject){ .t = t, .name = name };
-    snprintf(dir, sizeof dir, "models/%s", name);
-    snprintf(file, sizeof file, "%s/reference.safetensors", dir);
-    enum xl_status rc = xl_model_open(&s->model, xl_test_data(dir), &err);
-    if (rc == XL_OK)
-        rc = xl_safetensors_open_file(&s->reference, xl_test_data(file), &err);
-    if (rc == XL_OK)
-        rc = xl_state_init(&s->state, xl_model_config(s->model), &err);
-    return XL_CHECK_STATUS(t, rc, XL_OK, &err);
-}
-
-static void close_subject(struct subject *s)
-{
-    xl_state_release(&s->state);
-    xl_safetensors_close(s->reference);
-    xl_model_close(s->model);
-}
-
-static const struct xl_tensor *recorded(const struct subject *s, size_t length,
-                                        const char *what)
+static const struct xl_tensor *recorded(const struct xl_fix_model *s,
+                                        size_t length, const char *what)
 {
     char name[64];
     snprintf(name, sizeof name, "t%zu.%s", length, what);
@@ -79,7 +49,7 @@ static double larger(double worst, double error)
 
 /* Largest error of the state, relative to the largest recorded value; 0 when
  * none is recorded for this length. */
-static double state_error(const struct subject *s, size_t length)
+static double state_error(const struct xl_fix_model *s, size_t length)
 {
     double worst = 0;
     for (size_t block = 0; block < s->state.blocks; block++) {
@@ -102,8 +72,9 @@ static double state_error(const struct subject *s, size_t length)
     return worst;
 }
 
-static void check_length(struct subject *s, struct xl_plan *plan, size_t length,
-                         const struct xl_feed *feed, const char *how)
+static void check_length(struct xl_fix_model *s, struct xl_plan *plan,
+                         size_t length, const struct xl_feed *feed,
+                         const char *how)
 {
     struct xl_err err = { 0 };
     const struct xl_tensor *tokens = recorded(s, length, "tokens");
@@ -127,7 +98,7 @@ static void check_length(struct subject *s, struct xl_plan *plan, size_t length,
                   s->name, length, how, a.worst, state);
 }
 
-static void check_config(struct subject *s, const struct xl_params *params,
+static void check_config(struct xl_fix_model *s, const struct xl_params *params,
                          const struct xl_feed *feed, const char *how)
 {
     struct xl_plan *plan;
@@ -155,8 +126,8 @@ static bool is_small(void)
 static void every_backend(struct xl_test *t)
 {
     for (size_t i = is_small() ? 1 : 0; i < (is_small() ? 2 : MODELS); i++) {
-        struct subject s;
-        if (open_subject(&s, t, names[i])) {
+        struct xl_fix_model s;
+        if (xl_fix_model_open(&s, t, names[i], NULL)) {
             int64_t heads = (int64_t)xl_model_config(s.model)->heads;
             const int64_t bands[] = { 1, heads < 3 ? heads : 3, heads };
             const struct xl_schedules all = { .chunks = chunks,
@@ -165,22 +136,22 @@ static void every_backend(struct xl_test *t)
                                               .n_bands = 3 };
             xl_each_schedule(&all, check_one, &s);
         }
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
 static void every_engine(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
-        struct subject s;
-        if (open_subject(&s, t, names[i]))
+        struct xl_fix_model s;
+        if (xl_fix_model_open(&s, t, names[i], NULL))
             xl_each_engine(check_one, &s);
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
 /* The largest error of the logits over 64 tokens. */
-static double error_with(struct subject *s, const struct xl_params *params)
+static double error_with(struct xl_fix_model *s, const struct xl_params *params)
 {
     struct xl_plan *plan;
     struct xl_err err = { 0 };
@@ -209,7 +180,7 @@ static void every_weight_type(struct xl_test *t)
         KINDS = sizeof bound / sizeof *bound
     };
     for (size_t i = 0; i < MODELS * KINDS * KINDS; i++) {
-        struct subject s;
+        struct xl_fix_model s;
         struct xl_params params;
         int64_t kind = (int64_t)(i % KINDS);
         int64_t head = (int64_t)(i / KINDS % KINDS);
@@ -217,7 +188,7 @@ static void every_weight_type(struct xl_test *t)
         const char *name = names[i / KINDS / KINDS];
         if (strcmp(name, "fused-nonorm") == 0 || strcmp(name, "ragged") == 0)
             continue; /* they blow up any rounding: naive is off by 2 as well */
-        if (!open_subject(&s, t, name))
+        if (!xl_fix_model_open(&s, t, name, NULL))
             continue;
         xl_params_init(&params);
         params.value[XL_PARAM_WEIGHT_DTYPE] = kind;
@@ -234,7 +205,7 @@ static void every_weight_type(struct xl_test *t)
                       xl_pack_name((enum xl_pack_kind)head), error, plain);
         if (kind > XL_PACK_BF16) /* the type is really used */
             XL_CHECK(t, error > bound[XL_PACK_FP32]);
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
@@ -264,8 +235,8 @@ static void pieces_and_steps(struct xl_test *t)
         { { .step = true }, "step" },
     };
     for (size_t i = 0; i < MODELS; i++) {
-        struct subject s;
-        if (!open_subject(&s, t, names[i]))
+        struct xl_fix_model s;
+        if (!xl_fix_model_open(&s, t, names[i], NULL))
             continue;
         for (int b = 0; b < XL_CHUNK_COUNT; b++) {
             struct xl_params params;
@@ -274,15 +245,15 @@ static void pieces_and_steps(struct xl_test *t)
             for (size_t f = 0; f < sizeof feeds / sizeof *feeds; f++)
                 check_config(&s, &params, &feeds[f].feed, feeds[f].how);
         }
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
 static void small_blocks(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
-        struct subject s;
-        if (!open_subject(&s, t, names[i]))
+        struct xl_fix_model s;
+        if (!xl_fix_model_open(&s, t, names[i], NULL))
             continue;
         for (int64_t block = 1; block <= 64; block *= 4) {
             struct xl_params params;
@@ -290,16 +261,16 @@ static void small_blocks(struct xl_test *t)
             params.value[XL_PARAM_PREFILL_BLOCK] = block;
             check_config(&s, &params, NULL, "small prefill_block");
         }
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
 /* Who decodes changes no bit, and no more than all workers do. */
 static void decode_workers_change_no_bit(struct xl_test *t)
 {
-    struct subject s;
+    struct xl_fix_model s;
     struct xl_err err = { 0 };
-    if (!open_subject(&s, t, "ragged"))
+    if (!xl_fix_model_open(&s, t, "ragged", NULL))
         return;
     const struct xl_tensor *tokens = recorded(&s, 63, "tokens");
     size_t vocab = xl_model_config(s.model)->vocab;
@@ -328,19 +299,19 @@ static void decode_workers_change_no_bit(struct xl_test *t)
     }
     XL_CHECK(t, rows && rows[0] != 0);
     xl_free(rows);
-    close_subject(&s);
+    xl_fix_model_close(&s);
 }
 
 /* Greedy steps after the longest sequence, as the original did them. */
 static void greedy_continuation(struct xl_test *t)
 {
     for (size_t i = 0; i < MODELS; i++) {
-        struct subject s;
+        struct xl_fix_model s;
         struct xl_params params;
         struct xl_plan *plan = NULL;
         struct xl_err err = { 0 };
         xl_params_init(&params);
-        if (!open_subject(&s, t, names[i]) ||
+        if (!xl_fix_model_open(&s, t, names[i], NULL) ||
             !XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err),
                              XL_OK, &err))
             continue;
@@ -370,7 +341,7 @@ static void greedy_continuation(struct xl_test *t)
                       "%s: greedy logits off by %.3g", s.name, a.worst);
         xl_free(row);
         xl_plan_free(plan);
-        close_subject(&s);
+        xl_fix_model_close(&s);
     }
 }
 
@@ -378,12 +349,12 @@ static void greedy_continuation(struct xl_test *t)
  * doubled state are refused by the same comparisons. */
 static void comparisons_can_fail(struct xl_test *t)
 {
-    struct subject s;
+    struct xl_fix_model s;
     struct xl_params params;
     struct xl_plan *plan = NULL;
     struct xl_err err = { 0 };
     xl_params_init(&params);
-    if (!open_subject(&s, t, "tiny") ||
+    if (!xl_fix_model_open(&s, t, "tiny", NULL) ||
         !XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err), XL_OK,
                          &err))
         return;
@@ -411,7 +382,7 @@ static void comparisons_can_fail(struct xl_test *t)
     s.state.data[3] = (float)NAN;
     XL_CHECK(t, !(state_error(&s, 65) <= state_tolerance));
     xl_plan_free(plan);
-    close_subject(&s);
+    xl_fix_model_close(&s);
 }
 
 const struct xl_test_case xl_suite_model[] = {

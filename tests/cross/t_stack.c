@@ -13,6 +13,7 @@
 #include "kernel/model/plan.h"
 #include "kernel/run/score.h"
 #include "tests/cross/every_config.h"
+#include "tests/cross/model_fixture.h"
 #include "tests/harness/test.h"
 #include "tests/unit/checkpoint.h"
 
@@ -30,11 +31,7 @@ enum {
 
 /* A model with the recorded outputs of a reference model. */
 struct subject {
-    struct xl_test *t;
-    const char *name;
-    struct xl_model *model;
-    struct xl_safetensors *reference;
-    struct xl_state state;
+    struct xl_fix_model m;
     const struct xl_tensor *tokens, *logits, *steps;
 };
 
@@ -42,29 +39,13 @@ struct subject {
 static bool open_subject(struct subject *s, struct xl_test *t, const char *name,
                          const char *dir)
 {
-    char file[1200], own[1024];
-    struct xl_err err = { 0 };
-    *s = (struct subject){ .t = t, .name = name };
-    checkpoint_dir(name, own);
-    snprintf(file, sizeof file, "%s/reference.safetensors", own);
-    enum xl_status rc = xl_model_open(&s->model, dir ? dir : own, &err);
-    if (rc == XL_OK)
-        rc = xl_safetensors_open_file(&s->reference, file, &err);
-    if (rc == XL_OK)
-        rc = xl_state_init(&s->state, xl_model_config(s->model), &err);
-    if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+    *s = (struct subject){ 0 };
+    if (!xl_fix_model_open(&s->m, t, name, dir))
         return false;
-    s->tokens = xl_safetensors_find(s->reference, "tokens");
-    s->logits = xl_safetensors_find(s->reference, "logits");
-    s->steps = xl_safetensors_find(s->reference, "step_logits");
+    s->tokens = xl_safetensors_find(s->m.reference, "tokens");
+    s->logits = xl_safetensors_find(s->m.reference, "logits");
+    s->steps = xl_safetensors_find(s->m.reference, "step_logits");
     return XL_CHECK(t, s->tokens && s->logits && s->steps);
-}
-
-static void close_subject(struct subject *s)
-{
-    xl_state_release(&s->state);
-    xl_safetensors_close(s->reference);
-    xl_model_close(s->model);
 }
 
 /* Error of the logits over the recorded tokens, or the recorded steps. */
@@ -76,17 +57,17 @@ static double error_of(struct subject *s, const struct xl_params *params,
     bool step = feed && feed->step;
     struct xl_against a = { .want = (step ? s->steps : s->logits)->data };
     size_t n = (step ? s->steps : s->logits)->shape[0];
-    enum xl_status rc = xl_plan_make(&plan, s->model, params, &err);
-    if (!XL_CHECK_STATUS(s->t, rc, XL_OK, &err))
+    enum xl_status rc = xl_plan_make(&plan, s->m.model, params, &err);
+    if (!XL_CHECK_STATUS(s->m.t, rc, XL_OK, &err))
         return (double)NAN;
-    rc = xl_score_run(plan, s->model, &s->state,
+    rc = xl_score_run(plan, s->m.model, &s->m.state,
                       &(struct xl_score_job){ .tokens = s->tokens->data,
                                               .n = n,
                                               .feed = feed,
                                               .callback = xl_against_row,
                                               .ctx = &a },
                       &err);
-    XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
+    XL_CHECK_STATUS(s->m.t, rc, XL_OK, &err);
     xl_plan_free(plan);
     return a.worst;
 }
@@ -95,8 +76,8 @@ static void check(struct subject *s, const struct xl_params *params,
                   const struct xl_feed *feed, const char *how)
 {
     double error = error_of(s, params, feed);
-    xl_test_check(s->t, error <= logit_tolerance, __FILE__, __LINE__,
-                  "%s, %s: logits off by %.3g", s->name, how, error);
+    xl_test_check(s->m.t, error <= logit_tolerance, __FILE__, __LINE__,
+                  "%s, %s: logits off by %.3g", s->m.name, how, error);
 }
 
 static void check_whole(void *ctx, const struct xl_params *params,
@@ -122,12 +103,12 @@ static void every_backend(struct xl_test *t)
                 .chunks = chunks,
                 .n_chunks = CHUNKS,
                 .bands = bands,
-                .n_bands = xl_model_config(s.model)->heads,
+                .n_bands = xl_model_config(s.m.model)->heads,
             };
             if (XL_CHECK(t, all.n_bands <= sizeof bands / sizeof *bands))
                 xl_each_schedule(&all, check_whole, &s);
         }
-        close_subject(&s);
+        xl_fix_model_close(&s.m);
     }
 }
 
@@ -137,7 +118,7 @@ static void every_engine(struct xl_test *t)
         struct subject s;
         if (open_subject(&s, t, names[i], NULL))
             xl_each_engine(check_whole_and_steps, &s);
-        close_subject(&s);
+        xl_fix_model_close(&s.m);
     }
 }
 
@@ -165,7 +146,7 @@ static void pieces_and_steps(struct xl_test *t)
                 check(&s, &params, &feeds[f], how);
             }
         }
-        close_subject(&s);
+        xl_fix_model_close(&s.m);
     }
 }
 
@@ -181,7 +162,7 @@ static void small_blocks(struct xl_test *t)
             params.value[XL_PARAM_PREFILL_BLOCK] = block;
             check(&s, &params, NULL, "small prefill_block");
         }
-        close_subject(&s);
+        xl_fix_model_close(&s.m);
     }
 }
 
@@ -240,18 +221,12 @@ enum change {
 static double error_with(struct xl_test *t, enum change change,
                          const struct xl_feed *feed)
 {
-    struct checkpoint c;
     struct draft d;
     struct subject s;
     struct xl_params params;
-    struct xl_err err = { 0 };
-    char dir[1024];
     double error = (double)NAN;
-    if (!XL_CHECK_STATUS(
-            t, checkpoint_load(&c, checkpoint_dir(names[0], dir), &err), XL_OK,
-            &err))
+    if (!draft_init(&d, t, names[0]))
         return error;
-    draft_init(&d, c.files);
     if (change == TURNED)
         turn_slstm(t, &d);
     if (change == BIAS_TURNED) {
@@ -275,9 +250,8 @@ static double error_with(struct xl_test *t, enum change change,
     xl_params_init(&params);
     if (open_subject(&s, t, names[0], t->dir))
         error = error_of(&s, &params, feed);
-    close_subject(&s);
+    xl_fix_model_close(&s.m);
     draft_release(&d);
-    checkpoint_unload(&c);
     return error;
 }
 
@@ -312,11 +286,11 @@ static double error_after(struct subject *s, struct xl_plan *plan,
     const int32_t *tokens = s->tokens->data;
     float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
     struct xl_against a = { .want = s->logits->data };
-    xl_state_clear(&s->state);
-    xl_plan_forward(plan, &s->state,
+    xl_state_clear(&s->m.state);
+    xl_plan_forward(plan, &s->m.state,
                     &(struct xl_pass){ .tokens = tokens, .n = HALF });
     between(s);
-    xl_plan_forward(plan, &s->state,
+    xl_plan_forward(plan, &s->m.state,
                     &(struct xl_pass){ .tokens = tokens + HALF,
                                        .n = n - HALF,
                                        .logits = rows });
@@ -335,14 +309,16 @@ static void save_and_load(struct subject *s)
 {
     char path[300];
     struct xl_err err = { 0 };
-    size_t bytes = s->state.floats * sizeof *s->state.data;
+    size_t bytes = s->m.state.floats * sizeof *s->m.state.data;
     float *before = xl_alloc(bytes);
-    memcpy(before, s->state.data, bytes);
-    snprintf(path, sizeof path, "%s/state.safetensors", s->t->dir);
-    XL_CHECK_STATUS(s->t, xl_state_save(&s->state, path, &err), XL_OK, &err);
-    xl_state_clear(&s->state);
-    XL_CHECK_STATUS(s->t, xl_state_load(&s->state, path, &err), XL_OK, &err);
-    XL_CHECK(s->t, memcmp(before, s->state.data, bytes) == 0);
+    memcpy(before, s->m.state.data, bytes);
+    snprintf(path, sizeof path, "%s/state.safetensors", s->m.t->dir);
+    XL_CHECK_STATUS(s->m.t, xl_state_save(&s->m.state, path, &err), XL_OK,
+                    &err);
+    xl_state_clear(&s->m.state);
+    XL_CHECK_STATUS(s->m.t, xl_state_load(&s->m.state, path, &err), XL_OK,
+                    &err);
+    XL_CHECK(s->m.t, memcmp(before, s->m.state.data, bytes) == 0);
     xl_free(before);
 }
 
@@ -350,21 +326,21 @@ static void copy_and_back(struct subject *s)
 {
     struct xl_state other;
     struct xl_err err = { 0 };
-    XL_CHECK_STATUS(s->t,
-                    xl_state_init(&other, xl_model_config(s->model), &err),
+    XL_CHECK_STATUS(s->m.t,
+                    xl_state_init(&other, xl_model_config(s->m.model), &err),
                     XL_OK, &err);
-    xl_state_copy(&other, &s->state);
-    xl_state_clear(&s->state);
-    xl_state_copy(&s->state, &other);
+    xl_state_copy(&other, &s->m.state);
+    xl_state_clear(&s->m.state);
+    xl_state_copy(&s->m.state, &other);
     xl_state_release(&other);
 }
 
 static void drop(struct subject *s, enum xl_state_part part)
 {
-    for (size_t block = 0; block < s->state.blocks; block++) {
-        struct xl_tensor view = xl_state_view(&s->state, block, part);
+    for (size_t block = 0; block < s->m.state.blocks; block++) {
+        struct xl_tensor view = xl_state_view(&s->m.state, block, part);
         if (view.data)
-            memset(xl_state_at(&s->state, block, part), 0,
+            memset(xl_state_at(&s->m.state, block, part), 0,
                    xl_tensor_count(&view) * sizeof(float));
     }
 }
@@ -405,13 +381,13 @@ static void state_is_whole(struct xl_test *t)
         struct xl_err err = { 0 };
         xl_params_init(&params);
         if (open_subject(&s, t, names[m], NULL) &&
-            XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err),
+            XL_CHECK_STATUS(t, xl_plan_make(&plan, s.m.model, &params, &err),
                             XL_OK, &err))
             for (size_t i = 0; i < CASES; i++)
                 worst[i] =
                     fmax(worst[i], error_after(&s, plan, cases[i].between));
         xl_plan_free(plan);
-        close_subject(&s);
+        xl_fix_model_close(&s.m);
     }
     for (size_t i = 0; i < CASES; i++)
         xl_test_check(t, (worst[i] > logit_tolerance) == cases[i].is_fault,
@@ -443,7 +419,7 @@ static void state_files_name_all_parts(struct xl_test *t)
             XL_CHECK(t, xl_safetensors_find(file, there[i]) != NULL);
     }
     xl_safetensors_close(file);
-    close_subject(&s);
+    xl_fix_model_close(&s.m);
 }
 
 /* -- a stack without mLSTM ------------------------------------------------ */
@@ -453,7 +429,7 @@ static void no_mlstm_makes_chunks_inert(struct xl_test *t)
     struct subject s;
     struct xl_params a, b;
     if (open_subject(&s, t, names[0], NULL)) {
-        struct xl_config config = *xl_model_config(s.model);
+        struct xl_config config = *xl_model_config(s.m.model);
         xl_params_init(&a);
         XL_CHECK(t, !xl_plan_inert(&config, &a, XL_PARAM_CHUNK_SIZE));
         config.is_slstm[0] = true;
@@ -467,7 +443,7 @@ static void no_mlstm_makes_chunks_inert(struct xl_test *t)
         xl_plan_canonical(&config, &b);
         XL_CHECK(t, memcmp(a.value, b.value, sizeof a.value) == 0);
     }
-    close_subject(&s);
+    xl_fix_model_close(&s.m);
 }
 
 /* The sLSTM block of the smaller model alone: whole against single steps. */
@@ -475,17 +451,12 @@ static void slstm_alone_runs(struct xl_test *t)
 {
     const char *from = "\"num_blocks\": 2,\n \"slstm_at\": [\n  1\n ]";
     const char *to = "\"num_blocks\": 1,\n \"slstm_at\": \"all\"";
-    struct checkpoint c;
     struct draft d;
     struct subject s;
     struct xl_params params;
     struct xl_err err = { 0 };
-    char dir[1024];
-    if (!XL_CHECK_STATUS(
-            t, checkpoint_load(&c, checkpoint_dir(names[0], dir), &err), XL_OK,
-            &err))
+    if (!draft_init(&d, t, names[0]))
         return;
-    draft_init(&d, c.files);
     for (size_t i = d.n; i-- > 0;)
         if (strstr(d.entries[i].name, "blocks.0."))
             draft_remove(&d, d.entries[i].name);
@@ -497,13 +468,13 @@ static void slstm_alone_runs(struct xl_test *t)
         size_t vocab = s.logits->shape[1], n = s.tokens->shape[0];
         float *rows = xl_alloc_zero(n * vocab, sizeof *rows);
         struct xl_against a = { .want = rows };
-        XL_CHECK_STATUS(t, xl_plan_make(&plan, s.model, &params, &err), XL_OK,
+        XL_CHECK_STATUS(t, xl_plan_make(&plan, s.m.model, &params, &err), XL_OK,
                         &err);
-        xl_plan_forward(plan, &s.state,
+        xl_plan_forward(plan, &s.m.state,
                         &(struct xl_pass){
                             .tokens = s.tokens->data, .n = n, .logits = rows });
         xl_score_run(
-            plan, s.model, &s.state,
+            plan, s.m.model, &s.m.state,
             &(struct xl_score_job){ .tokens = s.tokens->data,
                                     .n = n,
                                     .feed = &(struct xl_feed){ .step = true },
@@ -514,9 +485,8 @@ static void slstm_alone_runs(struct xl_test *t)
         xl_plan_free(plan);
         xl_free(rows);
     }
-    close_subject(&s);
+    xl_fix_model_close(&s.m);
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 const struct xl_test_case xl_suite_stack[] = {

@@ -15,6 +15,7 @@
 #include "kernel/model/products_int.h"
 #include "kernel/model/rounding.h"
 #include "tests/cross/gemm_emulated.h"
+#include "tests/cross/model_fixture.h"
 #include "tests/harness/test.h"
 
 /* -- an engine that counts ------------------------------------------------- */
@@ -226,10 +227,8 @@ static void double_work_is_seen(struct xl_test *t)
 static const double tolerance = 2e-2;
 
 struct subject {
-    struct xl_test *t;
-    struct xl_model *model;
+    struct xl_fix_model m;
     const struct xl_config *config;
-    struct xl_state state;
     int32_t tokens[MOST_ROWS];
     float *logits, *want; /* [MOST_ROWS][vocab] */
     float *last_state;    /* of `want` */
@@ -237,20 +236,14 @@ struct subject {
 
 static bool open_subject(struct subject *s, struct xl_test *t, const char *name)
 {
-    char dir[64];
-    struct xl_err err = { 0 };
     struct xl_rng rng;
-    *s = (struct subject){ .t = t };
-    snprintf(dir, sizeof dir, "models/%s", name);
-    enum xl_status rc = xl_model_open(&s->model, xl_test_data(dir), &err);
-    if (rc == XL_OK)
-        rc = xl_state_init(&s->state, xl_model_config(s->model), &err);
-    if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+    *s = (struct subject){ 0 };
+    if (!xl_fix_model_open(&s->m, t, name, NULL))
         return false;
-    s->config = xl_model_config(s->model);
+    s->config = xl_model_config(s->m.model);
     s->logits = xl_alloc_floats(MOST_ROWS, s->config->vocab);
     s->want = xl_alloc_floats(MOST_ROWS, s->config->vocab);
-    s->last_state = xl_alloc_floats(1, s->state.floats);
+    s->last_state = xl_alloc_floats(1, s->m.state.floats);
     xl_rng_seed(&rng, 5);
     for (size_t i = 0; i < MOST_ROWS; i++)
         s->tokens[i] = (int32_t)xl_rng_below(&rng, s->config->vocab);
@@ -262,8 +255,7 @@ static void close_subject(struct subject *s)
     xl_free(s->logits);
     xl_free(s->want);
     xl_free(s->last_state);
-    xl_state_release(&s->state);
-    xl_model_close(s->model);
+    xl_fix_model_close(&s->m);
 }
 
 /* A plan of bf16 weights whose blocks are multiplied by that engine. */
@@ -280,9 +272,9 @@ static struct xl_plan *make_plan(struct subject *s, size_t workers,
     params.value[XL_PARAM_PREFILL_BLOCK] = MOST_ROWS;
     params.value[XL_PARAM_SPIN] = 1; /* there are fewer cores than workers */
     params.value[XL_PARAM_GEMM] = is_naive ? 1 + XL_GEMM_NAIVE : 0;
-    enum xl_status rc =
-        xl_plan_make_on(&plan, s->model, &params, is_naive ? NULL : gemm, &err);
-    XL_CHECK_STATUS(s->t, rc, XL_OK, &err);
+    enum xl_status rc = xl_plan_make_on(&plan, s->m.model, &params,
+                                        is_naive ? NULL : gemm, &err);
+    XL_CHECK_STATUS(s->m.t, rc, XL_OK, &err);
     return plan;
 }
 
@@ -290,8 +282,8 @@ static bool prefill(struct subject *s, struct xl_plan *plan, size_t rows)
 {
     if (!plan)
         return false;
-    xl_state_clear(&s->state);
-    xl_plan_forward(plan, &s->state,
+    xl_state_clear(&s->m.state);
+    xl_plan_forward(plan, &s->m.state,
                     &(struct xl_pass){
                         .tokens = s->tokens, .n = rows, .logits = s->logits });
     xl_plan_free(plan);
@@ -302,7 +294,7 @@ static bool prefill(struct subject *s, struct xl_plan *plan, size_t rows)
 static void keep(struct subject *s, size_t rows)
 {
     memcpy(s->want, s->logits, rows * s->config->vocab * sizeof *s->want);
-    memcpy(s->last_state, s->state.data, s->state.floats * sizeof(float));
+    memcpy(s->last_state, s->m.state.data, s->m.state.floats * sizeof(float));
 }
 
 static void check_same(struct subject *s, size_t rows, size_t workers,
@@ -310,9 +302,9 @@ static void check_same(struct subject *s, size_t rows, size_t workers,
 {
     size_t bytes = rows * s->config->vocab * sizeof *s->want;
     bool same = memcmp(s->want, s->logits, bytes) == 0 &&
-                memcmp(s->last_state, s->state.data,
-                       s->state.floats * sizeof(float)) == 0;
-    xl_test_check(s->t, same, __FILE__, __LINE__,
+                memcmp(s->last_state, s->m.state.data,
+                       s->m.state.floats * sizeof(float)) == 0;
+    xl_test_check(s->m.t, same, __FILE__, __LINE__,
                   "%s: %zu workers have other bits of %zu rows", how, workers,
                   rows);
 }
@@ -380,16 +372,16 @@ static void check_naive(struct subject *s, size_t rows)
     struct xl_plan *plan = make_plan(s, 2, &xl_gemm_naive);
     struct xl_err err = { 0 };
     if (!plan || !XL_CHECK_STATUS(
-                     s->t, xl_plan_round_inputs(plan, XL_ROUNDING_BF16, &err),
+                     s->m.t, xl_plan_round_inputs(plan, XL_ROUNDING_BF16, &err),
                      XL_OK, &err))
         return;
     prefill(s, plan, rows);
     double error = error_of(s, rows);
-    xl_test_check(s->t, error <= tolerance, __FILE__, __LINE__,
+    xl_test_check(s->m.t, error <= tolerance, __FILE__, __LINE__,
                   "naive is off by %.3g of the largest logit", error);
     memmove(s->want, s->want + s->config->vocab,
             (rows - 1) * s->config->vocab * sizeof *s->want);
-    XL_CHECK(s->t, error_of(s, rows) > tolerance); /* planted: another row */
+    XL_CHECK(s->m.t, error_of(s, rows) > tolerance); /* planted: another row */
 }
 
 /* Shared by one team, by two, three and four. */

@@ -123,8 +123,15 @@ bool checkpoint_same(const struct checkpoint *a, const struct checkpoint *b,
 
 /* -- drafts --------------------------------------------------------------- */
 
-void draft_init(struct draft *d, const struct xl_safetensors *files)
+bool draft_init(struct draft *d, struct xl_test *t, const char *model)
 {
+    char dir[1024];
+    struct xl_err err = { 0 };
+    enum xl_status rc =
+        checkpoint_load(&d->of, checkpoint_dir(model, dir), &err);
+    if (!XL_CHECK_STATUS(t, rc, XL_OK, &err))
+        return false;
+    const struct xl_safetensors *files = d->of.files;
     d->n = xl_safetensors_count(files);
     xl_arena_init(&d->arena, 0);
     for (size_t i = 0; i < d->n; i++)
@@ -132,11 +139,13 @@ void draft_init(struct draft *d, const struct xl_safetensors *files)
             .name = xl_safetensors_name(files, i),
             .tensor = *xl_safetensors_at(files, i),
         };
+    return true;
 }
 
 void draft_release(struct draft *d)
 {
     xl_arena_release(&d->arena);
+    checkpoint_unload(&d->of);
 }
 
 size_t draft_rename(struct draft *d, const char *from, const char *to)

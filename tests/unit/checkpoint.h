@@ -41,13 +41,16 @@ void checkpoint_unload(struct checkpoint *c);
 bool checkpoint_same(const struct checkpoint *a, const struct checkpoint *b,
                      bool values);
 
-/* A list of tensors being changed before it is written. */
+/* A test model's list of tensors, being changed before it is written. */
 struct draft {
+    struct checkpoint of; /* the model as it was */
     struct xl_safetensors_entry entries[256];
     size_t n;
     struct xl_arena arena; /* of names and new data */
 };
-void draft_init(struct draft *d, const struct xl_safetensors *files);
+
+/* Checks that the model loads; false: there is nothing to release. */
+bool draft_init(struct draft *d, struct xl_test *t, const char *model);
 void draft_release(struct draft *d);
 
 /* Replaces `from` by `to` in every name that holds it; the count. */

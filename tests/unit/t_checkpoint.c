@@ -238,21 +238,16 @@ static void names_vary(struct xl_test *t)
         { "stack-7-1", "xlstm_block_stack.", "", 112 },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct checkpoint c;
         struct draft d;
-        struct xl_err err = { 0 };
-        char dir[1024], name[300];
+        char name[300];
         snprintf(name, sizeof name, "%s/%zu", t->dir, i);
-        checkpoint_dir(rows[i].model, dir);
-        if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+        if (!draft_init(&d, t, rows[i].model))
             continue;
-        draft_init(&d, c.files);
         XL_CHECK_EQ(t, draft_rename(&d, rows[i].from, rows[i].to),
                     rows[i].renamed);
         draft_write(t, &d, name, rows[i].model, NULL, NULL);
-        check_equal(t, name, &c);
+        check_equal(t, name, &d.of);
         draft_release(&d);
-        checkpoint_unload(&c);
     }
 }
 
@@ -295,15 +290,11 @@ static void single_and_fused_agree(struct xl_test *t)
     static const char *const up[] = { "ffn.proj_up_gate", "ffn.proj_up" };
     static const char *const endings[] = { ".weight", ".bias" };
     for (size_t i = 0; i < COUNT(models); i++) {
-        struct checkpoint c;
         struct draft d;
-        struct xl_err err = { 0 };
-        char dir[1024], out[300];
-        checkpoint_dir(models[i], dir);
-        if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+        char out[300];
+        if (!draft_init(&d, t, models[i]))
             continue;
-        draft_init(&d, c.files);
-        for (size_t b = 0; b < 2 * c.config.blocks; b++) {
+        for (size_t b = 0; b < 2 * d.of.config.blocks; b++) {
             char scope[64];
             snprintf(scope, sizeof scope, "backbone.blocks.%zu.", b / 2);
             fuse(&d, scope, qkvo, 4, "mlstm_layer.qkv_opreact", endings[b % 2]);
@@ -313,31 +304,28 @@ static void single_and_fused_agree(struct xl_test *t)
         }
         snprintf(out, sizeof out, "%s/%zu", t->dir, i);
         draft_write(t, &d, out, models[i], "\"single\"", "\"fused\"");
-        XL_CHECK(t, xl_safetensors_count(c.files) > d.n);
-        check_equal(t, out, &c);
+        XL_CHECK(t, xl_safetensors_count(d.of.files) > d.n);
+        check_equal(t, out, &d.of);
         /* The tensors decide when the configuration says otherwise. */
         draft_write(t, &d, out, models[i], NULL, NULL);
-        check_equal(t, out, &c);
+        check_equal(t, out, &d.of);
         draft_release(&d);
-        checkpoint_unload(&c);
     }
 }
 
 static void tied_heads(struct xl_test *t)
 {
-    struct checkpoint c, tied;
+    struct checkpoint tied;
     struct draft d;
     struct xl_err err = { 0 };
-    char dir[1024];
     static const char off[] = "\"tie_word_embeddings\": false";
     static const char on[] = "\"tie_word_embeddings\": true";
-    XL_CHECK_STATUS(t, checkpoint_load(&c, checkpoint_dir("tiny", dir), &err),
-                    XL_OK, &err);
-    draft_init(&d, c.files);
+    if (!draft_init(&d, t, "tiny"))
+        return;
     draft_write(t, &d, t->dir, "tiny", off, on);
     XL_CHECK_STATUS(t, checkpoint_load(&tied, t->dir, &err), XL_EFORMAT, &err);
     XL_CHECK(t, strstr(err.message, "differs from the embedding"));
-    draft_find(&d, "lm_head.weight")->tensor.data = c.weights.embedding.data;
+    draft_find(&d, "lm_head.weight")->tensor.data = d.of.weights.embedding.data;
     for (int written_out = 1; written_out >= 0; written_out--) {
         if (!written_out)
             draft_remove(&d, "lm_head.weight");
@@ -353,18 +341,15 @@ static void tied_heads(struct xl_test *t)
     XL_CHECK_STATUS(t, checkpoint_load(&tied, t->dir, &err), XL_EFORMAT, &err);
     XL_CHECK(t, strstr(err.message, "'lm_head.weight' is missing"));
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 static void turned_recurrent_kernel(struct xl_test *t)
 {
-    struct checkpoint c, turned;
+    struct checkpoint turned;
     struct draft d;
     struct xl_err err = { 0 };
-    char dir[1024];
-    checkpoint_dir("stack-m1s1", dir);
-    XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err);
-    draft_init(&d, c.files);
+    if (!draft_init(&d, t, "stack-m1s1"))
+        return;
     struct xl_tensor *kernel =
         &draft_find(&d, "xlstm_block_stack.blocks.1.xlstm.slstm_cell."
                         "_recurrent_kernel_")
@@ -382,20 +367,17 @@ static void turned_recurrent_kernel(struct xl_test *t)
     XL_CHECK_STATUS(t, checkpoint_load(&turned, t->dir, &err), XL_EFORMAT,
                     &err);
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 /* -- faults --------------------------------------------------------------- */
 
 static void faults_are_all_told(struct xl_test *t)
 {
-    struct checkpoint c, broken;
+    struct checkpoint broken;
     struct draft d;
     struct xl_err err = { 0 };
-    char dir[1024];
-    XL_CHECK_STATUS(t, checkpoint_load(&c, checkpoint_dir("tiny", dir), &err),
-                    XL_OK, &err);
-    draft_init(&d, c.files);
+    if (!draft_init(&d, t, "tiny"))
+        return;
     draft_remove(&d, "backbone.blocks.1.norm_ffn.weight");
     draft_rename(&d, "out_norm", "out_nrom");
     struct xl_tensor *q =
@@ -432,18 +414,15 @@ static void faults_are_all_told(struct xl_test *t)
     XL_CHECK(t, listed >= 10);
     XL_CHECK_EQ(t, listed + more, 43);
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 static void ffn_width_must_agree(struct xl_test *t)
 {
-    struct checkpoint c, changed;
+    struct checkpoint changed;
     struct draft d;
     struct xl_err err = { 0 };
-    char dir[1024];
-    XL_CHECK_STATUS(t, checkpoint_load(&c, checkpoint_dir("tiny", dir), &err),
-                    XL_OK, &err);
-    draft_init(&d, c.files);
+    if (!draft_init(&d, t, "tiny"))
+        return;
     /* 128 instead of 192 everywhere: taken from the tensors. */
     for (size_t i = 0; i < d.n; i++) {
         struct xl_tensor *w = &d.entries[i].tensor;
@@ -465,20 +444,17 @@ static void ffn_width_must_agree(struct xl_test *t)
     XL_CHECK(t, strstr(err.message, "blocks.1.ffn.proj_up.weight' is [192, "
                                     "64], not [128, 64]"));
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 static void hash_ignores_files(struct xl_test *t)
 {
-    struct checkpoint c;
     struct draft d;
     struct xl_err err = { 0 };
     struct xl_safetensors *one;
-    char dir[1024], sharded[33], single[33], path[300];
-    checkpoint_dir("biased-bf16-sharded", dir);
-    XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err);
-    xl_safetensors_hash(c.files, sharded);
-    draft_init(&d, c.files);
+    char sharded[33], single[33], path[300];
+    if (!draft_init(&d, t, "biased-bf16-sharded"))
+        return;
+    xl_safetensors_hash(d.of.files, sharded);
     draft_write(t, &d, t->dir, "biased-bf16-sharded", NULL, NULL);
     XL_CHECK_STATUS(t, xl_safetensors_open(&one, t->dir, &err), XL_OK, &err);
     xl_safetensors_hash(one, single);
@@ -503,7 +479,6 @@ static void hash_ignores_files(struct xl_test *t)
     }
     XL_CHECK(t, strcmp(single, sharded) != 0);
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 const struct xl_test_case xl_suite_checkpoint[] = {

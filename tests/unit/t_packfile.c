@@ -443,17 +443,12 @@ static void other_layouts_are_named(struct xl_test *t)
 static void names_are_no_values(struct xl_test *t)
 {
     static const char *const wanted[] = { "embed", "norm", "gate" };
-    char dir[1024];
-    struct checkpoint c;
     struct xl_err err = { 0 };
     struct xl_packs none = { 0 };
     struct xl_packs *const list[] = { &none };
     struct xl_params params;
     static struct outcome out;
     xl_params_init(&params);
-    checkpoint_dir("tiny", dir);
-    if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
-        return;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         char path[400];
         struct draft d;
@@ -463,7 +458,8 @@ static void names_are_no_values(struct xl_test *t)
             .n_packs = 1,
         };
         size_t n = 0;
-        draft_init(&d, c.files);
+        if (!draft_init(&d, t, "tiny"))
+            return;
         for (size_t j = 0; j < d.n; j++)
             if (strstr(d.entries[j].name, wanted[i])) {
                 d.entries[j].tensor.dtype = XL_PACKED;
@@ -481,20 +477,16 @@ static void names_are_no_values(struct xl_test *t)
                       __LINE__, "'%s' by name alone: %d", wanted[i], (int)rc);
         draft_release(&d);
     }
-    checkpoint_unload(&c);
 }
 
 /* Ordinary checkpoints have no such type. */
 static void packed_names_need_a_packed_file(struct xl_test *t)
 {
-    char dir[1024];
-    struct checkpoint c, other;
+    struct checkpoint other;
     struct draft d;
     struct xl_err err = { 0 };
-    checkpoint_dir("tiny", dir);
-    if (!XL_CHECK_STATUS(t, checkpoint_load(&c, dir, &err), XL_OK, &err))
+    if (!draft_init(&d, t, "tiny"))
         return;
-    draft_init(&d, c.files);
     for (size_t i = 0; i < d.n; i++)
         if (strstr(d.entries[i].name, "out_proj"))
             d.entries[i].tensor.dtype = XL_PACKED;
@@ -502,7 +494,6 @@ static void packed_names_need_a_packed_file(struct xl_test *t)
     XL_CHECK_STATUS(t, checkpoint_load(&other, t->dir, &err), XL_EFORMAT, &err);
     XL_CHECK(t, strstr(err.message, "is of type packed"));
     draft_release(&d);
-    checkpoint_unload(&c);
 }
 
 static void a_pipe_does_not_hold_up(struct xl_test *t)
