@@ -18,6 +18,7 @@ enum {
     PROMPT = 512,
     STEPS = 63
 };
+#define WALL_MS ((int64_t)1700000000000) /* where the store's clock begins */
 
 /* -- samples -------------------------------------------------------------- */
 
@@ -181,17 +182,19 @@ static enum xl_status fake_measure(void *ctx, const struct xl_run_request *r,
     return XL_OK;
 }
 
-static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
-                                 enum xl_stage stage, struct xl_run_end *end,
-                                 struct xl_err *err)
+static enum xl_status fake_judge(void *ctx,
+                                 const struct xl_judge_request *request,
+                                 struct xl_run_end *end, struct xl_err *err)
 {
     struct xl_fake *fake = ctx;
-    int64_t chunk = params->value[XL_PARAM_CHUNK_SIZE];
+    enum xl_stage stage = request->stage;
+    int64_t chunk = request->params->value[XL_PARAM_CHUNK_SIZE];
     bool damaged = chunk == fake->damaged_chunk;
     bool is_open = chunk == fake->open_chunk || stage == XL_STAGE_SCREEN;
     const char *verdict = damaged ? "fail" : is_open ? "inconclusive" : "pass";
+    fake->beat = request->beat;
     if (fake->judge)
-        return fake->judge(fake->judge_ctx, params, stage, end, err);
+        return fake->judge(fake->judge_ctx, request->params, stage, end, err);
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
     fake->now_ns += stage == XL_STAGE_SCREEN ? 0 : fake->judge_ns;
     if (fake->judge_ns && is_past(fake, 0)) {
@@ -205,6 +208,12 @@ static enum xl_status fake_judge(void *ctx, const struct xl_params *params,
     cJSON_AddStringToObject(end->answer, "reason", damaged ? "damaged" : "ok");
     cJSON_AddNumberToObject(end->answer, "kl_mean", damaged ? 1.0 : 0.0);
     return XL_OK;
+}
+
+int64_t xl_fake_wall_ms(void *ctx)
+{
+    const struct xl_fake *fake = ctx;
+    return WALL_MS + (int64_t)(fake->now_ns / 1000000);
 }
 
 /* -- the bench ------------------------------------------------------------ */
@@ -274,7 +283,9 @@ static enum xl_status open_store(struct xl_sweep_bench *b,
                                  const struct xl_sweep_plan *plan,
                                  struct xl_err *err)
 {
-    struct xl_store_opts opts = { .mode = XL_STORE_CREATE };
+    struct xl_store_opts opts = { .mode = XL_STORE_CREATE,
+                                  .now_ms = xl_fake_wall_ms,
+                                  .clock_ctx = &b->fake };
     struct xl_store_sweep sweep = { .name = "s",
                                     .space = "",
                                     .sampler = plan->mode,

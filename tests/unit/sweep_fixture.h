@@ -48,6 +48,7 @@ struct xl_fake {
                             enum xl_stage stage, struct xl_run_end *end,
                             struct xl_err *err);
     void *judge_ctx;
+    struct xl_beat beat; /* of the judge's request under way */
     /* private */
     struct xl_rng rng;
     double walk;
@@ -94,6 +95,9 @@ struct xl_sweep_plan {
     uint64_t seed;
     bool in_memory; /* one transaction, for speed */
 };
+
+/* The store's clock, which goes by that of a fake: an xl_store_opts.now_ms. */
+int64_t xl_fake_wall_ms(void *fake);
 
 bool xl_sweep_start_open(struct xl_sweep_bench *b, struct xl_sweep_start *s,
                          const struct xl_sweep_plan *plan);

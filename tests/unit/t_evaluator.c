@@ -4,6 +4,7 @@
  * request with a reason, and the next request gets a fresh child. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -203,6 +204,94 @@ static void stop_ends_a_request(struct xl_test *t)
     xl_free(program);
 }
 
+/* -- beats ------------------------------------------------------------------
+ */
+
+/* A clock on which every look at it takes four seconds. */
+static uint64_t hasty_clock(void *ctx)
+{
+    uint64_t *now_ns = ctx;
+    return *now_ns += 4000000000u;
+}
+
+/* A child that judges until it is let go. */
+struct vigil {
+    char *gate;  /* a pipe that the child reads from */
+    size_t most; /* beats after which it may go on, or is given up */
+    bool gives_up;
+    size_t beats;
+};
+
+static bool on_beat(void *ctx)
+{
+    struct vigil *v = ctx;
+    v->beats++;
+    if (v->gives_up)
+        return v->beats < v->most;
+    if (v->beats != v->most)
+        return true;
+    FILE *gate = fopen(v->gate, "we");
+    if (gate)
+        fclose(gate);
+    return gate != NULL;
+}
+
+static void keep_vigil(struct xl_test *t, struct vigil *v,
+                       struct xl_run_end *end)
+{
+    struct xl_evaluator *e;
+    struct xl_err err = { 0 };
+    struct xl_params params;
+    struct xl_buf body;
+    uint64_t now_ns = 0;
+    xl_buf_init(&body, 0);
+    xl_buf_printf(&body,
+                  GREETING "read r\necho '{\"done\":true}'\n"
+                           "read r\nread go < '%s'\n"
+                           "echo '{\"done\":true}'\nread r\n",
+                  v->gate);
+    char *program = write_script(t, "child", body.data);
+    struct xl_evaluator_options options = { .program = program,
+                                            .model_dir = "none",
+                                            .prompt = prompt,
+                                            .n_prompt = 3,
+                                            .timeout_s = 1e8 };
+    struct xl_judge_request request = { .params = &params,
+                                        .stage = XL_STAGE_FULL };
+    xl_params_init(&params);
+    XL_CHECK_STATUS(t, xl_evaluator_make(&e, &options, &err), XL_OK, &err);
+    struct xl_runner runner = xl_evaluator_runner(e);
+    XL_CHECK_STATUS(t, runner.judge(runner.ctx, &request, end, &err), XL_OK,
+                    &err);
+    XL_CHECK_EQ(t, end->outcome, XL_RUN_OK);
+    request.beat = (struct xl_beat){ on_beat, v };
+    xl_clock_set_source(hasty_clock, &now_ns);
+    XL_CHECK_STATUS(t, runner.judge(runner.ctx, &request, end, &err), XL_OK,
+                    &err);
+    xl_clock_set_source(NULL, NULL);
+    xl_evaluator_free(e);
+    xl_buf_release(&body);
+    xl_free(program);
+}
+
+/* Whoever waits for a child that says nothing is told that time goes by, and
+ * may end it. */
+static void a_long_silence_has_beats(struct xl_test *t)
+{
+    struct xl_run_end end;
+    struct vigil v = { .gate = xl_io_join(t->dir, "gate"), .most = 3 };
+    XL_CHECK_EQ(t, mkfifo(v.gate, 0600), 0);
+    keep_vigil(t, &v, &end);
+    XL_CHECK_EQ(t, end.outcome, XL_RUN_OK);
+    XL_CHECK(t, v.beats >= 3);
+    v.beats = 0;
+    v.gives_up = true;
+    keep_vigil(t, &v, &end);
+    XL_CHECK_EQ(t, end.outcome, XL_RUN_STOPPED);
+    XL_CHECK_EQ(t, v.beats, 3);
+    xl_free(v.gate);
+}
+
 static void missing_program_is_an_error(struct xl_test *t)
 {
     struct xl_evaluator *e;
@@ -229,6 +318,7 @@ const struct xl_test_case xl_suite_evaluator[] = {
     XL_CASE(error_answer_keeps_the_child),
     XL_CASE(stubborn_child_is_killed),
     XL_CASE(stop_ends_a_request),
+    XL_CASE(a_long_silence_has_beats),
     XL_CASE(missing_program_is_an_error),
     { 0 },
 };

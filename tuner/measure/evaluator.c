@@ -57,7 +57,9 @@ struct exchange {
     const struct xl_run_request *request; /* NULL unless it measures */
     struct xl_run_end *end;
     uint64_t limit_ns; /* of the whole request; 0 = none */
-    bool is_enough;    /* the caller has said so */
+    struct xl_beat beat;
+    uint64_t beat_ns; /* when the next one is due */
+    bool is_enough;   /* the caller has said so */
 };
 
 static void set_end(struct xl_run_end *end, enum xl_run_outcome outcome,
@@ -183,23 +185,52 @@ static void on_progress(const struct exchange *x, const cJSON *json)
                   (size_t)get_u64(json, "done"), (size_t)get_u64(json, "of"));
 }
 
+/* Of two deadlines; 0 is none. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
 /* Until when to wait for the next answer. */
 static uint64_t next_deadline(const struct exchange *x)
 {
     double timeout_s = x->evaluator->options.timeout_s;
     uint64_t deadline = xl_clock_ns() + (uint64_t)(timeout_s * 1e9);
-    return x->limit_ns && x->limit_ns < deadline ? x->limit_ns : deadline;
+    return sooner(x->limit_ns, deadline);
+}
+
+static bool is_alive(struct exchange *x)
+{
+    if (!x->beat.tell || !is_past(x->beat_ns))
+        return true;
+    x->beat_ns = xl_clock_ns() + XL_BEAT_NS;
+    return x->beat.tell(x->beat.ctx);
+}
+
+/* The next line of the child, with a beat now and then while it takes long. */
+static enum xl_child_read next_line(struct exchange *x, const char **line,
+                                    size_t *n)
+{
+    struct xl_evaluator *e = x->evaluator;
+    uint64_t deadline = next_deadline(x);
+    enum xl_child_read got;
+    do {
+        if (!is_alive(x))
+            return XL_CHILD_STOPPED;
+        got = xl_child_line(
+            &e->child, x->beat.tell ? sooner(deadline, x->beat_ns) : deadline,
+            e->options.stop, line, n);
+    } while (got == XL_CHILD_TIMEOUT && !is_past(deadline));
+    return got;
 }
 
 /* Reads answers until the request has its end. */
 static void read_answers(struct exchange *x)
 {
-    struct xl_evaluator *e = x->evaluator;
     for (;;) {
         const char *line;
         size_t n;
-        enum xl_child_read got = xl_child_line(&e->child, next_deadline(x),
-                                               e->options.stop, &line, &n);
+        enum xl_child_read got = next_line(x, &line, &n);
         cJSON *json = NULL;
         if (got != XL_CHILD_LINE) {
             lose_child(x, got);
@@ -283,21 +314,19 @@ static enum xl_status start_child(struct exchange *x, struct xl_err *err)
     return XL_OK;
 }
 
-/* Of two deadlines; 0 is none. */
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a && (!b || a < b) ? a : b;
-}
-
+/* request: of a measurement, else NULL. */
 static enum xl_status run_request(void *ctx, cJSON *json,
                                   const struct xl_run_request *request,
-                                  struct xl_run_end *end, struct xl_err *err)
+                                  struct xl_beat beat, struct xl_run_end *end,
+                                  struct xl_err *err)
 {
     struct xl_evaluator *e = ctx;
     struct exchange x = {
         .evaluator = e,
         .request = request,
         .end = end,
+        .beat = beat,
+        .beat_ns = xl_clock_ns() + XL_BEAT_NS,
         .limit_ns =
             sooner(request ? request->deadline_ns : 0, e->options.deadline_ns),
     };
@@ -337,24 +366,24 @@ static enum xl_status measure(void *ctx, const struct xl_run_request *request,
                                 (double)request->load.prompt_tokens);
         cJSON_AddNumberToObject(json, "new", (double)request->load.new_tokens);
     }
-    return run_request(ctx, json, request, end, err);
+    return run_request(ctx, json, request, request->beat, end, err);
 }
 
-static enum xl_status judge(void *ctx, const struct xl_params *params,
-                            enum xl_stage stage, struct xl_run_end *end,
-                            struct xl_err *err)
+static enum xl_status judge(void *ctx, const struct xl_judge_request *request,
+                            struct xl_run_end *end, struct xl_err *err)
 {
     const struct xl_evaluator *e = ctx;
-    cJSON *json = request_json("judge", params);
+    cJSON *json = request_json("judge", request->params);
     cJSON_AddNumberToObject(json, "tokens", (double)e->options.judge_tokens);
-    cJSON_AddStringToObject(json, "stage", xl_stage_name(stage));
-    return run_request(ctx, json, NULL, end, err);
+    cJSON_AddStringToObject(json, "stage", xl_stage_name(request->stage));
+    return run_request(ctx, json, NULL, request->beat, end, err);
 }
 
 static enum xl_status output(void *ctx, const struct xl_params *params,
                              struct xl_run_end *end, struct xl_err *err)
 {
-    return run_request(ctx, request_json("output", params), NULL, end, err);
+    return run_request(ctx, request_json("output", params), NULL,
+                       (struct xl_beat){ NULL }, end, err);
 }
 
 struct xl_runner xl_evaluator_runner(struct xl_evaluator *evaluator)

@@ -63,6 +63,15 @@ enum xl_run_go {
 typedef enum xl_run_go xl_run_sample_fn(void *ctx,
                                         const struct xl_run_sample *sample);
 
+/* Told again and again while a request is on its way, whatever the child does
+ * meanwhile: every XL_BEAT_NS, for whoever holds a lease to renew it. False =
+ * abort at once: the outcome is STOPPED. tell NULL = nobody. */
+struct xl_beat {
+    bool (*tell)(void *ctx);
+    void *ctx;
+};
+#define XL_BEAT_NS ((uint64_t)10 * 1000000000)
+
 /* Of the workload, its first tokens and so many new ones; none = all of it. */
 struct xl_load {
     size_t prompt_tokens, new_tokens;
@@ -80,6 +89,14 @@ struct xl_run_request {
     uint64_t deadline_ns; /* on xl_clock_ns: end with STOPPED; 0 = none */
     xl_run_sample_fn *on_sample;
     void *ctx;
+    struct xl_beat beat;
+};
+
+/* A configuration before the judges. */
+struct xl_judge_request {
+    const struct xl_params *params; /* canonical */
+    enum xl_stage stage;
+    struct xl_beat beat;
 };
 
 enum {
@@ -101,9 +118,8 @@ struct xl_runner {
     enum xl_status (*measure)(void *ctx, const struct xl_run_request *request,
                               struct xl_run_end *end, struct xl_err *err);
     /* Judges a configuration: end->answer is xl_judgement_json's object. */
-    enum xl_status (*judge)(void *ctx, const struct xl_params *params,
-                            enum xl_stage stage, struct xl_run_end *end,
-                            struct xl_err *err);
+    enum xl_status (*judge)(void *ctx, const struct xl_judge_request *request,
+                            struct xl_run_end *end, struct xl_err *err);
     /* Greedy continuation: end->answer is {"ids": [...], "text": "..."}. */
     enum xl_status (*output)(void *ctx, const struct xl_params *params,
                              struct xl_run_end *end, struct xl_err *err);

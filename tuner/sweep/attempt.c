@@ -28,7 +28,7 @@ struct attempt {
     unsigned anchor_dirt;
     size_t taken;      /* laps run, of the anchor too */
     bool is_late;      /* the time was up before it had enough */
-    enum xl_status rc; /* of the store, inside the sample callback */
+    enum xl_status rc; /* of the store, inside the runner's callbacks */
     struct xl_err *err;
 };
 
@@ -164,6 +164,14 @@ static enum xl_run_go on_sample(void *ctx, const struct xl_run_sample *s)
     /* A signal is obeyed at once; who is only late keeps the evaluator. */
     a->is_late = end == XL_END_TIME;
     return a->is_late ? XL_RUN_ENOUGH : XL_RUN_ABORT;
+}
+
+/* A lap, a plan or a judgement of a large model takes longer than the lease. */
+static bool renew_lease(void *ctx)
+{
+    struct attempt *a = ctx;
+    a->rc = xl_store_heartbeat(a->sweep->store, &a->claim, a->err);
+    return a->rc == XL_OK;
 }
 
 /* A sample that was stored before, as on_sample saw it. */
@@ -361,6 +369,7 @@ static enum xl_status run_reps(struct attempt *a,
         .deadline_ns = limit_ns ? limit_ns + GRACE_NS : 0,
         .on_sample = on_sample,
         .ctx = a,
+        .beat = { renew_lease, a },
     };
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
     XL_TRY(xl_query_samples(sweep->store, a->claim.trial, replay_row, &a->heat,
@@ -392,6 +401,17 @@ static bool would_lead(const struct attempt *a,
     return sum_up(&a->heat, &now, NULL) != XL_OK || !(now.value <= news->best);
 }
 
+static enum xl_status ask_judge(struct attempt *a,
+                                const struct xl_params *params,
+                                enum xl_stage stage, struct xl_run_end *end)
+{
+    const struct xl_judge_request request = { .params = params,
+                                              .stage = stage,
+                                              .beat = { renew_lease, a } };
+    XL_TRY(xl_sweep_gate(a->sweep, a->claim.trial, &request, end, a->err));
+    return a->rc;
+}
+
 /* The screen, the repetitions, and the whole judge for what would lead: a
  * configuration that is fast because it is wrong must not drop the others. */
 static enum xl_status run_gated(struct attempt *a,
@@ -399,16 +419,13 @@ static enum xl_status run_gated(struct attempt *a,
                                 const struct xl_sweep_news *news,
                                 struct xl_run_end *end)
 {
-    int64_t trial = a->claim.trial;
     *end = (struct xl_run_end){ .outcome = XL_RUN_OK };
-    XL_TRY(
-        xl_sweep_gate(a->sweep, trial, params, XL_STAGE_SCREEN, end, a->err));
+    XL_TRY(ask_judge(a, params, XL_STAGE_SCREEN, end));
     if (end->outcome == XL_RUN_OK)
         XL_TRY(run_reps(a, params, end));
     if (end->outcome != XL_RUN_OK || !would_lead(a, news))
         return XL_OK;
-    XL_TRY(xl_store_heartbeat(a->sweep->store, &a->claim, a->err));
-    return xl_sweep_gate(a->sweep, trial, params, XL_STAGE_FULL, end, a->err);
+    return ask_judge(a, params, XL_STAGE_FULL, end);
 }
 
 static enum xl_status run_claimed(struct attempt *a,

@@ -38,9 +38,8 @@ enum xl_status xl_attempt_recall(const struct xl_sweep *sweep,
  * outcome WRONG; one that is left open, except by the screen, UNPROVED; both
  * with a verdict in the store. Else *end stays as it is. */
 enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
-                             const struct xl_params *params,
-                             enum xl_stage stage, struct xl_run_end *end,
-                             struct xl_err *err);
+                             const struct xl_judge_request *request,
+                             struct xl_run_end *end, struct xl_err *err);
 
 /* Is the sweep to end? *end says why. */
 bool xl_sweep_is_over(const struct xl_sweep *sweep, enum xl_sweep_end *end);

@@ -119,12 +119,13 @@ static enum xl_status note_unproved(const struct hearing *h, struct xl_err *err)
 
 /* Asks the judge. A configuration that cannot be judged has failed: *end,
  * whose answer is the caller's, says why. */
-static enum xl_status hear(struct hearing *h, const struct xl_params *params,
+static enum xl_status hear(struct hearing *h,
+                           const struct xl_judge_request *request,
                            struct xl_run_end *end, struct xl_err *err)
 {
     const struct xl_runner *runner = &h->sweep->runner;
     uint64_t start_ns = xl_clock_ns();
-    XL_TRY(runner->judge(runner->ctx, params, h->stage, end, err));
+    XL_TRY(runner->judge(runner->ctx, request, end, err));
     if (h->stage == XL_STAGE_FULL && end->outcome == XL_RUN_OK)
         xl_pace_judge(h->sweep->pace, xl_clock_ns() - start_ns);
     h->verdict = "fail";
@@ -178,16 +179,17 @@ take_pass(struct hearing *h, const struct xl_params *params, struct xl_err *err)
 }
 
 enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
-                             const struct xl_params *params,
-                             enum xl_stage stage, struct xl_run_end *end,
-                             struct xl_err *err)
+                             const struct xl_judge_request *request,
+                             struct xl_run_end *end, struct xl_err *err)
 {
-    struct hearing h = { .sweep = sweep, .trial = trial, .stage = stage };
+    struct hearing h = { .sweep = sweep,
+                         .trial = trial,
+                         .stage = request->stage };
     struct xl_run_end heard;
-    XL_TRY(hear(&h, params, &heard, err));
+    XL_TRY(hear(&h, request, &heard, err));
     bool failed = strcmp(h.verdict, "fail") == 0;
     bool is_open =
-        stage != XL_STAGE_SCREEN && !failed && strcmp(h.verdict, "pass") != 0;
+        h.stage != XL_STAGE_SCREEN && !failed && strcmp(h.verdict, "pass") != 0;
     enum xl_status rc = XL_OK;
     if (heard.outcome != XL_RUN_OK) {
         end->outcome = heard.outcome;
@@ -200,7 +202,7 @@ enum xl_status xl_sweep_gate(const struct xl_sweep *sweep, int64_t trial,
         if (rc == XL_OK && is_open)
             rc = note_unproved(&h, err);
     } else {
-        rc = keep_pass(&h, params, err);
+        rc = keep_pass(&h, request->params, err);
     }
     cJSON_Delete(heard.answer);
     return rc;
@@ -261,6 +263,16 @@ enum xl_status xl_finish_output(const struct xl_finish *finish,
 
 /* -- contenders ----------------------------------------------------------- */
 
+/* What contends has been measured: nobody can take it. */
+static enum xl_status hear_contender(struct hearing *h,
+                                     const struct xl_contender *c,
+                                     struct xl_run_end *end, struct xl_err *err)
+{
+    const struct xl_judge_request request = { .params = &c->params,
+                                              .stage = h->stage };
+    return hear(h, &request, end, err);
+}
+
 static size_t tokens_of(const struct hearing *h)
 {
     double n = xl_json_number(h->judgement, N_TOKENS);
@@ -285,7 +297,7 @@ enum xl_status xl_finish_judge(const struct xl_finish *finish,
     if (finish->sweep->heard)
         XL_TRY(take_pass(&h, &c->params, err));
     if (!h.judgement)
-        XL_TRY(hear(&h, &c->params, &end, err));
+        XL_TRY(hear_contender(&h, c, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
         return xl_sweep_stopped(finish->sweep);
     c->judgement = h.judgement;
@@ -302,7 +314,7 @@ enum xl_status xl_finish_holdout(const struct xl_finish *finish,
                          .trial = c->trial,
                          .stage = XL_STAGE_HOLDOUT };
     struct xl_run_end end;
-    XL_TRY(hear(&h, &c->params, &end, err));
+    XL_TRY(hear_contender(&h, c, &end, err));
     if (end.outcome == XL_RUN_STOPPED)
         return xl_sweep_stopped(finish->sweep);
     c->is_held_out = true;
