@@ -51,11 +51,10 @@ static const struct {
 
 static const size_t lengths[] = { 1, 2, 63, 64, 65, 200 };
 
-static const struct gate_means gates[] = { { 0, 3, true },
-                                           { -10, 4.5, true },
-                                           { 12, -2, false },
-                                           { -10, 12, true },
-                                           { 15, -15, false } };
+static const struct gate_means gates[] = {
+    { 0, 3, true },    { -10, 4.5, true }, { 12, -2, false },
+    { -10, 12, true }, { 15, -15, false }, { -30, -30, false }
+};
 
 /* What chunks of a cell may be off by; steps, n and m are fp32 in all. */
 struct bounds {

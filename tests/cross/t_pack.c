@@ -410,7 +410,6 @@ done:
     free_operands(&o);
 }
 
-/* Weights that packing has no freedom with come back exactly. */
 /* Every variant that this processor runs gives the bits of the plain one. */
 static const struct {
     xl_pack_fn *fn;
@@ -476,6 +475,7 @@ static void pack_variants_agree(struct xl_test *t)
     free_operands(&o);
 }
 
+/* Weights that packing has no freedom with come back exactly. */
 static void packs_edges(struct xl_test *t)
 {
     static const float rows[3] = { 0, -127, 1e-12f };

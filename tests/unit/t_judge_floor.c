@@ -190,7 +190,9 @@ static void floors_are_asked_for_when_they_matter(struct xl_test *t)
     XL_CHECK(t, wants(s));
     s[XL_SCORE_KL_MEAN] = proved(4.9e-5, 1e-6); /* straddles */
     XL_CHECK(t, wants(s));
-    s[XL_SCORE_KL_MEAN].blocks = 12; /* too few to tell anything */
+    s[XL_SCORE_KL_MEAN].blocks = XL_BLOCKS_TO_PASS;
+    XL_CHECK(t, wants(s));
+    s[XL_SCORE_KL_MEAN].blocks--; /* too few to tell anything */
     XL_CHECK(t, !wants(s));
     s[XL_SCORE_KL_MEAN] = proved(1e-4, 1e-6);
     s[XL_SCORE_DLOSS] = proved(0.1, 1e-6); /* lost anyway */

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "judge/drift.h"
 #include "judge/gate.h"
 #include "judge/interval.h"
 #include "judge/judge.h"
@@ -146,6 +147,109 @@ static void intervals_cover_in_95_of_100(struct xl_test *t)
     /* The formula for tokens that know nothing of each other does not. */
     XL_CHECK(t, coverage(x, 1679, 1, 0.4, false) < 0.88);
     xl_free(x);
+}
+
+/* -- percentiles ------------------------------------------------------------
+ */
+
+enum {
+    WORDS = 8,
+    PLACES = 600
+};
+
+/* A value a position: divergence, largest change of a logit, and change of the
+ * probability of the token that came. */
+struct values {
+    double kl[PLACES], dmax[PLACES], dp[PLACES];
+};
+
+static void find_values(const float (*a)[WORDS], const float (*b)[WORDS],
+                        const int32_t *tokens, struct values *out)
+{
+    *out = (struct values){ 0 };
+    for (size_t i = 0; i < PLACES; i++) {
+        int32_t next = tokens[(i + 1) % PLACES];
+        for (int32_t v = 0; v < WORDS; v++) {
+            double p = xl_brute_logprob(a[i], WORDS, v);
+            double q = xl_brute_logprob(b[i], WORDS, v);
+            out->kl[i] += exp(p) * (p - q);
+            out->dmax[i] =
+                fmax(out->dmax[i], fabs((double)b[i][v] - (double)a[i][v]));
+            if (v == next)
+                out->dp[i] = exp(q) - exp(p);
+        }
+    }
+}
+
+/* As many of x as that share of n are above the score, which is one of x. */
+static void check_rank(struct xl_test *t, const struct xl_score *score,
+                       const double *x, size_t n, double share)
+{
+    size_t above = 0, same = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is_it = fabs(x[i] - score->value) <= 1e-9;
+        same += is_it;
+        above += !is_it && x[i] > score->value;
+    }
+    XL_CHECK(t, score->is_known && same > 0);
+    XL_CHECK_EQ(t, above, (size_t)((double)n * share));
+}
+
+/* Of a candidate that gains where the reference is sure of the token. */
+static void percentiles_are_by_rank(struct xl_test *t)
+{
+    static float a[PLACES][WORDS], b[PLACES][WORDS];
+    static struct values x;
+    int32_t tokens[PLACES];
+    struct xl_drift *drift = NULL;
+    struct xl_score s[XL_SCORE_COUNT];
+    struct xl_err err = { 0 };
+    struct xl_rng rng;
+    xl_rng_seed(&rng, 21);
+    for (size_t i = 0; i < PLACES; i++)
+        tokens[i] = (int32_t)xl_rng_below(&rng, WORDS);
+    for (size_t i = 0; i < PLACES; i++)
+        for (size_t v = 0; v < WORDS; v++) {
+            a[i][v] = (float)xl_rng_normal(&rng);
+            b[i][v] = a[i][v] + 0.3f * (float)xl_rng_normal(&rng);
+        }
+    for (size_t i = 0; i + 1 < PLACES; i++)
+        b[i][tokens[i + 1]] += 0.5f;
+    find_values((const float(*)[WORDS])a, (const float(*)[WORDS])b, tokens, &x);
+    XL_CHECK_STATUS(t, xl_drift_make(&drift, WORDS, tokens, PLACES, &err),
+                    XL_OK, &err);
+    xl_drift_add(drift, a[0], b[0], PLACES, NULL);
+    XL_CHECK_STATUS(
+        t, xl_drift_scores(drift, &(struct xl_drift_options){ 0 }, s, &err),
+        XL_OK, &err);
+    xl_drift_free(drift);
+    const struct {
+        enum xl_score_id id;
+        const double *x;
+        size_t n;
+        double share;
+    } rows[] = {
+        { XL_SCORE_KL_P50, x.kl, PLACES, 0.5 },
+        { XL_SCORE_KL_P99, x.kl, PLACES, 0.01 },
+        { XL_SCORE_KL_MAX, x.kl, PLACES, 0 },
+        { XL_SCORE_DLOGIT_P99, x.dmax, PLACES, 0.01 },
+        { XL_SCORE_MAX_ABS_DLOGIT, x.dmax, PLACES, 0 },
+        { XL_SCORE_DP_P1, x.dp, PLACES - 1, 0.99 },
+        { XL_SCORE_DP_P5, x.dp, PLACES - 1, 0.95 },
+        { XL_SCORE_DP_P50, x.dp, PLACES - 1, 0.5 },
+        { XL_SCORE_DP_P95, x.dp, PLACES - 1, 0.05 },
+        { XL_SCORE_DP_P99, x.dp, PLACES - 1, 0.01 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_rank(t, &s[rows[i].id], rows[i].x, rows[i].n, rows[i].share);
+    XL_CHECK(t, s[XL_SCORE_DP_P50].value > 0.01);
+    const struct xl_score *loss = &s[XL_SCORE_DLOSS];
+    const struct xl_score *ratio = &s[XL_SCORE_DPPL];
+    XL_CHECK_NEAR(t, ratio->value, exp(loss->value) - 1, 1e-12);
+    XL_CHECK_NEAR(t, ratio->lo, exp(loss->lo) - 1, 1e-12);
+    XL_CHECK_NEAR(t, ratio->hi, exp(loss->hi) - 1, 1e-12);
+    XL_CHECK_NEAR(t, ratio->lower, exp(loss->lower) - 1, 1e-12);
+    XL_CHECK_NEAR(t, ratio->upper, exp(loss->upper) - 1, 1e-12);
 }
 
 /* -- one configuration against itself ---------------------------------------
@@ -306,6 +410,7 @@ static void a_noisy_twin_passes_and_a_loud_one_does_not(struct xl_test *t)
 const struct xl_test_case xl_suite_judge_proof[] = {
     XL_CASE(the_reference_agrees_with_another_program),
     XL_CASE(intervals_cover_in_95_of_100),
+    XL_CASE(percentiles_are_by_rank),
     XL_CASE(shortcuts_prove_nothing),
     XL_CASE(the_same_is_not_called_different),
     XL_CASE(a_noisy_twin_passes_and_a_loud_one_does_not),

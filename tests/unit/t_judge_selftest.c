@@ -68,6 +68,9 @@ static void calibration_is_reproducible(struct xl_test *t)
     struct xl_floor tight = { .floor = 0.013, .bound = 0.025 };
     XL_CHECK(t, !xl_floor_holds(&tight));
     XL_CHECK_NEAR(t, xl_floor_bound(&tight), 0.03, 1e-12);
+    const struct xl_floor just = { .floor = 2.5, .bound = 5 };
+    XL_CHECK(t, xl_floor_holds(&just));
+    XL_CHECK_NEAR(t, xl_floor_bound(&just), 5, 0);
 }
 
 /* -- prose ----------------------------------------------------------------- */

@@ -279,6 +279,52 @@ static void fronts_are_counted(struct xl_test *t)
     }
 }
 
+/* Sum over the values of how far apart the neighbours of i are among its own
+ * rank, as a share of all; infinite where it has one alone. */
+static double crowding_of(const double (*p)[XL_STRATEGY_VALUES],
+                          const uint32_t rank[POINTS], size_t m, size_t i)
+{
+    double sum = 0;
+    for (size_t v = 0; v < m; v++) {
+        double below = -INFINITY, above = INFINITY, least = p[i][v];
+        double most = least;
+        for (size_t j = 0; j < POINTS; j++) {
+            double x = p[j][v];
+            if (rank[j] != rank[i])
+                continue;
+            least = fmin(least, x);
+            most = fmax(most, x);
+            below = x < p[i][v] ? fmax(below, x) : below;
+            above = x > p[i][v] ? fmin(above, x) : above;
+        }
+        sum +=
+            most > least ? (above - below) / (most - least) : (double)INFINITY;
+    }
+    return sum;
+}
+
+static void crowds_are_of_neighbours(struct xl_test *t)
+{
+    double p[POINTS][XL_STRATEGY_VALUES], crowd[POINTS];
+    uint32_t rank[POINTS], order[POINTS];
+    struct xl_rng rng;
+    xl_rng_seed(&rng, 6);
+    const double(*points)[XL_STRATEGY_VALUES] =
+        (const double(*)[XL_STRATEGY_VALUES])p;
+    for (size_t m = 1; m <= XL_STRATEGY_VALUES; m++) {
+        for (size_t i = 0; i < POINTS; i++)
+            for (size_t v = 0; v < XL_STRATEGY_VALUES; v++)
+                p[i][v] = xl_rng_unit(&rng);
+        xl_front_rank(points, POINTS, m, rank);
+        xl_front_crowd(points, POINTS, m, rank, order, crowd);
+        for (size_t i = 0; i < POINTS; i++) {
+            double want = crowding_of(points, rank, m, i);
+            XL_CHECK(t, isinf(want) ? isinf(crowd[i])
+                                    : fabs(crowd[i] - want) <= 1e-12);
+        }
+    }
+}
+
 static double front_of(struct xl_test *t, const char *mode,
                        const struct xl_space *space, uint64_t seed)
 {
@@ -342,6 +388,7 @@ const struct xl_test_case xl_suite_score[] = {
     XL_CASE(near_seeds_are_counted),
     XL_CASE(bad_requests_are_refused),
     XL_CASE(fronts_are_counted),
+    XL_CASE(crowds_are_of_neighbours),
     XL_CASE(fronts_grow),
     { 0 },
 };

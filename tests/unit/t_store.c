@@ -213,7 +213,12 @@ static void lease_expires(struct xl_test *t)
     xl_fix_now_ms += 29000;
     XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
     XL_CHECK_EQ(t, n, 1);
-    xl_fix_now_ms += 31000;
+    xl_fix_now_ms += 1000; /* its last moment */
+    XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, n, 1);
+    XL_CHECK_STATUS(t, xl_store_reap(b, &n, &err), XL_OK, &err);
+    XL_CHECK_EQ(t, n, 0);
+    xl_fix_now_ms++;
     XL_CHECK_STATUS(t, xl_store_live(b, &n, &err), XL_OK, &err);
     XL_CHECK_EQ(t, n, 0);
     XL_CHECK_STATUS(t, xl_store_reap(b, &n, &err), XL_OK, &err);
