@@ -51,7 +51,7 @@ static void add_row(const struct xl_stage *s, const struct xl_vector *norm,
     const struct xl_plan *plan = s->plan;
     size_t width = plan->config->width;
     float *x = plan->scratch.x + row * width;
-    const float *z = plan->scratch.z + row * width;
+    const float *z = plan->scratch.z + row * plan->scratch.z_row;
     struct xl_norm_weights weights = xl_norm_of(plan, norm, 0);
     if (plan->config->arch == XL_ARCH_BLOCK_STACK && norm->w)
         plan->row->add_heads(y, x, z, &weights, 1, width);

@@ -409,6 +409,8 @@ static void lay_out_rows(const struct xl_config *c, struct xl_scratch *s)
     size_t vo = 2 * xl_matrix_next(c->heads * c->dv);
     s->in_row = odd_lines(qk + vo);
     s->ffn_row = odd_lines(2 * xl_matrix_next(c->ffn));
+    s->h_row = odd_lines(c->heads * c->dv);
+    s->z_row = odd_lines(c->width);
 }
 
 static void find_parts(const struct xl_config *c, struct xl_scratch *s)
@@ -424,10 +426,9 @@ static size_t xlstm_rows(const struct xl_config *c, struct xl_scratch *s,
                          struct row rows[MAX_ROWS])
 {
     const struct row all[] = {
-        { &s->x, c->width },         { &s->y, c->width },
-        { &s->z, c->width },         { &s->in, s->in_row },
-        { &s->h, c->heads * c->dv }, { &s->igate, c->heads },
-        { &s->fgate, c->heads },     { &s->g, s->ffn_row },
+        { &s->x, c->width },     { &s->y, c->width },   { &s->z, s->z_row },
+        { &s->in, s->in_row },   { &s->h, s->h_row },   { &s->igate, c->heads },
+        { &s->fgate, c->heads }, { &s->g, s->ffn_row },
     };
     static_assert(sizeof all <= MAX_ROWS * sizeof *all, "rows has room");
     memcpy(rows, all, sizeof all);
@@ -443,7 +444,7 @@ static size_t stack_rows(const struct xl_config *c, struct xl_scratch *s,
     const struct row all[] = {
         { &s->x, c->width },
         { &s->y, c->width },
-        { &s->z, c->width },
+        { &s->z, s->z_row },
         { &s->wide, xl_max(xl_max(2 * inner, gates), 2 * ffn) },
         { &s->c, xl_max(xl_max(inner, hidden), ffn) },
         { &s->qkv, 3 * inner },

@@ -34,11 +34,13 @@ struct xl_scratch {
     float *in;            /* [T][in_row]: q | k | v | o */
     float *q, *k, *v, *o; /* the first row's places in it */
     size_t in_row;
-    float *h;             /* [T][heads * dv] */
+    float *h; /* [T][h_row]: heads * dv */
+    size_t h_row;
     float *igate, *fgate; /* [T][heads] */
     float *g, *u;         /* places in the first row of [T][ffn_row]: g | u */
     size_t ffn_row;
-    float *z;         /* [T][width], output of a layer before it is added */
+    float *z; /* [T][z_row], width: output of a layer to be added */
+    size_t z_row;
     float *wide;      /* block stack: x and z, or gates, or feed-forward */
     float *c;         /* block stack: convolved, or the gated feed-forward */
     float *qkv;       /* block stack: [T][3 inner] */

@@ -173,11 +173,11 @@ static void contract_mlstm(const struct xl_stage *s, size_t worker)
 {
     const struct xl_scratch *m = &s->plan->scratch;
     xl_outputs_run(s,
-                   &(struct xl_outputs){
-                       .x = m->h,
-                       .rows = s->rows,
-                       .n = 1,
-                       .list = { { &block_of(s)->m.down, m->z, NULL, 0 } } },
+                   &(struct xl_outputs){ .x = m->h,
+                                         .rows = s->rows,
+                                         .n = 1,
+                                         .list = { { &block_of(s)->m.down, m->z,
+                                                     NULL, m->z_row } } },
                    worker);
 }
 
@@ -231,8 +231,8 @@ static void run_slstm_head(const struct xl_stage *s, size_t sequence,
         .in = m->wide + (row * width + at) * XL_SLSTM_GATES,
         .in_stride = width * XL_SLSTM_GATES,
         .recurrent = b->recurrent[head],
-        .h = m->z + row * width + at,
-        .h_stride = width,
+        .h = m->z + row * m->z_row + at,
+        .h_stride = m->z_row,
     };
     struct xl_slstm_state state = {
         .h = xl_state_at(from, s->block, XL_STATE_SLSTM_H) + at,
@@ -243,7 +243,8 @@ static void run_slstm_head(const struct xl_stage *s, size_t sequence,
     struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
     xl_slstm_get()->steps(&io, tokens, &state, scratch);
     for (size_t t = 0; t < tokens; t++)
-        s->plan->row->heads(io.h + t * width, io.h + t * width, &norm, 1, dim);
+        s->plan->row->heads(io.h + t * m->z_row, io.h + t * m->z_row, &norm, 1,
+                            dim);
 }
 
 /* Pairs of head and sequence, head by head: R stays in cache. */
@@ -291,11 +292,11 @@ static void contract_ffn(const struct xl_stage *s, size_t worker)
 {
     const struct xl_scratch *m = &s->plan->scratch;
     xl_outputs_run(s,
-                   &(struct xl_outputs){
-                       .x = m->c,
-                       .rows = s->rows,
-                       .n = 1,
-                       .list = { { &block_of(s)->s.down, m->z, NULL, 0 } } },
+                   &(struct xl_outputs){ .x = m->c,
+                                         .rows = s->rows,
+                                         .n = 1,
+                                         .list = { { &block_of(s)->s.down, m->z,
+                                                     NULL, m->z_row } } },
                    worker);
 }
 

@@ -61,7 +61,7 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
     size_t tokens = xl_stage_tokens(s), row = sequence * tokens;
-    size_t in = row * m->in_row, dv = c->heads * c->dv;
+    size_t in = row * m->in_row;
     return (struct xl_chunk_job){ .tokens = tokens,
                                   .q = m->q + in,
                                   .q_stride = m->in_row,
@@ -72,8 +72,8 @@ static struct xl_chunk_job cell_job(const struct xl_stage *s, size_t sequence)
                                   .igate = m->igate + row * c->heads,
                                   .fgate = m->fgate + row * c->heads,
                                   .gate_stride = c->heads,
-                                  .h = m->h + row * dv,
-                                  .h_stride = dv,
+                                  .h = m->h + row * m->h_row,
+                                  .h_stride = m->h_row,
                                   .eps = c->cell_eps };
 }
 
@@ -105,7 +105,7 @@ static void finish_head(const struct xl_stage *s, size_t head,
     const struct xl_prepared_block *b = block_of(s);
     const struct xl_config *c = s->plan->config;
     const struct xl_scratch *m = &s->plan->scratch;
-    size_t n = c->heads * c->dv, at = head * c->dv, asked = rows.begin;
+    size_t n = m->h_row, at = head * c->dv, asked = rows.begin;
     struct xl_norm_weights norm = xl_norm_of(s->plan, &b->head_norm, at);
     for (size_t t = rows.begin; t < rows.end; t++) {
         size_t most = rows.end - t < AHEAD ? rows.end : t + AHEAD;
@@ -127,10 +127,11 @@ static void project_out(const struct xl_stage *s, size_t worker)
     xl_outputs_run(s,
                    &(struct xl_outputs){
                        .x = m->h,
+                       .ldx = m->h_row,
                        .packed = heads_are_packed(s) ? m->packed_x : NULL,
                        .rows = s->rows,
                        .n = 1,
-                       .list = { { out, m->z, NULL, 0 } } },
+                       .list = { { out, m->z, NULL, m->z_row } } },
                    worker);
 }
 
@@ -240,15 +241,16 @@ static void expand(const struct xl_stage *s, size_t worker)
 static void contract(const struct xl_stage *s, size_t worker)
 {
     const struct xl_matrix *down = &block_of(s)->down;
-    xl_outputs_run(s,
-                   &(struct xl_outputs){
-                       .x = s->plan->scratch.g,
-                       .packed = s->plan->scratch.packed_ffn,
-                       .rows = s->rows,
-                       .ldx = s->plan->scratch.ffn_row,
-                       .n = 1,
-                       .list = { { down, s->plan->scratch.z, NULL, 0 } } },
-                   worker);
+    xl_outputs_run(
+        s,
+        &(struct xl_outputs){ .x = s->plan->scratch.g,
+                              .packed = s->plan->scratch.packed_ffn,
+                              .rows = s->rows,
+                              .ldx = s->plan->scratch.ffn_row,
+                              .n = 1,
+                              .list = { { down, s->plan->scratch.z, NULL,
+                                          s->plan->scratch.z_row } } },
+        worker);
 }
 
 /* The stages of one block before and after the cell. */
