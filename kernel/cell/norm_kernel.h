@@ -56,14 +56,6 @@ XL_INLINE size_t part(size_t n, size_t i)
     return n - i < XL_LANES ? n - i : XL_LANES;
 }
 
-/* 1 + exp(-x), the denominator of a sigmoid. */
-XL_INLINE struct xl_vec one_plus_exp(struct xl_vec x)
-{
-    struct xl_vec negative = xl_vec_mul(x, xl_vec_set1(-1));
-    struct xl_vec e = xl_vec_exp(xl_vec_min(xl_vec_set1(87), negative));
-    return xl_vec_add(e, xl_vec_set1(1));
-}
-
 /* -- norms ---------------------------------------------------------------- */
 
 static inline double sum_squares(const float *x, size_t n)
@@ -195,7 +187,7 @@ XL_INLINE void norm_head(float *y, const float *x, const float *o,
         struct xl_vec weight = load(w + i, len);
         a = b ? xl_vec_fma(a, weight, load(b + i, len)) : xl_vec_mul(a, weight);
         if (o)
-            a = xl_vec_div(a, one_plus_exp(load(o + i, len)));
+            a = xl_vec_div(a, xl_vec_one_plus_exp(load(o + i, len)));
         store(y + i, a, len);
     }
 }
@@ -232,7 +224,7 @@ static void run_sigmoid_gate(float *y, const float *o, size_t n)
 {
     for (size_t i = 0; i < n; i += XL_LANES) {
         size_t len = part(n, i);
-        struct xl_vec below = one_plus_exp(load(o + i, len));
+        struct xl_vec below = xl_vec_one_plus_exp(load(o + i, len));
         store(y + i, xl_vec_div(load(y + i, len), below), len);
     }
 }
@@ -241,9 +233,8 @@ static void run_swiglu(float *gate, const float *up, size_t n)
 {
     for (size_t i = 0; i < n; i += XL_LANES) {
         size_t len = part(n, i);
-        struct xl_vec x = load(gate + i, len);
-        struct xl_vec silu = xl_vec_div(x, one_plus_exp(x));
-        store(gate + i, xl_vec_mul(silu, load(up + i, len)), len);
+        store(gate + i, xl_vec_swiglu(load(gate + i, len), load(up + i, len)),
+              len);
     }
 }
 

@@ -26,16 +26,6 @@ enum xl_gemm_id {
     XL_GEMM_COUNT
 };
 
-/* A piece of y that is done, given to the caller instead of stored: 16
- * columns, or fewer at the end. The caller may write to the sums. */
-struct xl_gemm_piece {
-    size_t row, rows, column, columns; /* rows 32 at most */
-    float *sums;                       /* [rows][16] */
-    float *paired; /* the same of the columns pair_n further on, or NULL */
-};
-
-typedef void xl_gemm_finish(void *ctx, const struct xl_gemm_piece *piece);
-
 struct xl_gemm_job {
     size_t m, k;           /* rows of x, inputs */
     size_t n_begin, n_end; /* outputs to compute */
@@ -60,12 +50,12 @@ struct xl_gemm_job {
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
      * k_end 0 = all. */
     size_t k_begin, k_end;
-    /* For engines that finish, rows that x_bytes packs: y is not
-     * looked at. pair_n (a multiple of 16, or 0) takes the columns n_begin +
-     * pair_n .. n_end + pair_n along, piece by piece with those of the job. */
-    xl_gemm_finish *finish;
-    void *finish_ctx;
-    size_t pair_n;
+    /* For engines with `gates`, rows that x_bytes packs: y is not looked at.
+     * Each of its columns gives silu(y) times the column pair_n (a multiple of
+     * 16) further on, an input of the gated_k that some product reads as
+     * pack_x would pack them: rows of this job, all of them, from here on. */
+    void *gated;
+    size_t gated_k, pair_n;
 };
 
 enum {
@@ -100,7 +90,7 @@ struct xl_gemm {
      * of packed x are multiplied by many jobs; 0 = few large ones are faster.
      * NULL: always. */
     size_t (*grain)(size_t m, size_t k);
-    bool finishes; /* jobs of rows that are packed may have `finish` */
+    bool gates; /* jobs of rows that are packed may have `gated` */
     void (*run)(const struct xl_gemm_job *job);
 };
 

@@ -26,12 +26,19 @@ XL_INLINE void bf16_row(void *to, const float *x, size_t n)
     _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
+/* The same for 16 of them in a vector, of which n are there; n may be more. */
+XL_INLINE void bf16_half_line(void *to, struct xl_vec x, size_t n)
+{
+    __mmask16 there = (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
+    __m256i half = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_mov_ps(there, x.x));
+    _mm256_storeu_si256((__m256i *)to, half);
+}
+
 /* The same for n <= 16. */
 XL_INLINE void bf16_half_row(void *to, const float *x, size_t n)
 {
     __mmask16 there = (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
-    __m256i half = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, x));
-    _mm256_storeu_si256((__m256i *)to, half);
+    bf16_half_line(to, (struct xl_vec){ _mm512_maskz_loadu_ps(there, x) }, 16);
 }
 
 /* Even inputs and odd inputs of sixteen outputs as one line of pairs. */

@@ -170,15 +170,6 @@ static struct pair pair_at(const struct xl_gemm_job *job, size_t i)
     return (struct pair){ { first, first + n - 1 }, n };
 }
 
-/* What a finished piece shows is the whole output. */
-static void add_bias(const struct xl_gemm_job *job, float *sums, size_t rows,
-                     size_t column, size_t columns)
-{
-    for (size_t r = 0; r < rows && job->bias; r++)
-        for (size_t c = 0; c < columns; c++)
-            sums[r * XL_PACK_LANES + c] += job->bias[column + c];
-}
-
 /* A panel's sums [rows][16] to y, with the bias. */
 static void put_panel(const struct xl_gemm_job *job, size_t row, size_t rows,
                       size_t panel, const float *sums)
@@ -188,37 +179,49 @@ static void put_panel(const struct xl_gemm_job *job, size_t row, size_t rows,
                            xl_vec_load(sums + r * XL_PACK_LANES));
 }
 
+/* Sixteen columns of outputs, gated by those of the first panel: half a line of
+ * the next product's packed x for each row. Where its inputs end, so does a
+ * tile. */
+static void put_gated(const struct xl_gemm_job *job, size_t row, size_t rows,
+                      size_t column, const float *sums)
+{
+    const float *second = sums + BLOCK_FLOATS / 2;
+    size_t strip = xl_pack_groups(job->gated_k) * TILE_BYTES;
+    size_t left = job->gated_k - column, in_tile = column % TILE_INPUTS;
+    struct xl_vec bias[2] = { xl_vec_zero(), xl_vec_zero() };
+    unsigned char *to = job->gated;
+    to += row / TILE_ROWS * strip + column / TILE_INPUTS * TILE_BYTES +
+          in_tile * 2;
+    for (size_t p = 0; p < 2 && job->bias; p++)
+        bias[p] = xl_vec_load_n(job->bias + column + p * job->pair_n,
+                                left < XL_LANES ? left : (size_t)XL_LANES);
+    for (size_t r = 0; r < rows; r++) {
+        size_t at = r * XL_PACK_LANES;
+        struct xl_vec a = xl_vec_load(sums + at), b = xl_vec_load(second + at);
+        unsigned char *line =
+            to + r / TILE_ROWS * strip + r % TILE_ROWS * XL_PACK_LINE;
+        if (job->bias) {
+            a = xl_vec_add(a, bias[0]);
+            b = xl_vec_add(b, bias[1]);
+        }
+        bf16_half_line(line, xl_vec_swiglu(a, b), left);
+        if (left <= XL_LANES && in_tile == 0)
+            memset(line + XL_PACK_LINE / 2, 0, XL_PACK_LINE / 2);
+    }
+}
+
 /* The block of rows at.. of the slice, finished. */
 static void put_block(const struct slice *s, size_t at, const struct pair *pair,
-                      float *block)
+                      const float *block)
 {
     const struct xl_gemm_job *job = s->job;
     size_t left = s->rows - at, row = s->i + at;
     size_t rows = left < BLOCK_ROWS ? left : (size_t)BLOCK_ROWS;
-    float *second = block + BLOCK_FLOATS / 2;
-    for (size_t p = 0; p < pair->n; p++) {
-        struct xl_gemm_piece piece = {
-            .row = row,
-            .rows = rows,
-            .column = pair->panel[p] * XL_PACK_LANES,
-            .sums = p ? second : block,
-            .paired = job->pair_n ? second : NULL,
-        };
-        size_t columns = job->n_end - piece.column;
-        piece.columns =
-            columns < XL_PACK_LANES ? columns : (size_t)XL_PACK_LANES;
-        if (!job->finish) {
-            put_panel(job, row, rows, pair->panel[p], piece.sums);
-            continue;
-        }
-        add_bias(job, piece.sums, rows, piece.column, piece.columns);
-        if (piece.paired)
-            add_bias(job, piece.paired, rows, piece.column + job->pair_n,
-                     piece.columns);
-        job->finish(job->finish_ctx, &piece);
-        if (job->pair_n)
-            break;
-    }
+    if (job->gated)
+        put_gated(job, row, rows, pair->panel[0] * XL_PACK_LANES, block);
+    for (size_t p = 0; p < pair->n && !job->gated; p++)
+        put_panel(job, row, rows, pair->panel[p],
+                  block + p * (BLOCK_FLOATS / 2));
 }
 
 /* -- products ------------------------------------------------------------- */
@@ -278,7 +281,7 @@ static void run_pair(const struct slice *s, size_t i)
     struct pair pair = pair_at(job, i);
     size_t group = s->k / XL_PACK_GROUP;
     bool is_last = s->k + s->tiles * TILE_INPUTS >= job->k;
-    bool is_plain = !job->finish && !job->bias && pair.n == 2 &&
+    bool is_plain = !job->gated && !job->bias && pair.n == 2 &&
                     panel_is_whole(job, pair.panel[0]) &&
                     panel_is_whole(job, pair.panel[1]);
     _Alignas(64) float block[BLOCK_FLOATS];
@@ -418,7 +421,7 @@ static void run(const struct xl_gemm_job *job)
         .pack_x = pack_x,                                                     \
         .x_row_bytes = x_row_bytes,                                           \
         .grain = grain,                                                       \
-        .finishes = true,                                                     \
+        .gates = true,                                                        \
         .run = run,                                                           \
     }
 /* clang-format on */

@@ -89,10 +89,13 @@ void xl_strip_pack(const struct xl_stage *s, const struct xl_matrix *w,
                      (char *)to + rows.begin * gemm->x_row_bytes(w->in));
 }
 
-bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w)
+bool xl_share_gates(const struct xl_share *share, const struct xl_matrix *w,
+                    const struct xl_matrix *reader)
 {
     const struct xl_gemm *gemm = xl_stage_packer(share->stage, w);
-    return gemm && gemm->finishes && gemm->x_row_bytes;
+    const struct xl_gemm *next = xl_stage_packer(share->stage, reader);
+    return gemm && gemm->gates && gemm->x_row_bytes && next &&
+           next->pack_x == gemm->pack_x;
 }
 
 /* Teams that workers are cut in: as many as have TEAM_ROWS each, of equally
@@ -196,8 +199,11 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
     bool is_packed = p->packed && packing && gemm->pack_x == packing->pack_x;
     size_t row = share->first;
     const char *packed = p->packed;
+    char *gated = p->gated;
     if (is_packed && row)
         packed += row * packing->x_row_bytes(p->w->in);
+    if (gated && row)
+        gated += row * packing->x_row_bytes(p->gated_k);
     for (size_t i = 0; i < (p->w->is_packed ? 1 : p->w->n_parts); i++) {
         const struct xl_matrix_part *part = &p->w->parts[i];
         size_t end = p->w->is_packed ? p->w->out : part->at + part->out;
@@ -224,8 +230,8 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .no_prefetch = plan->no_prefetch,
             .ahead = is_step ? plan->decode_ahead : 0,
             .asks_past = is_step && plan->asks_past,
-            .finish = p->finish,
-            .finish_ctx = p->finish_ctx,
+            .gated = gated,
+            .gated_k = p->gated_k,
             .pair_n = p->pair_n,
             .is_known = share->taken > 1,
         };

@@ -22,9 +22,8 @@ struct xl_product {
     const struct xl_gemm *gemm;
     const void *packed; /* x by who made it, for engines that pack */
     size_t next_n;      /* columns of w from here on are next; 0 = none are */
-    xl_gemm_finish *finish; /* as in struct xl_gemm_job, where */
-    void *finish_ctx;       /* xl_share_finishes */
-    size_t pair_n;
+    void *gated;        /* of all rows, and as in struct xl_gemm_job, where */
+    size_t gated_k, pair_n; /* xl_share_gates */
 };
 
 /* One worker's share of the columns of several products, which are counted
@@ -74,8 +73,10 @@ bool xl_share_take(struct xl_share *share);
 /* Columns from which on this worker may go on after its piece; 0 = none. */
 size_t xl_share_next(const struct xl_share *share);
 
-/* May products of packed x by w be finished piece by piece? */
-bool xl_share_finishes(const struct xl_share *share, const struct xl_matrix *w);
+/* May outputs of packed x by w be gated where they are made, for that reader?
+ */
+bool xl_share_gates(const struct xl_share *share, const struct xl_matrix *w,
+                    const struct xl_matrix *reader);
 
 /* These columns of a product, whosoever they are. */
 void xl_columns_run(const struct xl_share *share, const struct xl_product *p,

@@ -171,21 +171,8 @@ static void expand_columns(const struct xl_share *share, struct xl_span columns,
                  columns, m->packed_ffn);
 }
 
-/* The same, where the engine has both parts of a piece in its first cache. */
-static void finish_expand(void *ctx, const struct xl_gemm_piece *piece)
-{
-    const struct xl_share *share = ctx;
-    const struct xl_stage *s = share->stage;
-    s->plan->row->swiglu(piece->sums, piece->paired,
-                         piece->rows * XL_PACK_LANES);
-    size_t row = share->first + piece->row;
-    xl_strip_pack(
-        s, &block_of(s)->down, piece->sums, XL_PACK_LANES,
-        (struct xl_span){ row, row + piece->rows },
-        (struct xl_span){ piece->column, piece->column + piece->columns },
-        s->plan->scratch.packed_ffn);
-}
-
+/* The same, where the engine gates both parts while it has them in its first
+ * cache. */
 static void expand_pieces(struct xl_share *share, struct xl_span columns)
 {
     const struct xl_stage *s = share->stage;
@@ -198,8 +185,8 @@ static void expand_pieces(struct xl_share *share, struct xl_span columns)
                                   .ldx = s->plan->config->width,
                                   .packed = s->plan->scratch.packed_x,
                                   .next_n = xl_share_next(share),
-                                  .finish = finish_expand,
-                                  .finish_ctx = share,
+                                  .gated = s->plan->scratch.packed_ffn,
+                                  .gated_k = b->down.in,
                                   .pair_n = b->gate_up.parts[1].at },
             columns);
 }
@@ -217,7 +204,7 @@ static void expand_blocks(struct xl_share *share, struct xl_span columns)
     }
 }
 
-/* A worker makes the same columns of both parts, and finishes and packs a
+/* A worker makes the same columns of both parts, and gates and packs a
  * block of them while it is in its cache: no other core reads them in fp32. */
 static void expand(const struct xl_stage *s, size_t worker)
 {
@@ -225,8 +212,7 @@ static void expand(const struct xl_stage *s, size_t worker)
     size_t ffn = s->plan->config->ffn;
     struct xl_share share =
         xl_team_share(s, worker, &b->gate_up, xl_pack_panels(ffn));
-    bool in_pieces = xl_share_finishes(&share, &b->gate_up) &&
-                     xl_share_finishes(&share, &b->down);
+    bool in_pieces = xl_share_gates(&share, &b->gate_up, &b->down);
     while (xl_share_take(&share)) {
         size_t end = share.mine.end * XL_PACK_LANES;
         struct xl_span columns = { share.mine.begin * XL_PACK_LANES,

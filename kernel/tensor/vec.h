@@ -115,4 +115,18 @@ XL_INLINE struct xl_vec xl_vec_exp(struct xl_vec x)
     return xl_vec_zero_below(xl_vec_scale2(p, n), x, least);
 }
 
+/* 1 + exp(-x), the denominator of a sigmoid. */
+XL_INLINE struct xl_vec xl_vec_one_plus_exp(struct xl_vec x)
+{
+    struct xl_vec negative = xl_vec_mul(x, xl_vec_set1(-1));
+    struct xl_vec e = xl_vec_exp(xl_vec_min(xl_vec_set1(87), negative));
+    return xl_vec_add(e, xl_vec_set1(1));
+}
+
+/* x sigmoid(x) y */
+XL_INLINE struct xl_vec xl_vec_swiglu(struct xl_vec x, struct xl_vec y)
+{
+    return xl_vec_mul(xl_vec_div(x, xl_vec_one_plus_exp(x)), y);
+}
+
 #endif

@@ -324,20 +324,20 @@ static double error_of(const struct subject *s, size_t rows)
 /* The emulated engine as a plan may meet it. */
 enum variant {
     WHOLE,
-    NO_FINISH,
+    NO_GATES,
     NO_GRAIN,
     OTHER_GRAIN,
     VARIANTS
 };
-static const char *const variant_names[VARIANTS] = { "tiles", "no finish",
+static const char *const variant_names[VARIANTS] = { "tiles", "no gates",
                                                      "no grain",
                                                      "other grain" };
 
 static struct xl_gemm engine_of(enum variant variant)
 {
     struct xl_gemm gemm = xl_gemm_emulated;
-    if (variant == NO_FINISH)
-        gemm.finishes = false;
+    if (variant == NO_GATES)
+        gemm.gates = false;
     if (variant == NO_GRAIN)
         gemm.grain = NULL;
     if (variant == OTHER_GRAIN)
@@ -360,7 +360,7 @@ static void check_bits(struct subject *s, size_t rows)
     for (size_t i = is_small() ? 3 : 0; i < 4; i++)
         if (prefill(s, make_plan(s, workers[i], &gemm), rows))
             check_same(s, rows, workers[i], variant_names[WHOLE]);
-    for (enum variant v = NO_FINISH; v < VARIANTS && !is_small(); v++) {
+    for (enum variant v = NO_GATES; v < VARIANTS && !is_small(); v++) {
         gemm = engine_of(v);
         if (prefill(s, make_plan(s, 8, &gemm), rows))
             check_same(s, rows, 8, variant_names[v]);

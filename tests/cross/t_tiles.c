@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The engine of matrix tiles where its loops differ from those of other
- * engines: chunks of panels whose sums wait, pieces that are given to the
- * caller, panels in pairs. On emulated tiles, and on real ones where they are.
+ * engines: chunks of panels whose sums wait, panels in pairs that are gated. On
+ * emulated tiles, and on real ones where they are.
  */
 #include <math.h>
 #include <string.h>
 
 #include "kernel/base/alloc.h"
 #include "kernel/base/rng.h"
+#include "kernel/cell/norm.h"
 #include "kernel/gemm/gemm_int.h"
 #include "tests/cross/gemm_emulated.h"
 #include "tests/cross/gemm_fixture.h"
@@ -156,53 +157,67 @@ static void chunks_keep_bits(struct xl_test *t)
     }
 }
 
-/* Takes pieces and counts how often a place of y is written. */
-struct taker {
-    struct operands *o;
-    size_t pair_n, wrong;
-};
-
-static void take(void *ctx, const struct xl_gemm_piece *piece)
+/* The first N - HALF columns of want, gated by those HALF further on, as
+ * pack_x packs them. */
+static void want_gated(struct operands *o, const struct xl_gemm *gemm, size_t m,
+                       unsigned char *to)
 {
-    struct taker *taker = ctx;
-    const float *sums[] = { piece->sums, piece->paired };
-    taker->wrong += (piece->paired != NULL) != (taker->pair_n != 0);
-    for (size_t p = 0; p < 2 && sums[p]; p++)
-        for (size_t r = 0; r < piece->rows; r++)
-            for (size_t c = 0; c < piece->columns; c++) {
-                float *y = taker->o->y + (piece->row + r) * N + piece->column +
-                           p * taker->pair_n + c;
-                taker->wrong += *y != -77.0f;
-                *y = sums[p][r * XL_PACK_LANES + c];
-            }
+    struct xl_gemm_job job = { .m = m, .k = N - HALF, .x = o->want, .ldx = N };
+    for (size_t r = 0; r < m; r++)
+        xl_row_ops_best()->swiglu(o->want + r * N, o->want + r * N + HALF,
+                                  N - HALF);
+    gemm->pack_x(&job, 0, m, to);
 }
 
-static void pieces_are_y(struct xl_test *t)
+/* Do rows of packed x agree? What pads them may be anything. */
+static bool same_rows(const unsigned char *a, const unsigned char *b, size_t m)
+{
+    size_t strip = xl_pack_groups(N - HALF) * XL_GEMM_ROWS * XL_PACK_LINE;
+    for (size_t r = 0; r < m; r++)
+        for (size_t t = 0; t < xl_pack_groups(N - HALF); t++) {
+            size_t at = r / XL_GEMM_ROWS * strip +
+                        (t * XL_GEMM_ROWS + r % XL_GEMM_ROWS) * XL_PACK_LINE;
+            if (memcmp(a + at, b + at, XL_PACK_LINE) != 0)
+                return false;
+        }
+    return true;
+}
+
+/* Gated outputs are those that y, gated and packed afterwards, gives. */
+static void check_gated(struct xl_test *t, struct operands *o,
+                        const struct xl_gemm *gemm, size_t i)
 {
     static const size_t ms[] = { 16, 33, 548 };
+    size_t m = ms[i % 3], bytes = gemm->x_bytes(m, N - HALF);
+    unsigned char *want = xl_alloc(bytes), *gated = xl_alloc(bytes);
+    if (XL_CHECK(t, want && gated)) {
+        struct xl_gemm_job job = make_job(o, gemm, m, 524 + 100 * i);
+        job.bias = i % 2 ? o->x : NULL; /* any N numbers */
+        xl_fix_run_parts(gemm, &job, N);
+        memcpy(o->want, o->y, m * N * sizeof *o->y);
+        want_gated(o, gemm, m, want);
+        memset(gated, 0xff, bytes);
+        job.gated = gated;
+        job.gated_k = job.n_end = N - HALF;
+        job.pair_n = HALF;
+        xl_fix_run_parts(gemm, &job, i % 2 ? 48 : job.n_end);
+        XL_CHECK(t, same_rows(gated, want, m));
+        gated[0] ^= 1; /* planted */
+        XL_CHECK(t, !same_rows(gated, want, m));
+    }
+    xl_free(want);
+    xl_free(gated);
+}
+
+static void outputs_are_gated(struct xl_test *t)
+{
     struct operands o = { 0 };
     const struct xl_gemm *gemm;
     for (size_t e = 0; (gemm = engine_at(e)); e++) {
         bool ok = make(&o, gemm);
-        XL_CHECK(t, ok && gemm->finishes);
-        for (size_t i = 0; ok && i < 6; i++) {
-            size_t m = ms[i % 3], pair_n = i < 3 ? 0 : HALF;
-            struct xl_gemm_job job = make_job(&o, gemm, m, 524 + 100 * i);
-            struct taker taker = { .o = &o, .pair_n = pair_n };
-            job.bias = i % 2 ? o.x : NULL; /* any N numbers */
-            xl_fix_run_parts(gemm, &job, N);
-            memcpy(o.want, o.y, m * N * sizeof *o.y);
-            job.finish = take;
-            job.finish_ctx = &taker;
-            job.pair_n = pair_n;
-            job.n_end = pair_n ? N - HALF : N;
-            for (size_t at = job.n_end; pair_n && at < HALF; at++)
-                for (size_t r = 0; r < m; r++) /* of no pair */
-                    o.want[r * N + at] = -77.0f;
-            xl_fix_run_parts(gemm, &job, i % 2 ? 48 : job.n_end);
-            XL_CHECK(t, same(&o, m));
-            XL_CHECK_EQ(t, taker.wrong, 0);
-        }
+        XL_CHECK(t, ok && gemm->gates);
+        for (size_t i = 0; ok && i < 6; i++)
+            check_gated(t, &o, gemm, i);
         release(&o);
     }
 }
@@ -227,7 +242,7 @@ static void tile_faults_are_seen(struct xl_test *t)
 
 const struct xl_test_case xl_suite_tiles[] = {
     XL_CASE(chunks_keep_bits),
-    XL_CASE(pieces_are_y),
+    XL_CASE(outputs_are_gated),
     XL_CASE(tile_faults_are_seen),
     { 0 },
 };
