@@ -21,6 +21,7 @@ struct xl_test_plan {
     const struct xl_space *space;
     xl_test_function *f;
     size_t budget, open; /* open: asks before their tells, 0 = 1 */
+    bool is_told_twice;  /* each result */
     uint64_t seed;
 };
 

@@ -162,9 +162,9 @@ static void fails_and_retries(struct xl_test *t)
                 xl_fix_sql(t, "SELECT count(*) FROM attempt WHERE "
                               "outcome = 'failed'"),
                 3);
-    XL_CHECK_STATUS(t,
-                    xl_store_fail(store, &claim, XL_TRIAL_OK, "x", false, &err),
-                    XL_EUSAGE, &err);
+    for (enum xl_trial_state s = XL_TRIAL_QUEUED; s < XL_TRIAL_FAILED; s++)
+        XL_CHECK_STATUS(t, xl_store_fail(store, &claim, s, "x", false, &err),
+                        XL_EUSAGE, &err);
     xl_store_close(store);
 }
 

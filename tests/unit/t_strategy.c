@@ -249,6 +249,37 @@ static void seeds_fix_the_sequence(struct xl_test *t)
     xl_space_free(space);
 }
 
+/* No two points are equally good. */
+static struct xl_outcome faulty_and_distinct(const struct xl_space *space,
+                                             const uint32_t *point)
+{
+    struct xl_outcome outcome = xl_test_faulty(space, point);
+    outcome.values[0] -= 1e-6 * (double)xl_space_code(space, point);
+    return outcome;
+}
+
+/* A result that comes a second time changes nothing; but ga may have started
+ * anew between the two, and vnd walks with each. */
+static void told_twice_is_told_once(struct xl_test *t)
+{
+    struct xl_space *space = xl_test_space(t, 12);
+    for (size_t i = 0; xl_strategy_kind_at(i); i++) {
+        const char *name = xl_strategy_kind_at(i)->name;
+        if (strcmp(name, "ga") == 0 || strcmp(name, "vnd") == 0)
+            continue;
+        struct xl_test_plan once = { .kind = xl_strategy_kind_at(i),
+                                     .space = space,
+                                     .f = faulty_and_distinct,
+                                     .budget = 250,
+                                     .seed = 4 };
+        struct xl_test_plan twice = once;
+        twice.is_told_twice = true;
+        xl_test_check(t, same_traces(&once, &twice), __FILE__, __LINE__,
+                      "%s: the same results twice lead elsewhere", name);
+    }
+    xl_space_free(space);
+}
+
 /* What is known is told again; then both go on alike. */
 static void replayed_tells_resume(struct xl_test *t)
 {
@@ -541,6 +572,7 @@ const struct xl_test_case xl_suite_strategy[] = {
     XL_CASE(genetic_search_learns),
     XL_CASE(failures_are_learnt_from),
     XL_CASE(seeds_fix_the_sequence),
+    XL_CASE(told_twice_is_told_once),
     XL_CASE(replayed_tells_resume),
     XL_CASE(random_order_is_uniform),
     XL_CASE(mutation_reaches_every_value),
