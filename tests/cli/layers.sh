@@ -49,6 +49,12 @@ printf '{"chunk_size": 29}' >configs/fast.json
 printf '{"params": {"chunk_size": 31}}' >other.json
 set -- --model "$tiny" --backend serial
 
+what="config show --gemm naive"
+check "the table names the engines" sh -c "'$XLTUNE' config show --model '$tiny' \
+    --gemm naive | grep -q '^engines: naive in prefill, naive in decode'"
+check "JSON names the engines" sh -c "'$XLTUNE' config show --json --model '$tiny' \
+    --gemm naive | tr -d ' \n' | grep -q '\"engines\":{\"prefill\":\"naive\"'"
+
 # 1 < 2. What the golden profile does not set is still the default.
 expect "$golden" "golden profile" serial.json "$@"
 what="a tunable that no layer sets"

@@ -39,7 +39,8 @@ static const char *value_text(const struct xl_params *params, size_t id,
     return xl_param_format((enum xl_param)id, params->value[id], out);
 }
 
-static void show(const struct xl_layers *layers, bool origin)
+static void show(const struct xl_layers *layers,
+                 const struct xl_plan_engines *engines, bool origin)
 {
     char text[XL_VALUE_ROOM];
     const struct xl_params *p = &layers->effective;
@@ -51,6 +52,19 @@ static void show(const struct xl_layers *layers, bool origin)
         else
             printf("%-16s %s\n", name, value_text(p, i, text));
     }
+    if (engines->prefill)
+        printf("engines: %s in prefill, %s in decode, %s for the head\n",
+               engines->prefill, engines->decode, engines->head);
+}
+
+/* {"key": {"value":, "origin":}}, and what runs as gemm's "engines". */
+static cJSON *show_json(const struct xl_layers *layers,
+                        const struct xl_plan_engines *engines)
+{
+    cJSON *root = xl_params_origin_json(&layers->effective);
+    cJSON *gemm = cJSON_GetObjectItem(root, xl_param_row(XL_PARAM_GEMM)->name);
+    cJSON_AddItemToObject(gemm, "engines", xl_engines_json(engines));
+    return root;
 }
 
 /* One line of the stack of a tunable, highest layer first. */
@@ -223,19 +237,21 @@ static enum xl_status print_layers(const struct xl_cmd_ctx *ctx,
 {
     struct line lines[XL_LAYER_COUNT];
     char values[XL_LAYER_COUNT][XL_VALUE_ROOM];
+    const struct xl_plan_engines engines =
+        xl_plan_engines(config, &layers->effective);
     if (!request->explain) {
         if (!ctx->quiet)
             fputs(layers->notes.data, stderr);
         if (ctx->json)
-            return xl_print_json(xl_params_origin_json(&layers->effective),
-                                 err);
-        show(layers, xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_ORIGIN));
+            return xl_print_json(show_json(layers, &engines), err);
+        show(layers, &engines,
+             xl_opt_bool(&ctx->opts, XL_GROUP_OWN, OPT_ORIGIN));
         return XL_OK;
     }
     size_t n = stack_of(layers, request->id, lines, values);
     const struct facts facts = {
         .inert = xl_plan_inert(config, &layers->effective, request->id),
-        .engines = xl_plan_engines(config, &layers->effective),
+        .engines = engines,
     };
     if (ctx->json)
         return xl_print_json(
