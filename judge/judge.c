@@ -434,6 +434,7 @@ static enum xl_status set_twin_scores(const struct trial *t,
 }
 
 enum xl_status xl_judge_rule(struct xl_judge *judge, enum xl_tier tier,
+                             const struct xl_inputs *inputs,
                              const struct xl_score *scores,
                              struct xl_ruling *ruling, struct xl_err *err)
 {
@@ -441,7 +442,7 @@ enum xl_status xl_judge_rule(struct xl_judge *judge, enum xl_tier tier,
     xl_gate_rule(tier, scores, NULL, ruling);
     if (!xl_ruling_wants_floor(ruling, scores))
         return XL_OK;
-    XL_TRY(xl_own_floors_get(&judge->floors, tier, &floor, err));
+    XL_TRY(xl_own_floors_get(&judge->floors, tier, inputs, &floor, err));
     if (floor)
         xl_gate_rule(tier, scores, floor->scores, ruling);
     return XL_OK;
@@ -456,7 +457,8 @@ static enum xl_status rule_blocks(struct trial *t, enum xl_tier tier,
     xl_gate_rule(tier, scores, NULL, &t->out->ruling);
     if (scores[XL_SCORE_STATE_C].is_known &&
         xl_ruling_wants_floor(&t->out->ruling, scores))
-        XL_TRY(xl_own_floors_get(&t->judge->floors, tier, &floor, err));
+        XL_TRY(xl_own_floors_get(&t->judge->floors, tier, &t->subject->inputs,
+                                 &floor, err));
     if (floor)
         xl_own_floor_hold(floor, tier, t->blocks,
                           t->twin ? t->twin_blocks : NULL, scores);
@@ -486,7 +488,8 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     out->piece = t->piece;
     out->looks++;
     XL_TRY(rule_blocks(t, tier, err));
-    XL_TRY(xl_judge_rule(judge, tier, out->scores, &out->ruling, err));
+    XL_TRY(xl_judge_rule(judge, tier, &t->subject->inputs, out->scores,
+                         &out->ruling, err));
     out->is_screen = t->at < judge->looks.least_pass;
     if (out->is_screen)
         xl_ruling_hold(&out->ruling, t->at);
@@ -556,6 +559,7 @@ struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
         .forward = forward_plan,
         .config = config,
         .params = params,
+        .inputs = xl_plan_inputs(config, params),
         .piece = (size_t)params->value[XL_PARAM_PREFILL_BLOCK],
     };
 }

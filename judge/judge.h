@@ -47,6 +47,7 @@
 #include "kernel/base/err.h"
 #include "kernel/base/hash.h"
 #include "kernel/model/plan.h"
+#include "kernel/model/rounding.h"
 #include "kernel/text/tokenizer.h"
 
 /* -- the text -------------------------------------------------------------- */
@@ -151,6 +152,7 @@ struct xl_subject {
     const struct xl_config *config; /* of the state; the judge's vocabulary */
     const struct xl_params *params; /* whose formats choose its twin (twin.h);
                                        NULL: it has none */
+    struct xl_inputs inputs;        /* what its engines round, for the floor */
     size_t piece;                   /* tokens of a prefill pass */
 };
 
@@ -183,9 +185,10 @@ enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,
 struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
                                      const struct xl_config *config);
 
-/* The verdict on scores that this judge has given in that tier, and on others
- * beside them. */
+/* The verdict on scores that this judge has given in that tier to a candidate
+ * with such inputs, and on others beside them. */
 enum xl_status xl_judge_rule(struct xl_judge *judge, enum xl_tier tier,
+                             const struct xl_inputs *inputs,
                              const struct xl_score *scores,
                              struct xl_ruling *ruling, struct xl_err *err);
 

@@ -182,8 +182,10 @@ static enum xl_status rate(struct work *w, size_t i, struct xl_err *err)
         xl_err_prefix(err, "output '%s'", output->file);
         return rc;
     }
-    XL_TRY(xl_judge_rule(w->judge, tier_of(w, &rating->params), rating->scores,
-                         &rating->ruling, err));
+    const struct xl_inputs inputs =
+        xl_plan_inputs(xl_model_config(w->in.session.model), &rating->params);
+    XL_TRY(xl_judge_rule(w->judge, tier_of(w, &rating->params), &inputs,
+                         rating->scores, &rating->ruling, err));
     XL_TRY(xl_panel_enough(w->panel, &rating->ruling, rating->n_tokens, &enough,
                            err));
     w->judged->enough_tokens = xl_max(w->judged->enough_tokens, enough);

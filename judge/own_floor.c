@@ -10,6 +10,7 @@
 #include "judge/drift.h"
 #include "judge/judge.h"
 #include "kernel/base/alloc.h"
+#include "kernel/base/minmax.h"
 
 /* What a tier rounds; weights NULL = nothing. */
 static const struct rounded {
@@ -31,7 +32,7 @@ enum {
 };
 
 struct work {
-    enum xl_tier tier;
+    const struct xl_own_floor *of; /* tier and inputs */
     struct xl_pool *pool;
     struct xl_reference_spec spec;
     struct xl_params params;               /* of rounded weights */
@@ -39,6 +40,8 @@ struct work {
     struct xl_reference *own[READERS];     /* of them, made here */
     struct xl_drift *drifts[READERS]; /* of BOTH from the others; or NULL */
     struct xl_state_error *states[READERS]; /* [blocks] of the floor */
+    size_t steps;   /* tokens at the end that are rounded as steps */
+    double step_kl; /* summed over them */
 };
 
 static void release(struct work *w)
@@ -49,13 +52,23 @@ static void release(struct work *w)
     }
 }
 
-static enum xl_status open_reader(struct work *w, size_t i,
-                                  enum xl_rounding inputs, struct xl_err *err)
+static enum xl_rounding coarser(enum xl_rounding a, enum xl_rounding b)
+{
+    return a > b ? a : b;
+}
+
+/* Steps go on from what prefill has left: what they show is at least that. */
+static enum xl_status open_reader(struct work *w, size_t i, struct xl_err *err)
 {
     struct xl_reference_spec spec = w->spec;
     if (i != PLAIN)
         spec.params = &w->params;
-    spec.rounding = inputs;
+    if (i == BOTH) {
+        const struct xl_inputs *inputs = &w->of->inputs;
+        spec.rounding = inputs->prefill;
+        spec.step_rounding = coarser(inputs->prefill, inputs->decode);
+        spec.steps = w->steps;
+    }
     XL_TRY(xl_reference_make(&w->own[i], &spec, err));
     w->readers[i] = w->own[i];
     return XL_OK;
@@ -63,17 +76,18 @@ static enum xl_status open_reader(struct work *w, size_t i,
 
 static enum xl_status set_specs(struct work *w,
                                 const struct xl_reference_spec *spec,
-                                enum xl_tier tier, struct xl_err *err)
+                                struct xl_err *err)
 {
-    w->tier = tier;
+    size_t n = xl_min(spec->n, XL_OWN_FLOOR_TOKENS);
+    size_t begin = n - xl_min(n / 8, XL_OWN_FLOOR_STEPS);
+    w->steps = n - begin / XL_REFERENCE_PASS * XL_REFERENCE_PASS;
     w->spec = *spec;
-    w->spec.n =
-        spec->n < XL_OWN_FLOOR_TOKENS ? spec->n : (size_t)XL_OWN_FLOOR_TOKENS;
+    w->spec.n = n;
     w->spec.piece = XL_REFERENCE_PASS;
     w->spec.room_bytes = 1; /* rows pass by */
     w->spec.folder = NULL;
     w->params = *spec->params;
-    return xl_param_parse(XL_PARAM_WEIGHT_DTYPE, rounded[tier].weights,
+    return xl_param_parse(XL_PARAM_WEIGHT_DTYPE, rounded[w->of->tier].weights,
                           &w->params.value[XL_PARAM_WEIGHT_DTYPE], err);
 }
 
@@ -84,7 +98,7 @@ static enum xl_status open_other(struct work *w, size_t i,
     if (lent && xl_reference_keeps(lent))
         w->readers[i] = lent;
     else
-        XL_TRY(open_reader(w, i, XL_ROUNDING_NONE, err));
+        XL_TRY(open_reader(w, i, err));
     return xl_drift_make(&w->drifts[i], xl_model_config(w->spec.model)->vocab,
                          w->spec.tokens, w->spec.n, err);
 }
@@ -95,7 +109,7 @@ static enum xl_status open_others(struct work *w,
 {
     struct xl_reference *twin = NULL;
     XL_TRY(open_other(w, PLAIN, floors->loan.reference, err));
-    if (w->tier < XL_TIER_Q8)
+    if (w->of->tier < XL_TIER_Q8)
         return XL_OK;
     if (floors->loan.twins)
         XL_TRY(xl_twins_get(floors->loan.twins, &w->params, &twin, err));
@@ -107,7 +121,8 @@ static enum xl_status open_others(struct work *w,
 static enum xl_status compare_rows(struct work *w, size_t at, size_t n,
                                    struct xl_err *err)
 {
-    const float *got, *want;
+    size_t vocab = xl_model_config(w->spec.model)->vocab;
+    const float *got, *want = NULL;
     XL_TRY(xl_reference_rows(w->readers[BOTH], at, n, &got, err));
     for (size_t i = 0; i < BOTH; i++) {
         if (!w->readers[i])
@@ -115,6 +130,8 @@ static enum xl_status compare_rows(struct work *w, size_t at, size_t n,
         XL_TRY(xl_reference_rows(w->readers[i], at, n, &want, err));
         xl_drift_add(w->drifts[i], want, got, n, w->pool);
     }
+    for (size_t i = 0; i < n && at + w->steps >= w->spec.n; i++)
+        w->step_kl += xl_drift_kl(want + i * vocab, got + i * vocab, vocab);
     return XL_OK;
 }
 
@@ -178,6 +195,8 @@ static enum xl_status set_scores(const struct work *w,
     XL_TRY(score(w, w->readers[TWIN] ? TWIN : PLAIN, twin, err));
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         floor->scores[pairs[i].twin] = twin[pairs[i].of];
+    floor->scores[XL_SCORE_STEP_KL] =
+        xl_score_point(w->step_kl / (double)w->steps, w->steps);
     floor->tokens = w->spec.n;
     return XL_OK;
 }
@@ -199,19 +218,18 @@ static enum xl_status set_check(struct work *w, char check[XL_HASH_TEXT],
 {
     size_t most = XL_REFERENCE_PASS, n = w->spec.n < most ? w->spec.n : most;
     const float *rows;
-    XL_TRY(open_reader(w, BOTH, rounded[w->tier].inputs, err));
+    XL_TRY(open_reader(w, BOTH, err));
     XL_TRY(xl_reference_rows(w->readers[BOTH], 0, n, &rows, err));
     xl_hash(check, rows,
             n * xl_model_config(w->spec.model)->vocab * sizeof *rows);
     return XL_OK;
 }
 
-static enum xl_status measure(struct xl_own_floors *floors, enum xl_tier tier,
-                              struct xl_err *err)
+static enum xl_status measure(struct xl_own_floors *floors,
+                              struct xl_own_floor *floor, struct xl_err *err)
 {
-    struct xl_own_floor *floor = &floors->items[tier];
     struct xl_reference_spec all = floors->spec, *spec = &all;
-    struct work w = { .pool = floors->loan.pool };
+    struct work w = { .of = floor, .pool = floors->loan.pool };
     char check[XL_HASH_TEXT];
     enum xl_status rc;
     size_t blocks = xl_model_config(spec->model)->blocks;
@@ -219,14 +237,14 @@ static enum xl_status measure(struct xl_own_floors *floors, enum xl_tier tier,
     XL_TRY_DONE(rc, take_blocks(floor, blocks, err));
     w.states[PLAIN] = floor->blocks;
     w.states[TWIN] = floor->twin_blocks;
-    XL_TRY_DONE(rc, set_specs(&w, spec, tier, err));
+    XL_TRY_DONE(rc, set_specs(&w, spec, err));
     XL_TRY_DONE(rc, set_check(&w, check, err));
-    if (xl_own_floor_load(floor, spec, tier, check))
+    if (xl_own_floor_load(floor, spec, check))
         goto done;
     XL_TRY_DONE(rc, open_others(&w, floors, err));
     XL_TRY_DONE(rc, read_all(&w, err));
     XL_TRY_DONE(rc, set_scores(&w, floor, err));
-    xl_own_floor_save(floor, spec, tier, check);
+    xl_own_floor_save(floor, spec, check);
 done:
     release(&w);
     return rc;
@@ -256,25 +274,63 @@ static void release_floor(struct xl_own_floor *floor)
 
 void xl_own_floors_release(struct xl_own_floors *floors)
 {
-    for (size_t i = 0; i < XL_TIER_COUNT; i++)
+    for (size_t i = 0; i < floors->n; i++)
         release_floor(&floors->items[i]);
+    floors->n = 0;
+}
+
+/* A place for what is not measured yet. */
+static struct xl_own_floor *take_place(struct xl_own_floors *floors)
+{
+    if (floors->n == XL_OWN_FLOORS)
+        release_floor(&floors->items[--floors->n]);
+    return &floors->items[floors->n];
+}
+
+static struct xl_own_floor *find(struct xl_own_floors *floors,
+                                 enum xl_tier tier,
+                                 const struct xl_inputs *inputs)
+{
+    for (size_t i = 0; i < floors->n; i++) {
+        struct xl_own_floor *floor = &floors->items[i];
+        if (floor->tier == tier && floor->inputs.prefill == inputs->prefill &&
+            floor->inputs.decode == inputs->decode)
+            return floor;
+    }
+    return NULL;
+}
+
+/* What a candidate rounds beyond its tier is its own. */
+static struct xl_inputs allowed(enum xl_tier tier,
+                                const struct xl_inputs *inputs)
+{
+    enum xl_rounding most = rounded[tier].inputs;
+    return (struct xl_inputs){
+        .prefill = inputs->prefill < most ? inputs->prefill : most,
+        .decode = inputs->decode < most ? inputs->decode : most,
+    };
 }
 
 enum xl_status xl_own_floors_get(struct xl_own_floors *floors,
                                  enum xl_tier tier,
+                                 const struct xl_inputs *inputs,
                                  const struct xl_own_floor **out,
                                  struct xl_err *err)
 {
-    struct xl_own_floor *floor = &floors->items[tier];
+    struct xl_inputs of = allowed(tier, inputs);
     *out = NULL;
     if (!rounded[tier].weights || !floors->is_naive)
         return XL_OK;
-    if (floor->tokens == 0) {
-        enum xl_status rc = measure(floors, tier, err);
+    struct xl_own_floor *floor = find(floors, tier, &of);
+    if (!floor) {
+        floor = take_place(floors);
+        *floor = (struct xl_own_floor){ .tier = tier, .inputs = of };
+        enum xl_status rc = measure(floors, floor, err);
         if (rc != XL_OK) {
             release_floor(floor);
             return rc;
         }
+        floors->n++;
     }
     *out = floor;
     return XL_OK;

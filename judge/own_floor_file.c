@@ -2,9 +2,9 @@
  *
  * FOLDER/<hash>.floor: a header, the scores, the errors of each block. The
  * name is the hash of what decides them: the model's content, the text, the
- * tier, this format. As with the reference's rows, the arithmetic of another
- * build is not to be seen in a name, so the file is believed only when the
- * first rounded rows have the hash they had. */
+ * tier, how inputs are rounded, this format. As with the reference's rows, the
+ * arithmetic of another build is not to be seen in a name, so the file is
+ * believed only when the first rounded rows have the hash they had. */
 #include <string.h>
 
 #include "judge/own_floor_int.h"
@@ -13,7 +13,7 @@
 #include "kernel/base/io.h"
 
 enum {
-    FORMAT = 1,
+    FORMAT = 2,
     PARTS = 2 /* blocks against the reference, and against the twin */
 };
 
@@ -27,8 +27,8 @@ struct header {
 };
 
 /* The file's path, and its name in the header; NULL when there is none. */
-static char *find_path(const struct xl_reference_spec *spec, enum xl_tier tier,
-                       struct header *h)
+static char *find_path(const struct xl_reference_spec *spec,
+                       const struct xl_own_floor *floor, struct header *h)
 {
     const char *model = xl_model_hash(spec->model);
     char *path = NULL;
@@ -36,9 +36,10 @@ static char *find_path(const struct xl_reference_spec *spec, enum xl_tier tier,
     if (!spec->folder || !model || !model[0])
         return NULL;
     xl_buf_init(&text, 0);
-    xl_buf_printf(&text, "floor %d %d %s %s %zu %s", FORMAT,
+    xl_buf_printf(&text, "floor %d %d %s %s %zu %s %d %d", FORMAT,
                   XL_OWN_FLOOR_TOKENS, model, spec->text_hash, spec->n,
-                  xl_tier_name(tier));
+                  xl_tier_name(floor->tier), (int)floor->inputs.prefill,
+                  (int)floor->inputs.decode);
     if (xl_buf_ok(&text)) {
         xl_hash(h->name, text.data, text.len);
         xl_buf_clear(&text);
@@ -70,14 +71,14 @@ static void take(struct xl_own_floor *floor, const struct header *h,
 }
 
 bool xl_own_floor_load(struct xl_own_floor *floor,
-                       const struct xl_reference_spec *spec, enum xl_tier tier,
+                       const struct xl_reference_spec *spec,
                        const char check[XL_HASH_TEXT])
 {
     struct header want = { 0 }, h;
     struct xl_map map = { 0 };
     size_t body = body_bytes(floor->n_blocks);
     char hash[XL_HASH_TEXT];
-    char *path = find_path(spec, tier, &want);
+    char *path = find_path(spec, floor, &want);
     bool fits = path && xl_map_open(&map, path, NULL) == XL_OK &&
                 map.size == sizeof h + body;
     if (fits) {
@@ -97,14 +98,14 @@ bool xl_own_floor_load(struct xl_own_floor *floor,
 }
 
 void xl_own_floor_save(const struct xl_own_floor *floor,
-                       const struct xl_reference_spec *spec, enum xl_tier tier,
+                       const struct xl_reference_spec *spec,
                        const char check[XL_HASH_TEXT])
 {
     struct header h = { .tokens = floor->tokens,
                         .blocks = floor->n_blocks,
                         .scores = XL_SCORE_COUNT };
     size_t body = body_bytes(floor->n_blocks);
-    char *path = find_path(spec, tier, &h);
+    char *path = find_path(spec, floor, &h);
     unsigned char *bytes = xl_alloc_zero(1, sizeof h + body);
     if (path && bytes && xl_io_make_dirs(spec->folder, NULL) == XL_OK) {
         unsigned char *at = bytes + sizeof h;

@@ -71,16 +71,6 @@ static enum xl_status take_room(struct xl_reference *r, struct xl_err *err)
                                spec->piece);
 }
 
-enum xl_status xl_reference_plan(struct xl_plan **plan,
-                                 const struct xl_reference_spec *spec,
-                                 const struct xl_params *params,
-                                 struct xl_err *err)
-{
-    XL_TRY(xl_plan_make(plan, spec->model, params, err));
-    return spec->rounding ? xl_plan_round_inputs(*plan, spec->rounding, err)
-                          : XL_OK;
-}
-
 enum xl_status xl_reference_make(struct xl_reference **out,
                                  const struct xl_reference_spec *spec,
                                  struct xl_err *err)
@@ -94,7 +84,7 @@ enum xl_status xl_reference_make(struct xl_reference **out,
     r->spec = *spec;
     r->vocab = config->vocab;
     r->n_marks = xl_reference_marks(spec->n, r->marks);
-    XL_TRY_DONE(rc, xl_reference_plan(&r->plan, spec, spec->params, err));
+    XL_TRY_DONE(rc, xl_plan_make(&r->plan, spec->model, spec->params, err));
     XL_TRY_DONE(rc, xl_state_init(&r->state, config, err));
     for (size_t i = 0; i < r->n_marks; i++)
         XL_TRY_DONE(rc, xl_state_init(&r->at_mark[i], config, err));
@@ -173,11 +163,26 @@ enum xl_status xl_reference_pass(struct xl_reference *r, size_t n, float *rows,
     return XL_OK;
 }
 
+/* Both plans round as the next pass is to. */
+static enum xl_status set_rounding(struct xl_reference *r, struct xl_err *err)
+{
+    bool is_step = r->done + r->spec.steps >= r->spec.n;
+    enum xl_rounding now = is_step ? r->spec.step_rounding : r->spec.rounding;
+    if (now == r->rounding)
+        return XL_OK;
+    XL_TRY(xl_plan_round_inputs(r->plan, now, err));
+    if (r->quick.plan)
+        XL_TRY(xl_plan_round_inputs(r->quick.plan, now, err));
+    r->rounding = now;
+    return XL_OK;
+}
+
 static enum xl_status run_pass(struct xl_reference *r, float *rows,
                                struct xl_err *err)
 {
     size_t left = r->spec.n - r->done;
     size_t n = left < XL_REFERENCE_PASS ? left : XL_REFERENCE_PASS;
+    XL_TRY(set_rounding(r, err));
     XL_TRY(xl_reference_pass(r, n, rows, err));
     XL_TRY(check_rows(r, rows, n, err));
     r->done += n;

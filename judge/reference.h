@@ -45,7 +45,11 @@ struct xl_reference_spec {
     struct xl_model *model;
     const struct xl_params *params;
     enum xl_rounding rounding; /* of the inputs of products */
-    const int32_t *tokens;     /* [n], borrowed */
+    /* Of so many tokens at the end another one; those from a pass's begin on.
+     */
+    enum xl_rounding step_rounding;
+    size_t steps;
+    const int32_t *tokens; /* [n], borrowed */
     size_t n;
     const char *text_hash;
     size_t room_bytes;  /* most for the rows kept; 0 = a part of what is free */

@@ -50,8 +50,9 @@ static bool set_name(struct xl_reference *r)
     cJSON *params = xl_params_to_json(r->spec.params);
     xl_buf_printf(&text, "%d %d %s %s %zu ", FORMAT, XL_REFERENCE_PASS,
                   model ? model : "", r->spec.text_hash, r->spec.n);
-    if (r->spec.rounding)
-        xl_buf_printf(&text, "rounded %d ", (int)r->spec.rounding);
+    if (r->spec.rounding || r->spec.step_rounding)
+        xl_buf_printf(&text, "rounded %d, last %zu %d ", (int)r->spec.rounding,
+                      r->spec.steps, (int)r->spec.step_rounding);
     xl_json_print(params, false, &text);
     cJSON_Delete(params);
     bool ok = xl_buf_ok(&text) && model && model[0];

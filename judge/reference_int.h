@@ -23,23 +23,17 @@ struct xl_reference {
     size_t vocab;
     struct xl_plan *plan;
     struct xl_quick quick;
-    struct xl_state state; /* after `done` tokens */
-    size_t done;           /* rows computed since the rewind */
-    float *kept;           /* [n][vocab], or NULL: lock-step */
-    float *window;         /* [piece + pass][vocab] of lock-step */
-    size_t window_at;      /* position of its first row */
+    struct xl_state state;     /* after `done` tokens */
+    enum xl_rounding rounding; /* of the last pass */
+    size_t done;               /* rows computed since the rewind */
+    float *kept;               /* [n][vocab], or NULL: lock-step */
+    float *window;             /* [piece + pass][vocab] of lock-step */
+    size_t window_at;          /* position of its first row */
     size_t n_marks, marks[XL_REFERENCE_MARKS];
     struct xl_state at_mark[XL_REFERENCE_MARKS];
     size_t loaded;           /* rows that a file held */
     char name[XL_HASH_TEXT]; /* of that file */
 };
-
-/* A plan of these params whose inputs are rounded as the reference's are; it
- * is made even when the rounding fails. */
-enum xl_status xl_reference_plan(struct xl_plan **plan,
-                                 const struct xl_reference_spec *spec,
-                                 const struct xl_params *params,
-                                 struct xl_err *err);
 
 /* A plan for quick rows, none where there are none of the same bits. */
 void xl_quick_make(struct xl_quick *quick,

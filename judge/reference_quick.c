@@ -63,7 +63,7 @@ void xl_quick_make(struct xl_quick *quick, const struct xl_reference_spec *spec)
         return;
     quick->rows = xl_alloc_floats(XL_QUICK_ROWS, config->vocab);
     if (!quick->rows || xl_state_init(&quick->before, config, NULL) != XL_OK ||
-        xl_reference_plan(&quick->plan, spec, &params, NULL) != XL_OK)
+        xl_plan_make(&quick->plan, spec->model, &params, NULL) != XL_OK)
         xl_quick_release(quick);
 }
 

@@ -26,6 +26,13 @@ enum xl_gemm_id {
     XL_GEMM_COUNT
 };
 
+/* What inputs of products become before they are multiplied. */
+enum xl_rounding {
+    XL_ROUNDING_NONE,
+    XL_ROUNDING_BF16, /* to the nearest, ties to even */
+    XL_ROUNDING_INT8  /* a group of XL_PACK_GROUP inputs, by its largest */
+};
+
 struct xl_gemm_job {
     size_t m, k;           /* rows of x, inputs */
     size_t n_begin, n_end; /* outputs to compute */
@@ -47,6 +54,8 @@ struct xl_gemm_job {
     bool asks_past;   /* one row asks so past the outer caches */
     size_t next_n;    /* where the next job of these weights begins; 0 = none */
     bool is_known;    /* the thread's last job read the same packed x */
+    bool rounds_w;    /* naive and wide: packed integer weights, with their
+                         scales, to bf16 first, as engines of bf16 do */
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
      * k_end 0 = all. */
     size_t k_begin, k_end;
@@ -63,9 +72,10 @@ enum {
 };
 
 struct xl_gemm {
-    const char *name;      /* of its row in gemm.def */
-    unsigned reads_rows;   /* bits 1 << enum xl_dtype */
-    unsigned reads_packed; /* bits 1 << enum xl_pack_kind */
+    const char *name;        /* of its row in gemm.def */
+    unsigned reads_rows;     /* bits 1 << enum xl_dtype */
+    unsigned reads_packed;   /* bits 1 << enum xl_pack_kind */
+    enum xl_rounding rounds; /* x, of whatever weights but fp32 */
     /* Rows up to which a row's bits do not depend on how many rows there are;
      * 0 = any number. */
     size_t few_rows;

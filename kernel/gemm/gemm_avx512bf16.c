@@ -179,6 +179,7 @@ const struct xl_gemm xl_gemm_avx512bf16 = {
     .name = "avx512bf16",
     .reads_packed =
         1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,
+    .rounds = XL_ROUNDING_BF16,
     .few_rows = FEW_MOST,
     .why_not = why_not,
     .scratch_floats = scratch_floats,

@@ -10,13 +10,19 @@
 
 #include "kernel/gemm/gemm_int.h"
 
+static float packed_at(const struct xl_gemm_job *job, size_t j, size_t l)
+{
+    float w = xl_packed_at(job->packed, j, l);
+    return job->rounds_w ? xl_bf16_to_f32(xl_f32_to_bf16(w)) : w;
+}
+
 static double dot(const struct xl_gemm_job *job, size_t i, size_t j)
 {
     const float *x = job->x + i * job->ldx;
     double sum = 0;
     if (job->packed) {
         for (size_t l = 0; l < job->k; l++)
-            sum += (double)x[l] * (double)xl_packed_at(job->packed, j, l);
+            sum += (double)x[l] * (double)packed_at(job, j, l);
     } else if (job->w_dtype == XL_BF16) {
         const uint16_t *w = (const uint16_t *)job->w + j * job->k;
         for (size_t l = 0; l < job->k; l++)
@@ -73,6 +79,13 @@ static void store_four(const struct xl_gemm_job *job, size_t i, size_t j,
         store(job, i, j + c, sums[c]);
 }
 
+static void unpack_row(const struct xl_gemm_job *job, size_t j, float *to)
+{
+    xl_packed_row(job->packed, j, to);
+    for (size_t l = 0; l < job->k && job->rounds_w; l++)
+        to[l] = xl_bf16_to_f32(xl_f32_to_bf16(to[l]));
+}
+
 /* Packed weights are unpacked once for all rows: the same sums as one weight
  * at a time. */
 static void run_packed(const struct xl_gemm_job *job)
@@ -81,7 +94,7 @@ static void run_packed(const struct xl_gemm_job *job)
     assert(job->packed->in == k);
     for (; job->scratch && j + 4 <= job->n_end; j += 4) {
         for (size_t c = 0; c < 4; c++)
-            xl_packed_row(job->packed, j + c, job->scratch + c * k);
+            unpack_row(job, j + c, job->scratch + c * k);
         for (size_t i = 0; i < job->m; i++)
             store_four(job, i, j, job->scratch);
     }

@@ -414,6 +414,7 @@ static void run(const struct xl_gemm_job *job)
         .name = engine,                                                       \
         .reads_packed =                                                       \
             1u << XL_PACK_BF16 | 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,     \
+        .rounds = XL_ROUNDING_BF16,                                           \
         .few_rows = LEAST_ROWS - 1, /* as avx512bf16 */                       \
         .why_not = why_not,                                                   \
         .scratch_floats = scratch_floats,                                     \

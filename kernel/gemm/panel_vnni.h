@@ -312,6 +312,7 @@ static void run(const struct xl_gemm_job *job)
     {                                                                       \
         .name = "vnni",                                                     \
         .reads_packed = 1u << XL_PACK_INT8 | 1u << XL_PACK_INT4,            \
+        .rounds = XL_ROUNDING_INT8,                                         \
         .why_not = why_not,                                                 \
         .scratch_floats = scratch_floats,                                   \
         .run = run,                                                         \

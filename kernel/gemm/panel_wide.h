@@ -66,6 +66,12 @@ static inline void wide_copy(double *to, const float *from, size_t n)
         to[i] = (double)from[i];
 }
 
+static inline void wide_round(float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        w[i] = xl_bf16_to_f32(xl_f32_to_bf16(w[i]));
+}
+
 /* A row of a panel's sums to y; columns that the job does not have stay. */
 static inline void wide_put(const struct xl_gemm_job *job, size_t row,
                             size_t panel, const double *sums)
@@ -188,6 +194,8 @@ static inline void wide_slice(const struct many *b,
 {
     const float *w = many_lines(b->job->packed, panel, b->k / XL_PACK_GROUP,
                                 b->lines, room->lines);
+    if (b->job->rounds_w && w == room->lines)
+        wide_round(room->lines, b->n_k * XL_PACK_LANES);
     wide_copy(room->w, w, b->n_k * XL_PACK_LANES);
     size_t rows, n;
     for (size_t at = 0; at < b->rows; at += rows) {

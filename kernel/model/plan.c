@@ -289,6 +289,20 @@ struct xl_plan_engines xl_plan_engines(const struct xl_config *config,
                                      .head = head.few->name };
 }
 
+struct xl_inputs xl_plan_inputs(const struct xl_config *config,
+                                const struct xl_params *params)
+{
+    struct xl_params p = *params;
+    struct xl_engines engines;
+    xl_stored_apply(config, &p);
+    if (choose(&engines, p.value[XL_PARAM_GEMM], weight_kind_of(&p),
+               config->is_packed, NULL) != XL_OK)
+        return (struct xl_inputs){ 0 };
+    if (p.value[XL_PARAM_PREFILL_BLOCK] < XL_FEW_ROWS)
+        engines.many = engines.few;
+    return (struct xl_inputs){ engines.many->rounds, engines.few->rounds };
+}
+
 /* -- make ----------------------------------------------------------------- */
 
 /* A query nearly orthogonal to all keys leaves a state readout that is all

@@ -85,6 +85,10 @@ enum xl_status xl_plan_make_on(struct xl_plan **out, struct xl_model *model,
                                const struct xl_params *params,
                                const struct xl_gemm *many, struct xl_err *err);
 
+enum {
+    XL_FEW_ROWS = 4 /* fewer than these go to the engine of steps */
+};
+
 /* The engine for a matrix of this plan. */
 static inline const struct xl_gemm *
 xl_plan_gemm(const struct xl_plan *plan, const struct xl_matrix *w, bool few)

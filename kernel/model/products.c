@@ -10,7 +10,6 @@
 
 enum {
     COLUMN_STEP = 16,
-    FEW_ROWS = 4,
     TEAM_ROWS = 256, /* least of a team */
     TEAM_WORKERS = 2,
     PIECES = 8 /* of a worker of a team, about */
@@ -46,7 +45,7 @@ const struct xl_gemm *xl_stage_packer(const struct xl_stage *s,
                                       const struct xl_matrix *w)
 {
     const struct xl_gemm *gemm = xl_plan_gemm(s->plan, w, false);
-    if (xl_stage_is_step(s) || s->rows < FEW_ROWS || !w->is_packed ||
+    if (xl_stage_is_step(s) || s->rows < XL_FEW_ROWS || !w->is_packed ||
         s->plan->rounded)
         return NULL;
     return gemm->x_bytes && gemm->x_bytes(s->rows, w->in) ? gemm : NULL;
@@ -193,8 +192,9 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
     const struct xl_plan *plan = share->stage->plan;
     bool is_step = xl_stage_is_step(share->stage);
     const struct xl_gemm *gemm =
-        p->gemm ? p->gemm
-                : xl_plan_gemm(plan, p->w, is_step || share->rows < FEW_ROWS);
+        p->gemm
+            ? p->gemm
+            : xl_plan_gemm(plan, p->w, is_step || share->rows < XL_FEW_ROWS);
     const struct xl_gemm *packing = xl_stage_packer(share->stage, p->w);
     bool is_packed = p->packed && packing && gemm->pack_x == packing->pack_x;
     size_t row = share->first;

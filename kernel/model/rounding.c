@@ -53,6 +53,8 @@ enum xl_status xl_plan_round_inputs(struct xl_plan *plan,
 {
     size_t each = plan->block_tokens * widest_input(plan->config);
     plan->rounding = rounding;
+    if (plan->rounded)
+        return XL_OK;
     plan->rounded = xl_arena_zero(&plan->arena, plan->workers * each,
                                   sizeof *plan->rounded);
     plan->rounded_each = each;
@@ -76,4 +78,5 @@ void xl_product_round(const struct xl_plan *plan, size_t worker,
                         job->x + i * job->ldx, job->k);
     job->x = rows;
     job->ldx = job->k;
+    job->rounds_w = plan->rounding == XL_ROUNDING_BF16;
 }

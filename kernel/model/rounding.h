@@ -12,20 +12,24 @@
 #include <stddef.h>
 
 #include "kernel/base/err.h"
+#include "kernel/gemm/gemm.h"
 #include "kernel/model/plan.h"
 
-enum xl_rounding {
-    XL_ROUNDING_NONE,
-    XL_ROUNDING_BF16, /* to the nearest, ties to even */
-    XL_ROUNDING_INT8  /* a group of XL_PACK_GROUP inputs, by its largest */
+/* What a configuration's engines round inputs to, in either phase. */
+struct xl_inputs {
+    enum xl_rounding prefill, decode;
 };
+struct xl_inputs xl_plan_inputs(const struct xl_config *config,
+                                const struct xl_params *params);
 
 /* What is read where x [n] stands; `to` may be `from`. */
 void xl_round_inputs(enum xl_rounding rounding, float *to, const float *from,
                      size_t n);
 
-/* For every later pass. Products by fp32 rows, which are the gates, keep their
- * inputs: no number format rounds those. */
+/* For every later pass, until it is asked for another. Products by fp32 rows,
+ * which are the gates, keep their inputs: no number format rounds those. With
+ * bf16 inputs integer weights are rounded to bf16 too, for so the engines
+ * unpack them. */
 enum xl_status xl_plan_round_inputs(struct xl_plan *plan,
                                     enum xl_rounding rounding,
                                     struct xl_err *err);
