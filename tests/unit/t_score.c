@@ -286,8 +286,8 @@ static double crowding_of(const double (*p)[XL_STRATEGY_VALUES],
 {
     double sum = 0;
     for (size_t v = 0; v < m; v++) {
-        double below = -INFINITY, above = INFINITY, least = p[i][v];
-        double most = least;
+        double below = -(double)INFINITY, above = (double)INFINITY;
+        double least = p[i][v], most = least;
         for (size_t j = 0; j < POINTS; j++) {
             double x = p[j][v];
             if (rank[j] != rank[i])
