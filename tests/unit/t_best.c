@@ -243,12 +243,20 @@ static bool survives(struct xl_test *t, struct xl_world *world,
     return loaded;
 }
 
+/* Where the profile of the world's own key is published; the caller's. */
+static char *own_path(const struct xl_test *t, const struct xl_world *world)
+{
+    char name[XL_KEY_NAME], file[XL_KEY_NAME + 16];
+    xl_key_name(&world->in.key, name, NULL);
+    snprintf(file, sizeof file, "store/%s.json", name);
+    return xl_io_join(t->dir, file);
+}
+
 static void damaged_files_are_clean_errors(struct xl_test *t)
 {
     struct xl_world world;
     struct xl_rng rng;
     struct xl_buf text;
-    char name[XL_KEY_NAME], file[XL_KEY_NAME + 16];
     xl_world_init(&world, t);
     xl_rng_seed(&rng, 3);
     struct xl_world_best good = { .params = "{\"chunk_size\":48,"
@@ -256,9 +264,7 @@ static void damaged_files_are_clean_errors(struct xl_test *t)
                                   .verdict = "pass",
                                   .key = &world.in.key };
     XL_CHECK_EQ(t, xl_world_publish(&world, &good, NULL), XL_OK);
-    xl_key_name(&world.in.key, name, NULL);
-    snprintf(file, sizeof file, "store/%s.json", name);
-    char *path = xl_io_join(t->dir, file);
+    char *path = own_path(t, &world);
     xl_buf_init(&text, 0);
     XL_CHECK_EQ(t, xl_io_read(path, &text, NULL), XL_OK);
     XL_CHECK(t, survives(t, &world, path, true));
@@ -405,16 +411,13 @@ static void every_allocation_may_fail(struct xl_test *t)
 {
     struct xl_world world;
     struct xl_best best;
-    char name[XL_KEY_NAME], file[XL_KEY_NAME + 16];
     size_t n = 0;
     xl_world_init(&world, t);
     struct xl_world_best good = { .params = "{\"heads_per_band\":16}",
                                   .verdict = "pass",
                                   .key = &world.in.key };
     XL_CHECK_EQ(t, xl_world_publish(&world, &good, NULL), XL_OK);
-    xl_key_name(&world.in.key, name, NULL);
-    snprintf(file, sizeof file, "store/%s.json", name);
-    char *path = xl_io_join(t->dir, file);
+    char *path = own_path(t, &world);
     for (; n < 20000; n++) {
         world.err = (struct xl_err){ 0 };
         if (starve(n, &world, &good, path) == XL_OK)
