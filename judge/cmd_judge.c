@@ -185,6 +185,31 @@ static const struct xl_ruling *worst_of(const struct xl_judged_run *judged)
     return worst;
 }
 
+/* Scores of texts; those of configurations a sweep has kept itself. */
+static enum xl_status keep_texts(const struct xl_cmd_ctx *ctx,
+                                 const struct xl_judged_run *judged,
+                                 const char *run_dir, struct xl_err *err)
+{
+    size_t n = 0;
+    struct xl_found *found =
+        xl_alloc_zero(judged->n * XL_SCORE_NONFINITE, sizeof *found);
+    if (!found)
+        return xl_fail(err, XL_ENOMEM, "out of memory for scores");
+    for (size_t i = 0; i < judged->n; i++) {
+        const struct xl_rating *r = &judged->ratings[i];
+        for (size_t k = 0; k < XL_SCORE_NONFINITE; k++)
+            if (r->scores[k].is_known)
+                found[n++] = (struct xl_found){
+                    .params = &r->params,
+                    .name = xl_score_row((enum xl_score_id)k)->name,
+                    .value = r->scores[k].value,
+                };
+    }
+    enum xl_status rc = ctx->services->keep_found(run_dir, found, n, err);
+    xl_free(found);
+    return rc;
+}
+
 static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
 {
     const struct xl_opts *o = &ctx->opts;
@@ -208,6 +233,7 @@ static enum xl_status judge_run(struct xl_cmd_ctx *ctx, struct xl_err *err)
     if (rc != XL_OK)
         goto done;
     XL_TRY_DONE(rc, xl_ratings_save(run_dir, judged.ratings, judged.n, err));
+    XL_TRY_DONE(rc, keep_texts(ctx, &judged, run_dir, err));
     XL_TRY_DONE(rc, xl_judge_print_run(format, &judged, run_dir, err));
     rc = be_strict(ctx, worst_of(&judged), err);
 done:

@@ -190,6 +190,36 @@ static void clear_line(bool talks)
         fprintf(stderr, "\r%40s\r", "");
 }
 
+/* Marks with their reasons, and the opinion of each configuration. */
+static enum xl_status keep_opinions(const struct xl_cmd_ctx *ctx,
+                                    const struct xl_rubric_judged *judged,
+                                    const char *run_dir, struct xl_err *err)
+{
+    size_t n = 0;
+    struct xl_found *found =
+        xl_alloc_zero(judged->n * (XL_RUBRIC_COUNT + 1) + 1, sizeof *found);
+    if (!found)
+        return xl_fail(err, XL_ENOMEM, "out of memory for opinions");
+    for (size_t i = 0; i < judged->n; i++) {
+        const struct xl_rubric_rating *r = &judged->ratings[i];
+        const struct xl_params *params = &r->output->output->params;
+        for (size_t k = 0; k < XL_RUBRIC_COUNT && r->has_marks; k++)
+            found[n++] = (struct xl_found){
+                .params = params,
+                .name = xl_rubric_name((enum xl_rubric)k),
+                .value = (double)r->marks.score[k],
+                .text = r->marks.reason[k],
+            };
+        found[n++] = (struct xl_found){ .params = params,
+                                        .name = "opinion",
+                                        .value = XL_UNKNOWN,
+                                        .text = xl_opinion_name(r->opinion) };
+    }
+    enum xl_status rc = ctx->services->keep_found(run_dir, found, n, err);
+    xl_free(found);
+    return rc;
+}
+
 /* Everything is open: greet, write, ask, save, report. */
 static enum xl_status hold_session(struct xl_cmd_ctx *ctx,
                                    const struct xl_judge_rubric *told,
@@ -213,6 +243,8 @@ static enum xl_status hold_session(struct xl_cmd_ctx *ctx,
     XL_TRY(rc);
     struct xl_veto veto = { .by = told->model };
     rc = xl_rubric_save(&judged, told->run, err);
+    if (rc == XL_OK)
+        rc = keep_opinions(ctx, &judged, told->run, err);
     if (rc == XL_OK && judged.winner &&
         judged.winner->opinion == XL_OPINION_VETO) {
         veto.reason = judged.winner->reason;

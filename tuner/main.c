@@ -11,6 +11,7 @@
 #include "tuner/measure/host.h"
 #include "tuner/profile/resolve.h"
 #include "tuner/store/rundir.h"
+#include "tuner/sweep/found.h"
 
 #define XL_COMMAND(name) extern const struct xl_cmd xl_cmd_##name;
 #include "tuner/command.def"
@@ -32,6 +33,7 @@ int main(int argc, char **argv)
 {
     const struct xl_services services = { .resolve = xl_profile_resolve,
                                           .find_run = xl_rundir_find,
+                                          .keep_found = xl_sweep_keep_found,
                                           .warn = warn };
     const struct xl_program program = {
         .name = "xltune",

@@ -37,9 +37,25 @@ typedef enum xl_status xl_resolve_fn(const struct xl_opts *opts,
 typedef enum xl_status xl_find_run_fn(const char *log_dir, const char *run,
                                       char **path, struct xl_err *err);
 
+/* What a judge has found of a configuration: a number, words, or both. */
+struct xl_found {
+    const struct xl_params *params;
+    const char *name;
+    double value;     /* NaN = none */
+    const char *text; /* or NULL */
+};
+
+/* Keeps findings with the trials of a run, in place of earlier ones by these
+ * names. Configurations that the run has not tried are passed over, and so is
+ * a folder without a store. */
+typedef enum xl_status xl_keep_found_fn(const char *run_dir,
+                                        const struct xl_found *items, size_t n,
+                                        struct xl_err *err);
+
 struct xl_services {
     xl_resolve_fn *resolve;
     xl_find_run_fn *find_run;
+    xl_keep_found_fn *keep_found;
     void (*warn)(void *ctx, const char *text); /* ctx is unused; or NULL */
 };
 
