@@ -105,7 +105,7 @@ if [ "$quick" != quick ]; then
         env XL_TEST_SMALL=1 build/asan/tests/xl_tests
     build_preset tsan xl_tests
     run "threads" env XL_TEST_SMALL=1 build/tsan/tests/xl_tests \
-        pool chunk/ teams/ pieces_and_steps
+        pool steal/ chunk/ teams/ pieces_and_steps
     check "clang without warnings" build_preset clang
 fi
 

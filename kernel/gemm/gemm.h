@@ -56,6 +56,8 @@ struct xl_gemm_job {
     bool is_known;    /* the thread's last job read the same packed x */
     bool rounds_w;    /* naive and wide: packed integer weights, with their
                          scales, to bf16 first, as engines of bf16 do */
+    bool is_prepared; /* few rows: this engine wrote the same x to scratch for
+                         the thread's last job, weights of the same kind */
     /* For pack_x: x has the inputs k_begin (a multiple of 16) .. k_end alone;
      * k_end 0 = all. */
     size_t k_begin, k_end;

@@ -196,6 +196,8 @@ static inline void few_prepare(struct few *f)
     float *block = job->scratch;
     f->x = job->scratch;
     assert(job->m <= FEW_MOST && job->packed->in == job->k);
+    if (job->is_prepared)
+        return;
     for (size_t first = 0; first < job->m; first += rows) {
         rows = few_block_rows(job->m - first, job->m <= FEW_ROWS);
         for (size_t r = 0; r < rows; r++) {

@@ -294,7 +294,8 @@ static void run(const struct xl_gemm_job *job)
         size_t left = job->m - first;
         size_t n = left < VNNI_ROWS ? left : (size_t)VNNI_ROWS;
         size_t begin = job->n_begin / XL_PACK_LANES;
-        vnni_prepare(job, first, n);
+        if (!job->is_prepared || job->m > VNNI_ROWS)
+            vnni_prepare(job, first, n);
         if (job->packed->kind == XL_PACK_INT8) {
             if (n == 1)
                 begin = vnni_two_runs(job, first);

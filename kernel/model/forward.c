@@ -346,6 +346,8 @@ static void step_stage(struct xl_stage *s, const struct xl_stage_row *row)
         s->parts = 1;
         row->work(s, 0);
     } else {
+        if (++s->plan->stages == 0)
+            s->plan->stages = 1;
         xl_pool_step(s->plan->pool, parts, step_work, step_next, &step);
     }
     s->parts = parts;

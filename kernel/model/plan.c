@@ -500,6 +500,8 @@ static enum xl_status make_scratch(struct xl_plan *plan, struct xl_err *err)
                     &plan->arena, packed_ffn_bytes(plan) + 1)) != NULL;
     ok = ok && (s->queues = xl_arena_zero(&plan->arena, XL_STAGES,
                                           sizeof *s->queues)) != NULL;
+    ok = ok && (s->steals = xl_arena_zero(&plan->arena, plan->decode_workers,
+                                          sizeof *s->steals)) != NULL;
     ok = ok && (s->chunk = xl_arena_alloc(&plan->arena, bytes + 1)) != NULL;
     if (plan->C_dtype == XL_BF16 && bytes)
         ok = ok && (s->C = xl_arena_zero(&plan->arena, c->heads * c->dk * c->dv,

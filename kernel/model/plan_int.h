@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "kernel/base/arena.h"
+#include "kernel/base/steal.h"
 #include "kernel/cell/norm.h"
 #include "kernel/chunk/chunk.h"
 #include "kernel/gemm/gemm.h"
@@ -50,6 +51,7 @@ struct xl_scratch {
     void *packed_ffn; /* the same of the gated feed-forward */
     void *chunk;      /* scratch of the backend */
     struct xl_queue *queues; /* [XL_STAGES] */
+    struct xl_steal *steals; /* [decode_workers], of a stage of decode */
 };
 
 struct xl_plan {
@@ -71,6 +73,7 @@ struct xl_plan {
     bool no_prefetch;
     size_t decode_ahead; /* ahead of struct xl_gemm_job, in steps */
     bool asks_past;      /* of struct xl_gemm_job, in steps */
+    uint32_t stages;     /* of decode, that have been run: a number for each */
     struct xl_scratch scratch;
     enum xl_rounding rounding; /* of the inputs of products */
     float *rounded;        /* [workers][rounded_each], of a product; or NULL */

@@ -148,6 +148,7 @@ struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
         .worker = worker,
         .steps = steps,
         .teams = count_teams(s, w),
+        .steals = xl_stage_is_step(s) && s->parts > 1 && steps <= XL_STEAL_MOST,
     };
     share.size = s->parts / share.teams;
     share.mine = xl_span_of(steps, share.size, worker % share.size);
@@ -156,9 +157,23 @@ struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
     return share;
 }
 
+static bool steal_piece(struct xl_share *share)
+{
+    const struct xl_stage *s = share->stage;
+    const struct xl_steal_round round = { .spans = s->plan->scratch.steals,
+                                          .number = s->plan->stages,
+                                          .workers = s->parts,
+                                          .steps = share->steps };
+    share->before = 0;
+    share->taken++;
+    return xl_steal_take(&round, share->worker, &share->mine);
+}
+
 /* Whoever finds nothing left of his team helps the next. */
 bool xl_share_take(struct xl_share *share)
 {
+    if (share->steals)
+        return steal_piece(share);
     if (!share->grain)
         return share->taken++ == 0;
     for (; share->helped < share->teams; share->helped++) {
@@ -184,9 +199,22 @@ size_t xl_share_next(const struct xl_share *share)
     return share->grain && next < share->steps ? next * COLUMN_STEP : 0;
 }
 
+/* Is x in scratch as this job's engine wants it, from the thread's last one? It
+ * will be for the next. */
+static bool find_prepared(struct xl_share *share, const struct xl_gemm *gemm,
+                          const struct xl_gemm_job *job)
+{
+    enum xl_pack_kind kind = job->packed ? job->packed->kind : XL_PACK_FP32;
+    bool is_prepared = share->prepared == gemm && share->prepared_for == kind;
+    bool is_one = !gemm->few_rows || job->m <= gemm->few_rows;
+    share->prepared = is_one && !share->stage->plan->rounded ? gemm : NULL;
+    share->prepared_for = kind;
+    return is_prepared;
+}
+
 /* By one job when the matrix is packed, by one a part it touches when it is
  * rows. */
-void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
+void xl_columns_run(struct xl_share *share, const struct xl_product *p,
                     struct xl_span columns)
 {
     const struct xl_plan *plan = share->stage->plan;
@@ -236,10 +264,12 @@ void xl_columns_run(const struct xl_share *share, const struct xl_product *p,
             .is_known = share->taken > 1,
         };
         xl_product_round(plan, share->worker, p->w, &job);
-        if (is_step)
+        if (is_step) {
+            job.is_prepared = find_prepared(share, gemm, &job);
             xl_few_run(gemm, &job);
-        else
+        } else {
             gemm->run(&job);
+        }
     }
 }
 
@@ -279,7 +309,7 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
     for (size_t i = 0; i < all->n; i++)
         steps += xl_product_steps(all->list[i].w);
     struct xl_share share =
-        all->packed && all->n == 1
+        xl_stage_is_step(s) || (all->packed && all->n == 1)
             ? xl_team_share(s, worker, all->list[0].w, steps)
             : xl_share_of(s, worker, all->rows, steps);
     while (xl_share_take(&share))

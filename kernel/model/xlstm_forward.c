@@ -145,7 +145,7 @@ static void add_mlstm(const struct xl_stage *s, size_t worker)
 
 /* silu(gate) up of these columns, where the gates were; is_last: none follow.
  */
-static void expand_columns(const struct xl_share *share, struct xl_span columns,
+static void expand_columns(struct xl_share *share, struct xl_span columns,
                            bool is_last)
 {
     const struct xl_stage *s = share->stage;
