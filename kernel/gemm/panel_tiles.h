@@ -83,11 +83,18 @@ static size_t x_bytes(size_t m, size_t k)
                : padded(m) / TILE_ROWS * xl_pack_groups(k) * (size_t)TILE_BYTES;
 }
 
-/* A line of packed outputs, where x stays in the second-level cache between
- * jobs: of 2 MiB. */
+/* Does x stay in the second-level cache, of 2 MiB, between pairs and jobs? */
+static bool x_stays(size_t m, size_t k)
+{
+    return x_bytes(m, k) <= X_STAYS;
+}
+
+/* A line of packed outputs; where each job reads x from further away, as many
+ * panels as a chunk has pairs: two jobs of these for one of all pairs cost
+ * nothing, and a core that others use takes fewer. */
 static size_t grain(size_t m, size_t k)
 {
-    return x_bytes(m, k) <= X_STAYS ? 2 * XL_PACK_LANES : 0;
+    return (x_stays(m, k) ? 2 : CHUNK) * (size_t)XL_PACK_LANES;
 }
 
 /* A strip of 16 rows is whole; what a job's last block reads behind its rows
@@ -351,7 +358,7 @@ static size_t k_tiles_of(const struct xl_gemm_job *job)
 
 static size_t chunk_of(const struct xl_gemm_job *job, size_t rows)
 {
-    return job->packed_x && grain(rows, job->k) ? 1 : (size_t)CHUNK;
+    return job->packed_x && x_stays(rows, job->k) ? 1 : (size_t)CHUNK;
 }
 
 static void run_tiles(const struct xl_gemm_job *job)

@@ -115,7 +115,8 @@ static size_t count_teams(const struct xl_stage *s, const struct xl_matrix *w)
 }
 
 /* Steps of a piece; 0 = there are none. Small ones share out evenly what others
- * leave of the cores, but what follows a piece can only be guessed. */
+ * leave of the cores, but what follows a piece can only be guessed. Fewer than
+ * two for each would leave some worker with twice as much. */
 static size_t grain_of(const struct xl_share *share, const struct xl_matrix *w)
 {
     const struct xl_stage *s = share->stage;
@@ -125,6 +126,8 @@ static size_t grain_of(const struct xl_share *share, const struct xl_matrix *w)
         return 0;
     size_t least = gemm->grain(most_rows, w->in) / COLUMN_STEP;
     size_t most = share->steps / (PIECES * share->size);
+    if (2 * least * share->size > share->steps)
+        return 0;
     return least ? xl_max(least, most / least * least) : 0;
 }
 
