@@ -10,10 +10,10 @@
  * candidate's prefill too: its own two paths must agree. */
 #include "judge/judge.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
+#include "judge/again.h"
 #include "judge/drift.h"
 #include "judge/interval.h"
 #include "judge/own_floor.h"
@@ -22,14 +22,13 @@
 #include "judge/state_error.h"
 #include "judge/twin.h"
 #include "kernel/base/alloc.h"
-#include "kernel/base/io.h"
 #include "kernel/base/minmax.h"
 #include "kernel/base/pool.h"
-#include "kernel/model/cache.h"
 
 enum {
     MOST_STEPS = 128,
-    STEP_SHARE = 8
+    STEP_SHARE = 8,
+    RAGGED = 11 /* so that the prefill before is no multiple of a chunk */
 };
 
 #define PIECE_BYTES ((size_t)128 << 20) /* logits of one piece */
@@ -52,35 +51,6 @@ struct xl_judge {
     size_t piece_room; /* tokens */
     float *prefilled;  /* [MOST_STEPS][vocab] */
 };
-
-void xl_judge_reference(struct xl_params *params)
-{
-    static const struct {
-        enum xl_param id;
-        const char *value;
-    } naive[] = {
-        { XL_PARAM_BACKEND, "native" },   { XL_PARAM_CELL, "naive" },
-        { XL_PARAM_GEMM, "naive" },       { XL_PARAM_WEIGHT_DTYPE, "fp32" },
-        { XL_PARAM_STATE_DTYPE, "fp32" }, { XL_PARAM_PREFILL_BLOCK, "64" },
-    };
-    xl_params_init(params);
-    for (size_t i = 0; i < sizeof naive / sizeof *naive; i++) {
-        enum xl_status rc = xl_param_parse(naive[i].id, naive[i].value,
-                                           &params->value[naive[i].id], NULL);
-        assert(rc == XL_OK);
-        (void)rc;
-    }
-}
-
-char *xl_judge_folder(void)
-{
-    struct xl_cache cache;
-    if (xl_cache_init(&cache, NULL) != XL_OK || !cache.dir)
-        return NULL;
-    char *folder = xl_io_join(cache.dir, "reference");
-    xl_cache_release(&cache);
-    return folder;
-}
 
 void xl_judge_free(struct xl_judge *judge)
 {
@@ -219,6 +189,7 @@ struct trial {
     struct xl_state state, fork;
     bool same_shape; /* as the reference's state */
     size_t at, piece, steps;
+    struct xl_again again;
     double step_kl;            /* sum over steps */
     struct xl_reference *twin; /* of rounded weights, or NULL */
     struct xl_state_error *blocks, *twin_blocks; /* worst of each block */
@@ -252,6 +223,7 @@ static enum xl_status open_trial(struct trial *t, struct xl_err *err)
                        config->vocab, judge->vocab);
     XL_TRY(xl_state_init(&t->state, config, err));
     XL_TRY(xl_state_init(&t->fork, config, err));
+    XL_TRY(xl_again_init(&t->again, config, err));
     t->blocks = xl_alloc_zero(2 * judge->config->blocks, sizeof *t->blocks);
     if (!t->blocks)
         return xl_fail(err, XL_ENOMEM, "out of memory for a judgement");
@@ -376,12 +348,23 @@ static size_t next_stop(const struct trial *t, size_t end)
     return end;
 }
 
+/* Two passes say that the state is carried; they must be as long as a prompt's
+ * own would be. */
+static void note_beginning(struct trial *t, size_t n)
+{
+    size_t row = (n - 1) * t->judge->vocab;
+    if (t->at <= 2 * t->piece && t->piece == t->subject->piece && !t->steps)
+        xl_again_note(&t->again, &t->state, t->judge->piece + row);
+}
+
 static enum xl_status prefill_to(struct trial *t, size_t end,
                                  struct xl_err *err)
 {
     while (t->at < end) {
         size_t left = next_stop(t, end) - t->at;
-        XL_TRY(run_piece(t, left < t->piece ? left : t->piece, err));
+        size_t n = left < t->piece ? left : t->piece;
+        XL_TRY(run_piece(t, n, err));
+        note_beginning(t, n);
         compare_state(t);
     }
     return XL_OK;
@@ -413,10 +396,10 @@ static enum xl_status step_to(struct trial *t, size_t end, struct xl_err *err)
 static size_t steps_of(const struct trial *t, size_t tokens)
 {
     size_t wanted = t->judge->options.steps;
-    size_t steps = wanted ? wanted : tokens / STEP_SHARE;
-    if (steps > MOST_STEPS)
-        steps = MOST_STEPS;
-    return steps < tokens ? steps : tokens;
+    size_t steps = xl_min(wanted ? wanted : tokens / STEP_SHARE, MOST_STEPS);
+    if (!wanted && steps > 2 * RAGGED)
+        steps -= RAGGED;
+    return xl_min(steps, tokens);
 }
 
 /* What the arithmetic adds to the rounding of the weights. */
@@ -486,7 +469,8 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     out->n_tokens = t->at;
     out->steps = t->steps;
     out->piece = t->piece;
-    out->looks++;
+    if (out->looks++ == 0)
+        xl_again_run(&t->again, t->subject, judge->text.ids.data, out->scores);
     XL_TRY(rule_blocks(t, tier, err));
     XL_TRY(xl_judge_rule(judge, tier, &t->subject->inputs, out->scores,
                          &out->ruling, err));
@@ -532,6 +516,7 @@ static enum xl_status judge_looks(struct xl_judge *judge,
         rc = run_looks(&t, tier, n_looks, err);
     xl_state_release(&t.state);
     xl_state_release(&t.fork);
+    xl_again_release(&t.again);
     xl_free(t.blocks);
     return rc;
 }
@@ -542,26 +527,6 @@ enum xl_status xl_judge_subject(struct xl_judge *judge,
                                 struct xl_err *err)
 {
     return judge_looks(judge, subject, tier, judge->looks.n, out, err);
-}
-
-static void forward_plan(void *ctx, struct xl_state *state,
-                         const struct xl_pass *pass)
-{
-    xl_plan_forward(ctx, state, pass);
-}
-
-struct xl_subject xl_subject_of_plan(struct xl_plan *plan,
-                                     const struct xl_config *config)
-{
-    const struct xl_params *params = xl_plan_effective(plan);
-    return (struct xl_subject){
-        .ctx = plan,
-        .forward = forward_plan,
-        .config = config,
-        .params = params,
-        .inputs = xl_plan_inputs(config, params),
-        .piece = (size_t)params->value[XL_PARAM_PREFILL_BLOCK],
-    };
 }
 
 enum xl_status xl_judge_plan(struct xl_judge *judge, struct xl_plan *candidate,

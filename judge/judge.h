@@ -18,15 +18,10 @@
  * a candidate, the floor of its tier is measured (judge/own_floor.h), once for
  * a judge: two or three passes of the reference over XL_OWN_FLOOR_TOKENS.
  *
- *     struct xl_judge_text text = { 0 };
  *     XL_TRY_DONE(rc, xl_judge_heldout(&text, model, tokenizer, 0, err));
  *     XL_TRY_DONE(rc, xl_judge_make(&judge, model, &text, NULL, err));
- *     for (each configuration) {
- *         XL_TRY_DONE(rc, xl_judge_config(judge, &params, xl_tier_of(&params),
- *                                         &judged, err));
- *         if (judged.ruling.verdict != XL_VERDICT_PASS)
- *             ... cannot become best: judged.ruling.reason
- *     }
+ *     XL_TRY_DONE(rc, xl_judge_config(judge, &params, xl_tier_of(&params),
+ *                                     &judged, err));
  *
  * One thread at a time may use a judge. A wrong candidate is no error: it is
  * a verdict.
@@ -149,6 +144,12 @@ struct xl_subject {
     void *ctx;
     void (*forward)(void *ctx, struct xl_state *state,
                     const struct xl_pass *pass);
+    /* The same for a prompt of which the last row alone is wanted, and for
+     * tokens of several sequences; NULL = it has no such ways in. */
+    void (*prompt)(void *ctx, struct xl_state *state,
+                   const struct xl_pass *pass);
+    void (*batch)(void *ctx, struct xl_state *const *states,
+                  const struct xl_batch *batch);
     const struct xl_config *config; /* of the state; the judge's vocabulary */
     const struct xl_params *params; /* whose formats choose its twin (twin.h);
                                        NULL: it has none */

@@ -114,6 +114,8 @@ static enum xl_status make_judge(struct xl_panel *p, enum xl_stage stage,
         return xl_judge_make(judge, p->model, p->options.text, &options, err);
     XL_TRY_DONE(rc, xl_judge_heldout(&text, p->model, p->tokenizer, 0, err));
     struct extent x = extent_of(text.ids.n, p->options.max_tokens);
+    if (stage == XL_STAGE_HOLDOUT) /* what breaks late must not win */
+        x.full = xl_max(x.full, xl_min(p->options.workload, x.total));
     set_looks(&options, &x, stage);
     if (options.screen)
         options.screen = screen_of(p->model);

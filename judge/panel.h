@@ -30,6 +30,8 @@ struct xl_panel_options {
                                           the user's is read as it is: whole,
                                           without a screen, and no further */
     const struct xl_params *reference; /* as of struct xl_judge_options */
+    size_t workload;    /* tokens of what is measured: a holdout that has them
+                           passes nothing sooner; 0 = unknown */
     const char *folder; /* of kept reference logits, or NULL; borrowed */
     struct xl_watch watch;
 };

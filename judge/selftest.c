@@ -443,6 +443,7 @@ static enum xl_status run_test(struct xl_judge *judge,
         if (planting->forward) {
             subject.ctx = &v;
             subject.forward = planting->forward;
+            subject.prompt = NULL; /* takes a row for each token */
         }
         rc = xl_judge_subject(judge, &subject, tier, &judgement, err);
     }

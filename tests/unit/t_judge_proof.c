@@ -369,6 +369,7 @@ static void judge_noisy(struct xl_test *t, struct xl_model *model,
         xl_subject_of_plan(v.plan, xl_model_config(model));
     subject.ctx = &v;
     subject.forward = forward_noisy;
+    subject.prompt = NULL; /* takes a row for each token */
     for (size_t seed = 0; seed < pairs; seed++) {
         xl_rng_seed(&v.rng, 900 + seed);
         v.last = 0;

@@ -156,6 +156,7 @@ static enum xl_status judge(void *ctx, const struct xl_params *params,
             xl_subject_of_plan(c->plan, xl_model_config(c->model));
         subject.ctx = c;
         subject.forward = forward;
+        subject.prompt = NULL; /* takes a row for each token */
         xl_rng_seed(&c->rng, 5);
         XL_TRY(xl_panel_subject(c->panel, stage, &subject, XL_TIER_KERNEL,
                                 &judgement, err));

@@ -336,6 +336,8 @@ static enum xl_status make_panel(struct server *s, const cJSON *request,
     XL_TRY(xl_json_get_int(request, "tokens", 0, 1 << 30, &tokens, err));
     s->judge_folder = xl_judge_folder();
     struct xl_panel_options options = { .max_tokens = (size_t)tokens,
+                                        .workload = s->prompt.n +
+                                                    s->workload.new_tokens,
                                         .folder = s->judge_folder,
                                         .watch = { tell_progress, s } };
     return xl_panel_make(&s->panel, s->session.model, s->session.tokenizer,
