@@ -341,13 +341,13 @@ static void runs_are_summed_up(struct xl_test *t)
 
 /* -- run folders ---------------------------------------------------------- */
 
-static void make_run(struct xl_test *t, const char *stamp, const char *tag,
-                     char **path)
+static void make_run(struct xl_test *t, const char *backend, const char *stamp,
+                     const char *tag, char **path)
 {
     struct xl_err err = { 0 };
     const char *log_dir = xl_fix_path(t, "runs/deep");
     struct xl_rundir_name name = {
-        .log_dir = log_dir, .backend = "serial", .stamp = stamp, .tag = tag
+        .log_dir = log_dir, .backend = backend, .stamp = stamp, .tag = tag
     };
     XL_CHECK_STATUS(t, xl_rundir_create(&name, path, &err), XL_OK, &err);
     char *store = xl_io_join(*path, XL_RUNDIR_STORE);
@@ -355,19 +355,20 @@ static void make_run(struct xl_test *t, const char *stamp, const char *tag,
     xl_free(store);
 }
 
+/* The oldest comes last by name. */
 static void folders_are_named_and_found(struct xl_test *t)
 {
     static const char *const want[] = { "serial_20250101_000000_zz",
-                                        "serial_20250301_000000",
-                                        "serial_20250301_000000_2" };
+                                        "native_20250301_000000",
+                                        "native_20250301_000000_2" };
     struct xl_err err = { 0 };
     struct xl_rundir_list list;
     char log_dir[512], *paths[3], *found = NULL;
     int64_t a = 0, b = 0;
     snprintf(log_dir, sizeof log_dir, "%s", xl_fix_path(t, "runs/deep"));
-    make_run(t, "20250301_000000", NULL, &paths[0]);
-    make_run(t, "20250101_000000", "zz", &paths[1]);
-    make_run(t, "20250301_000000", NULL, &paths[2]);
+    make_run(t, "native", "20250301_000000", NULL, &paths[0]);
+    make_run(t, "serial", "20250101_000000", "zz", &paths[1]);
+    make_run(t, "native", "20250301_000000", NULL, &paths[2]);
     mkdir(xl_fix_path(t, "runs/deep/serial_20990101_000000"), 0755);
     XL_CHECK_STATUS(t, xl_rundir_list(log_dir, &list, &err), XL_OK, &err);
     XL_CHECK_EQ(t, list.n, 3);
@@ -379,7 +380,7 @@ static void folders_are_named_and_found(struct xl_test *t)
     XL_CHECK(t, !xl_rundir_time("serial_2025", &a));
 
     static const char *const words[] = { NULL, "latest",
-                                         "serial_20250301_000000_2" };
+                                         "native_20250301_000000_2" };
     for (size_t i = 0; i < 3; i++) {
         XL_CHECK_STATUS(t, xl_rundir_find(log_dir, words[i], &found, &err),
                         XL_OK, &err);
@@ -429,7 +430,7 @@ static void removal_follows_no_link(struct xl_test *t)
 {
     struct xl_err err = { 0 };
     char *path = NULL;
-    make_run(t, "20250301_000000", NULL, &path);
+    make_run(t, "native", "20250301_000000", NULL, &path);
     char *inner = xl_io_join(path, "outputs"), *link_path = NULL;
     mkdir(inner, 0755);
     link_path = xl_io_join(inner, "link");
