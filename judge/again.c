@@ -11,10 +11,8 @@ enum xl_status xl_again_init(struct xl_again *a, const struct xl_config *config,
 {
     *a = (struct xl_again){ .vocab = config->vocab };
     XL_TRY(xl_state_init(&a->first, config, err));
-    for (size_t i = 0; i < XL_AGAIN_BATCH; i++) {
-        XL_TRY(xl_state_init(&a->alone[i], config, err));
+    for (size_t i = 0; i < XL_AGAIN_BATCH; i++)
         XL_TRY(xl_state_init(&a->together[i], config, err));
-    }
     a->row = xl_alloc_floats(1, a->vocab);
     a->rows = xl_alloc_floats(1 + XL_AGAIN_BATCH, a->vocab);
     return a->row && a->rows
@@ -25,10 +23,8 @@ enum xl_status xl_again_init(struct xl_again *a, const struct xl_config *config,
 void xl_again_release(struct xl_again *a)
 {
     xl_state_release(&a->first);
-    for (size_t i = 0; i < XL_AGAIN_BATCH; i++) {
-        xl_state_release(&a->alone[i]);
+    for (size_t i = 0; i < XL_AGAIN_BATCH; i++)
         xl_state_release(&a->together[i]);
-    }
     xl_free(a->row);
     xl_free(a->rows);
 }
@@ -76,7 +72,8 @@ static void read_prompt(struct xl_again *a, const struct xl_subject *subject,
         xl_score_point(xl_drift_kl(a->row, a->rows, a->vocab), 1);
 }
 
-/* One sequence goes on behind the prompt, the others begin. */
+/* One sequence goes on behind the prompt, the others begin; then each alone,
+ * the first from what was noted. */
 static void step_batch(struct xl_again *a, const struct xl_subject *subject,
                        const int32_t *tokens,
                        struct xl_score scores[XL_SCORE_COUNT])
@@ -89,19 +86,20 @@ static void step_batch(struct xl_again *a, const struct xl_subject *subject,
         next[i] = tokens[i == 0 ? a->at : i - 1];
         if (i > 0)
             xl_state_clear(states[i]);
-        xl_state_copy(&a->alone[i], states[i]);
     }
     subject->batch(subject->ctx, states,
                    &(struct xl_batch){ .tokens = next,
                                        .n = XL_AGAIN_BATCH,
                                        .logits = a->rows + a->vocab });
     for (size_t i = 0; i < XL_AGAIN_BATCH; i++) {
+        if (i > 0)
+            xl_state_clear(&a->first);
         subject->forward(
-            subject->ctx, &a->alone[i],
+            subject->ctx, &a->first,
             &(struct xl_pass){ .tokens = &next[i], .n = 1, .logits = a->rows });
         changes +=
             count_changes(a->rows, a->rows + (1 + i) * a->vocab, a->vocab);
-        changes += compare_states(&a->alone[i], states[i]);
+        changes += compare_states(&a->first, states[i]);
     }
     scores[XL_SCORE_BATCH_VALUES] =
         xl_score_point((double)changes, XL_AGAIN_BATCH);
@@ -114,4 +112,5 @@ void xl_again_run(struct xl_again *a, const struct xl_subject *subject,
         return;
     read_prompt(a, subject, tokens, scores);
     step_batch(a, subject, tokens, scores);
+    a->at = 0;
 }

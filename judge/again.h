@@ -28,7 +28,7 @@ struct xl_again {
     size_t at, vocab;      /* tokens of what is noted; 0 = nothing is */
     struct xl_state first; /* noted */
     float *row;            /* [vocab], noted */
-    struct xl_state alone[XL_AGAIN_BATCH], together[XL_AGAIN_BATCH];
+    struct xl_state together[XL_AGAIN_BATCH];
     float *rows; /* [1 + XL_AGAIN_BATCH][vocab] */
 };
 
@@ -44,7 +44,7 @@ void xl_again_note(struct xl_again *again, const struct xl_state *state,
 
 /* Sets again_state and again_kl, and batch_values, of a subject that has these
  * ways in; of one that has not, or where nothing is noted, they stay unknown.
- * tokens: of the text, more than are noted. */
+ * What is noted is used up. tokens: of the text, more than are noted. */
 void xl_again_run(struct xl_again *again, const struct xl_subject *subject,
                   const int32_t *tokens,
                   struct xl_score scores[XL_SCORE_COUNT]);

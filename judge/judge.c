@@ -223,7 +223,8 @@ static enum xl_status open_trial(struct trial *t, struct xl_err *err)
                        config->vocab, judge->vocab);
     XL_TRY(xl_state_init(&t->state, config, err));
     XL_TRY(xl_state_init(&t->fork, config, err));
-    XL_TRY(xl_again_init(&t->again, config, err));
+    if (t->subject->prompt && t->subject->batch)
+        XL_TRY(xl_again_init(&t->again, config, err));
     t->blocks = xl_alloc_zero(2 * judge->config->blocks, sizeof *t->blocks);
     if (!t->blocks)
         return xl_fail(err, XL_ENOMEM, "out of memory for a judgement");
@@ -348,12 +349,13 @@ static size_t next_stop(const struct trial *t, size_t end)
     return end;
 }
 
-/* Two passes say that the state is carried; they must be as long as a prompt's
- * own would be. */
+/* Two passes say that the state is carried, if they are as long as a prompt's
+ * own; one is, however short. */
 static void note_beginning(struct trial *t, size_t n)
 {
     size_t row = (n - 1) * t->judge->vocab;
-    if (t->at <= 2 * t->piece && t->piece == t->subject->piece && !t->steps)
+    size_t passes = t->piece == t->subject->piece ? 2 : 1;
+    if (t->again.row && t->at <= passes * t->piece && !t->steps)
         xl_again_note(&t->again, &t->state, t->judge->piece + row);
 }
 
@@ -469,7 +471,7 @@ static enum xl_status rule(struct trial *t, enum xl_tier tier,
     out->n_tokens = t->at;
     out->steps = t->steps;
     out->piece = t->piece;
-    if (out->looks++ == 0)
+    if (out->looks++ == 0 && t->at > t->again.at)
         xl_again_run(&t->again, t->subject, judge->text.ids.data, out->scores);
     XL_TRY(rule_blocks(t, tier, err));
     XL_TRY(xl_judge_rule(judge, tier, &t->subject->inputs, out->scores,

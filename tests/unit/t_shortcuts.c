@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "judge/panel.h"
+#include "kernel/model/plan_int.h"
+#include "tests/cross/gemm_emulated.h"
 #include "tests/harness/test.h"
 
 enum {
@@ -206,7 +208,52 @@ static void shortcuts_are_refused(struct xl_test *t)
     xl_model_close(model);
 }
 
+/* Matrix tiles are no shortcut: prompts and batches have the bits of what is
+ * judged, for each kind of weights. */
+static void tiles_are_none(struct xl_test *t)
+{
+    static const enum xl_pack_kind kinds[] = { XL_PACK_BF16, XL_PACK_INT8,
+                                               XL_PACK_INT4 };
+    const char *why = xl_gemm_emulated.why_not();
+    struct xl_model *model = NULL;
+    struct xl_err err = { 0 };
+    if (why) {
+        XL_CHECK(t, why[0] != '\0'); /* emulated tiles use other vectors */
+        return;
+    }
+    enum xl_status rc =
+        xl_model_open(&model, xl_test_data("models/biased-bf16-sharded"), &err);
+    for (size_t i = 0; rc == XL_OK && i < sizeof kinds / sizeof *kinds; i++) {
+        struct xl_params params;
+        struct xl_plan *plan = NULL;
+        struct xl_panel *panel = NULL;
+        struct xl_judgement j = { .n_tokens = 0 };
+        xl_params_init(&params);
+        params.value[XL_PARAM_WEIGHT_DTYPE] = kinds[i];
+        params.value[XL_PARAM_WORKERS] = 2;
+        params.value[XL_PARAM_PREFILL_BLOCK] = 100;
+        rc = xl_plan_make_on(&plan, model, &params, &xl_gemm_emulated, &err);
+        if (rc == XL_OK)
+            rc = xl_panel_make(&panel, model, NULL, NULL, &err);
+        if (rc == XL_OK) {
+            struct xl_subject subject =
+                xl_subject_of_plan(plan, xl_model_config(model));
+            rc = xl_panel_subject(panel, XL_STAGE_SCREEN, &subject,
+                                  xl_tier_of(&params), &j, &err);
+        }
+        XL_CHECK(t, j.scores[XL_SCORE_AGAIN_STATE].is_known);
+        XL_CHECK_NEAR(t, j.scores[XL_SCORE_AGAIN_STATE].value, 0, 0);
+        XL_CHECK_NEAR(t, j.scores[XL_SCORE_BATCH_VALUES].value, 0, 0);
+        XL_CHECK(t, j.scores[XL_SCORE_AGAIN_KL].value < 5e-3);
+        xl_panel_free(panel);
+        xl_plan_free(plan);
+    }
+    XL_CHECK_STATUS(t, rc, XL_OK, &err);
+    xl_model_close(model);
+}
+
 const struct xl_test_case xl_suite_shortcuts[] = {
     XL_CASE(shortcuts_are_refused),
+    XL_CASE(tiles_are_none),
     { 0 },
 };
