@@ -94,7 +94,7 @@ static void findings_go_to_their_trials(struct xl_test *t)
         never.value[XL_PARAM_CHUNK_SIZE] = 4093;
         struct xl_found found[] = {
             { &tried.params[1], "avg_logprob", -1.5, NULL },
-            { &tried.params[3], "opinion", NAN, "veto" },
+            { &tried.params[3], "opinion", (double)NAN, "veto" },
             { &never, "avg_logprob", -9, NULL },
         };
         XL_CHECK_STATUS(t, xl_sweep_keep_found(t->dir, found, 3, &err), XL_OK,

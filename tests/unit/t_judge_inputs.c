@@ -91,7 +91,7 @@ static enum xl_rounding closest(struct xl_test *t, struct product *p,
                                 const struct xl_gemm *gemm, size_t m)
 {
     static float given[ROWS * OUT], x[ROWS * IN];
-    double least = INFINITY;
+    double least = (double)INFINITY;
     enum xl_rounding found = XL_ROUNDING_NONE;
     multiply(t, p, gemm, p->x, m, false);
     memcpy(given, p->y, sizeof given);

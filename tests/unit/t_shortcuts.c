@@ -208,6 +208,7 @@ static void shortcuts_are_refused(struct xl_test *t)
     xl_model_close(model);
 }
 
+#ifdef XL_X86_VARIANTS
 /* Matrix tiles are no shortcut: prompts and batches have the bits of what is
  * judged, for each kind of weights. */
 static void tiles_are_none(struct xl_test *t)
@@ -251,9 +252,12 @@ static void tiles_are_none(struct xl_test *t)
     XL_CHECK_STATUS(t, rc, XL_OK, &err);
     xl_model_close(model);
 }
+#endif
 
 const struct xl_test_case xl_suite_shortcuts[] = {
     XL_CASE(shortcuts_are_refused),
+#ifdef XL_X86_VARIANTS
     XL_CASE(tiles_are_none),
+#endif
     { 0 },
 };

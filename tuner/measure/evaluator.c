@@ -383,7 +383,7 @@ static enum xl_status output(void *ctx, const struct xl_params *params,
                              struct xl_run_end *end, struct xl_err *err)
 {
     return run_request(ctx, request_json("output", params), NULL,
-                       (struct xl_beat){ NULL }, end, err);
+                       (struct xl_beat){ 0 }, end, err);
 }
 
 struct xl_runner xl_evaluator_runner(struct xl_evaluator *evaluator)
