@@ -81,6 +81,7 @@ struct xl_gemm {
     /* Rows up to which a row's bits do not depend on how many rows there are;
      * 0 = any number. */
     size_t few_rows;
+    bool varies; /* an output's bits may depend on the job's columns */
     /* NULL when usable here, else the reason why not (static storage). Ask
      * before the first run: an engine may set its library up here. */
     const char *(*why_not)(void);

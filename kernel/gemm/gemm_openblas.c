@@ -134,6 +134,7 @@ const struct xl_gemm xl_gemm_openblas = {
     .name = "openblas",
     .reads_rows = 1u << XL_FP32 | 1u << XL_BF16,
     .few_rows = 1,
+    .varies = true,
     .why_not = why_not,
     .scratch_floats = scratch_floats,
     .run = run,

@@ -143,6 +143,13 @@ static void join_team(struct xl_share *share, size_t team)
         xl_stage_rows(s, captain + share->size - 1).end - share->first;
 }
 
+/* Who computes a column must not show in its bits. */
+static bool may_steal(const struct xl_stage *s, size_t steps)
+{
+    return xl_stage_is_step(s) && s->parts > 1 && steps <= XL_STEAL_MOST &&
+           !s->plan->engines.few->varies && !s->plan->head_engines.few->varies;
+}
+
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps)
 {
@@ -151,7 +158,7 @@ struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
         .worker = worker,
         .steps = steps,
         .teams = count_teams(s, w),
-        .steals = xl_stage_is_step(s) && s->parts > 1 && steps <= XL_STEAL_MOST,
+        .steals = may_steal(s, steps),
     };
     share.size = s->parts / share.teams;
     share.mine = xl_span_of(steps, share.size, worker % share.size);
