@@ -157,24 +157,25 @@ static void chunks_keep_bits(struct xl_test *t)
     }
 }
 
-/* The first N - HALF columns of want, gated by those HALF further on, as
+/* The first `wide` columns of want, gated by those HALF further on, as
  * pack_x packs them. */
 static void want_gated(struct operands *o, const struct xl_gemm *gemm, size_t m,
-                       unsigned char *to)
+                       size_t wide, unsigned char *to)
 {
-    struct xl_gemm_job job = { .m = m, .k = N - HALF, .x = o->want, .ldx = N };
+    struct xl_gemm_job job = { .m = m, .k = wide, .x = o->want, .ldx = N };
     for (size_t r = 0; r < m; r++)
         xl_row_ops_best()->swiglu(o->want + r * N, o->want + r * N + HALF,
-                                  N - HALF);
+                                  wide);
     gemm->pack_x(&job, 0, m, to);
 }
 
 /* Do rows of packed x agree? What pads them may be anything. */
-static bool same_rows(const unsigned char *a, const unsigned char *b, size_t m)
+static bool same_rows(const unsigned char *a, const unsigned char *b, size_t m,
+                      size_t wide)
 {
-    size_t strip = xl_pack_groups(N - HALF) * XL_GEMM_ROWS * XL_PACK_LINE;
+    size_t strip = xl_pack_groups(wide) * XL_GEMM_ROWS * XL_PACK_LINE;
     for (size_t r = 0; r < m; r++)
-        for (size_t t = 0; t < xl_pack_groups(N - HALF); t++) {
+        for (size_t t = 0; t < xl_pack_groups(wide); t++) {
             size_t at = r / XL_GEMM_ROWS * strip +
                         (t * XL_GEMM_ROWS + r % XL_GEMM_ROWS) * XL_PACK_LINE;
             if (memcmp(a + at, b + at, XL_PACK_LINE) != 0)
@@ -188,22 +189,23 @@ static void check_gated(struct xl_test *t, struct operands *o,
                         const struct xl_gemm *gemm, size_t i)
 {
     static const size_t ms[] = { 16, 33, 548 };
-    size_t m = ms[i % 3], bytes = gemm->x_bytes(m, N - HALF);
+    size_t wide = i < 6 ? N - HALF : 17 * XL_PACK_LANES; /* half a tile */
+    size_t m = ms[i % 3], bytes = gemm->x_bytes(m, wide);
     unsigned char *want = xl_alloc(bytes), *gated = xl_alloc(bytes);
     if (XL_CHECK(t, want && gated)) {
-        struct xl_gemm_job job = make_job(o, gemm, m, 524 + 100 * i);
+        struct xl_gemm_job job = make_job(o, gemm, m, 524 + 100 * (i % 6));
         job.bias = i % 2 ? o->x : NULL; /* any N numbers */
         xl_fix_run_parts(gemm, &job, N);
         memcpy(o->want, o->y, m * N * sizeof *o->y);
-        want_gated(o, gemm, m, want);
+        want_gated(o, gemm, m, wide, want);
         memset(gated, 0xff, bytes);
         job.gated = gated;
-        job.gated_k = job.n_end = N - HALF;
+        job.gated_k = job.n_end = wide;
         job.pair_n = HALF;
         xl_fix_run_parts(gemm, &job, i % 2 ? 48 : job.n_end);
-        XL_CHECK(t, same_rows(gated, want, m));
+        XL_CHECK(t, same_rows(gated, want, m, wide));
         gated[0] ^= 1; /* planted */
-        XL_CHECK(t, !same_rows(gated, want, m));
+        XL_CHECK(t, !same_rows(gated, want, m, wide));
     }
     xl_free(want);
     xl_free(gated);
@@ -216,7 +218,7 @@ static void outputs_are_gated(struct xl_test *t)
     for (size_t e = 0; (gemm = engine_at(e)); e++) {
         bool ok = make(&o, gemm);
         XL_CHECK(t, ok && gemm->gates);
-        for (size_t i = 0; ok && i < 6; i++)
+        for (size_t i = 0; ok && i < 12; i++)
             check_gated(t, &o, gemm, i);
         release(&o);
     }
