@@ -275,14 +275,53 @@ static void keep_in_fp16(void *ctx, struct xl_state *state,
         }
 }
 
+/* -- other ways in --------------------------------------------------------- */
+
+static void pass_on(void *ctx, struct xl_state *state,
+                    const struct xl_pass *pass)
+{
+    run(ctx, state, pass);
+}
+
+static void skip_half(void *ctx, struct xl_state *state,
+                      const struct xl_pass *pass)
+{
+    struct xl_pass less = *pass;
+    less.n -= pass->n / 2;
+    less.tokens += pass->n / 2;
+    state->tokens += pass->n / 2;
+    run(ctx, state, &less);
+}
+
+static void pass_batch_on(void *ctx, struct xl_state *const *states,
+                          const struct xl_batch *batch)
+{
+    struct victim *v = ctx;
+    xl_plan_forward_batch(v->plan, states, batch);
+}
+
+static void skip_neighbours(void *ctx, struct xl_state *const *states,
+                            const struct xl_batch *batch)
+{
+    struct victim *v = ctx;
+    struct xl_batch first = *batch;
+    first.n = 1;
+    memset(batch->logits, 0, batch->n * v->vocab * sizeof *batch->logits);
+    xl_plan_forward_batch(v->plan, states, &first);
+}
+
 /* -- the list -------------------------------------------------------------- */
 
-/* How each fault is planted: one of the three. */
+/* How each fault is planted: one of these. */
 static const struct planting {
     bool (*weights)(struct victim *v);  /* before the plan is made */
     bool (*prepared)(struct victim *v); /* after */
     void (*forward)(void *ctx, struct xl_state *state,
                     const struct xl_pass *pass);
+    void (*prompt)(void *ctx, struct xl_state *state,
+                   const struct xl_pass *pass);
+    void (*batch)(void *ctx, struct xl_state *const *states,
+                  const struct xl_batch *batch);
     bool needs_long; /* TOKENS of text */
 } plantings[XL_SELFTEST_COUNT] = {
     [XL_FAULT_HEAD] = { .weights = zero_head },
@@ -301,6 +340,8 @@ static const struct planting {
     [XL_FAULT_TRANSPOSED] = { .forward = turn_C },
     [XL_FAULT_DROPPED] = { .forward = drop_once, .needs_long = true },
     [XL_FAULT_DROPPING] = { .forward = keep_dropping, .needs_long = true },
+    [XL_FAULT_PROMPT] = { .prompt = skip_half },
+    [XL_FAULT_NEIGHBOUR] = { .batch = skip_neighbours },
     [XL_FAULT_NAN_LOGIT] = { .forward = spoil_logit },
     [XL_FAULT_FP16] = { .forward = keep_in_fp16 },
 };
@@ -413,6 +454,22 @@ static void note(const struct test *test, const struct xl_judgement *j,
     memcpy(result->said, ruling->reason, sizeof result->said);
 }
 
+/* Faults in passes take a row of logits for each token, which prompts have
+ * not. */
+static struct xl_subject subject_of(struct victim *v,
+                                    const struct planting *planting)
+{
+    struct xl_subject subject =
+        xl_subject_of_plan(v->plan, xl_model_config(v->model));
+    subject.ctx = v;
+    subject.forward = planting->forward ? planting->forward : pass_on;
+    subject.prompt = planting->prompt    ? planting->prompt
+                     : planting->forward ? NULL
+                                         : pass_on;
+    subject.batch = planting->batch ? planting->batch : pass_batch_on;
+    return subject;
+}
+
 static enum xl_status run_test(struct xl_judge *judge,
                                const struct xl_selftest_spec *spec,
                                enum xl_selftest_id id,
@@ -438,13 +495,7 @@ static enum xl_status run_test(struct xl_judge *judge,
         enum xl_tier tier = test->tier < 0 || spec->params
                                 ? xl_tier_of(&params)
                                 : (enum xl_tier)test->tier;
-        struct xl_subject subject =
-            xl_subject_of_plan(v.plan, xl_model_config(v.model));
-        if (planting->forward) {
-            subject.ctx = &v;
-            subject.forward = planting->forward;
-            subject.prompt = NULL; /* takes a row for each token */
-        }
+        struct xl_subject subject = subject_of(&v, planting);
         rc = xl_judge_subject(judge, &subject, tier, &judgement, err);
     }
     if (rc == XL_OK) {
