@@ -348,10 +348,7 @@ static size_t k_tiles_of(const struct xl_gemm_job *job)
 {
     size_t k = job->k_block ? job->k_block : (size_t)K_BLOCK;
     size_t most = xl_pack_groups(job->packed_x ? k : (size_t)K_BLOCK_OWN);
-    size_t most_own = K_BLOCK_OWN / TILE_INPUTS;
     size_t all = xl_pack_groups(job->k);
-    if (!job->packed_x && most > most_own)
-        most = most_own;
     size_t slices = (all + most - 1) / most;
     return (all + slices - 1) / slices;
 }

@@ -259,13 +259,13 @@ static struct xl_outcome faulty_and_distinct(const struct xl_space *space,
 }
 
 /* A result that comes a second time changes nothing; but ga may have started
- * anew between the two, and vnd walks with each. */
+ * anew between the two. */
 static void told_twice_is_told_once(struct xl_test *t)
 {
     struct xl_space *space = xl_test_space(t, 12);
     for (size_t i = 0; xl_strategy_kind_at(i); i++) {
         const char *name = xl_strategy_kind_at(i)->name;
-        if (strcmp(name, "ga") == 0 || strcmp(name, "vnd") == 0)
+        if (strcmp(name, "ga") == 0)
             continue;
         struct xl_test_plan once = { .kind = xl_strategy_kind_at(i),
                                      .space = space,

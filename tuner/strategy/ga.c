@@ -125,7 +125,8 @@ static enum xl_status tell_ga(void *state, struct xl_search *search,
         put_in(ga, search, (uint32_t)index);
     bool is_gain =
         ga->n > 0 && (!had || value_of(search, ga->members[0]) > best);
-    ga->stalled = is_gain ? 0 : ga->stalled + !is_again;
+    if (!is_again)
+        ga->stalled = is_gain ? 0 : ga->stalled + 1;
     if (ga->stalled >= STALL * ga->room)
         restart(ga);
     return XL_OK;

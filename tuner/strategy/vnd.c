@@ -123,12 +123,13 @@ static enum xl_status tell_vnd(void *state, struct xl_search *search,
     note_elite(vnd, search, record);
     bool is_gain = vnd->n_elites && vnd->elites[0] != leader;
     vnd->stalled = is_gain ? 0 : vnd->stalled + !is_again;
-    vnd->heat *= cooling;
+    if (!is_again)
+        vnd->heat *= cooling;
     if (vnd->stalled >= STALL)
         move_on(vnd, search);
     if (vnd->at == record && !xl_record_is_ok(&search->records[record]))
         vnd->at = XL_SEARCH_UNKNOWN;
-    if (!xl_record_is_ok(&search->records[record]))
+    if (is_again || !xl_record_is_ok(&search->records[record]))
         return XL_OK;
     if (vnd->at == XL_SEARCH_UNKNOWN || vnd->is_lost ||
         search->n_records <= STARTS) {
