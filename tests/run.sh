@@ -105,7 +105,7 @@ if [ "$quick" != quick ]; then
         env XL_TEST_SMALL=1 build/asan/tests/xl_tests
     build_preset tsan xl_tests
     run "threads" env XL_TEST_SMALL=1 build/tsan/tests/xl_tests \
-        pool steal/ chunk/ teams/ pieces_and_steps
+        pool steal/ chunk/ teams/ pieces_and_steps decode_workers
     check "clang without warnings" build_preset clang
 fi
 

@@ -9,7 +9,7 @@
  * of an earlier round and counts from the whole of it.
  *
  *     struct xl_steal_round round = { spans, .number = ++n, .workers = 2,
- *                                     .steps = 172 };
+ *                                     .steps = 172, .unit = 4 };
  *     struct xl_span piece;
  *     while (xl_steal_take(&round, worker, &piece))
  *         ...
@@ -37,6 +37,7 @@ struct xl_steal_round {
     struct xl_steal *spans; /* [workers] */
     uint32_t number;        /* above 0, another than the round's before */
     size_t workers, steps;  /* XL_STEAL_MOST at most */
+    size_t unit;            /* of pieces, in steps: the last may have fewer */
 };
 
 /* The worker's next piece; false when none is left for it. Every step is in one

@@ -70,7 +70,8 @@ static size_t k_block_of(const struct xl_params *p)
 }
 
 enum {
-    TILES_AHEAD = 4096
+    TILES_AHEAD = 4096,
+    STEAL_LEAST = 1 << 19
 };
 
 /* Bytes ahead, 0 = the engine's own. Asking was measured on one processor with
@@ -340,6 +341,7 @@ static void choose_schedule(struct xl_plan *plan)
     plan->no_prefetch = !p->value[XL_PARAM_PREFETCH];
     plan->decode_ahead = decode_ahead_of(p);
     plan->asks_past = asks_past();
+    plan->steal_least = STEAL_LEAST;
     plan->backend = backend_of(p);
     plan->spec = (struct xl_chunk_spec){
         .cell = xl_cell_get(cell_of(p)),

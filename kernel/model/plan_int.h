@@ -74,6 +74,9 @@ struct xl_plan {
     size_t decode_ahead; /* ahead of struct xl_gemm_job, in steps */
     bool asks_past;      /* of struct xl_gemm_job, in steps */
     uint32_t stages;     /* of decode, that have been run: a number for each */
+    size_t steal_least;  /* inputs times outputs of a stage of decode whose
+                            workers take each other's: a smaller one is over
+                            before that would pay */
     struct xl_scratch scratch;
     enum xl_rounding rounding; /* of the inputs of products */
     float *rounded;        /* [workers][rounded_each], of a product; or NULL */

@@ -12,7 +12,8 @@ enum {
     COLUMN_STEP = 16,
     TEAM_ROWS = 256, /* least of a team */
     TEAM_WORKERS = 2,
-    PIECES = 8 /* of a worker of a team, about */
+    STEAL_UNIT = 4, /* panels that engines read side by side, most */
+    PIECES = 8      /* of a worker of a team, about */
 };
 
 size_t xl_product_steps(const struct xl_matrix *w)
@@ -144,21 +145,34 @@ static void join_team(struct xl_share *share, size_t team)
 }
 
 /* Who computes a column must not show in its bits. */
-static bool may_steal(const struct xl_stage *s, size_t steps)
+static bool may_steal(const struct xl_stage *s, const struct xl_matrix *w,
+                      size_t steps)
 {
-    return xl_stage_is_step(s) && s->parts > 1 && steps <= XL_STEAL_MOST &&
+    return s->parts > 1 && steps <= XL_STEAL_MOST &&
+           steps * COLUMN_STEP * w->in >= s->plan->steal_least &&
            !s->plan->engines.few->varies && !s->plan->head_engines.few->varies;
+}
+
+/* In decode, where a microsecond counts, nobody asks for teams. */
+static struct xl_share step_share(const struct xl_stage *s, size_t worker,
+                                  const struct xl_matrix *w, size_t steps)
+{
+    struct xl_share share = xl_share_of(s, worker, s->rows, steps);
+    share.steps = steps;
+    share.steals = may_steal(s, w, steps);
+    return share;
 }
 
 struct xl_share xl_team_share(const struct xl_stage *s, size_t worker,
                               const struct xl_matrix *w, size_t steps)
 {
+    if (xl_stage_is_step(s))
+        return step_share(s, worker, w, steps);
     struct xl_share share = {
         .stage = s,
         .worker = worker,
         .steps = steps,
         .teams = count_teams(s, w),
-        .steals = may_steal(s, steps),
     };
     share.size = s->parts / share.teams;
     share.mine = xl_span_of(steps, share.size, worker % share.size);
@@ -173,7 +187,8 @@ static bool steal_piece(struct xl_share *share)
     const struct xl_steal_round round = { .spans = s->plan->scratch.steals,
                                           .number = s->plan->stages,
                                           .workers = s->parts,
-                                          .steps = share->steps };
+                                          .steps = share->steps,
+                                          .unit = STEAL_UNIT };
     share->before = 0;
     share->taken++;
     return xl_steal_take(&round, share->worker, &share->mine);
@@ -322,6 +337,8 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
         xl_stage_is_step(s) || (all->packed && all->n == 1)
             ? xl_team_share(s, worker, all->list[0].w, steps)
             : xl_share_of(s, worker, all->rows, steps);
+    if (xl_stage_is_step(s))
+        share.rows = all->rows;
     while (xl_share_take(&share))
         run_outputs(&share, all);
 }

@@ -21,6 +21,7 @@ static void begin(struct fixture *f, size_t workers, size_t steps)
     f->round.spans = f->spans;
     f->round.number++;
     f->round.workers = workers;
+    f->round.unit = 1 + f->round.number % 5;
     f->round.steps = steps;
     for (size_t i = 0; i <= STEPS; i++)
         atomic_store(&f->taken[i], 0);
