@@ -3,6 +3,7 @@
  * A worker's share of the products of a stage, and their inputs packed.
  * Projections that share an input share a stage: its columns are counted
  * through all of them, and cut at multiples of COLUMN_STEP. */
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "kernel/base/minmax.h"
@@ -190,7 +191,6 @@ static bool steal_piece(struct xl_share *share)
                                           .steps = share->steps,
                                           .unit = STEAL_UNIT };
     share->before = 0;
-    share->taken++;
     return xl_steal_take(&round, share->worker, &share->mine);
 }
 
@@ -337,8 +337,7 @@ void xl_outputs_run(const struct xl_stage *s, const struct xl_outputs *all,
         xl_stage_is_step(s) || (all->packed && all->n == 1)
             ? xl_team_share(s, worker, all->list[0].w, steps)
             : xl_share_of(s, worker, all->rows, steps);
-    if (xl_stage_is_step(s))
-        share.rows = all->rows;
+    assert(!xl_stage_is_step(s) || all->rows == s->rows);
     while (xl_share_take(&share))
         run_outputs(&share, all);
 }

@@ -49,9 +49,9 @@ struct xl_share {
     size_t helped;              /* teams that have nothing left */
     size_t taken;               /* pieces of the team's so far */
     bool steals;                /* of a stage of decode that is shared */
-    const struct xl_gemm
-        *prepared; /* the engine that wrote x to scratch, for */
-    enum xl_pack_kind prepared_for; /* weights of this kind; or NULL */
+    /* The engine that wrote x to scratch, and for which weights; or NULL. */
+    const struct xl_gemm *prepared;
+    enum xl_pack_kind prepared_for;
 };
 
 /* Steps of columns that a product counts for. */
