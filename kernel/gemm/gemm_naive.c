@@ -13,7 +13,7 @@
 static float packed_at(const struct xl_gemm_job *job, size_t j, size_t l)
 {
     float w = xl_packed_at(job->packed, j, l);
-    return job->rounds_w ? xl_bf16_to_f32(xl_f32_to_bf16(w)) : w;
+    return job->rounds_w ? xl_bf16_round(w) : w;
 }
 
 static double dot(const struct xl_gemm_job *job, size_t i, size_t j)
@@ -83,7 +83,7 @@ static void unpack_row(const struct xl_gemm_job *job, size_t j, float *to)
 {
     xl_packed_row(job->packed, j, to);
     for (size_t l = 0; l < job->k && job->rounds_w; l++)
-        to[l] = xl_bf16_to_f32(xl_f32_to_bf16(to[l]));
+        to[l] = xl_bf16_round(to[l]);
 }
 
 /* Packed weights are unpacked once for all rows: the same sums as one weight

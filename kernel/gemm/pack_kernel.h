@@ -126,7 +126,7 @@ static inline void try_scale(const struct group *g, struct trial *t)
     float inverse[LANES];
     lanes error = { 0 }, top = { 0 }, bottom = { 0 };
     for (size_t j = 0; j < LANES; j++) {
-        t->scale[j] = xl_bf16_to_f32(xl_f32_to_bf16(t->scale[j]));
+        t->scale[j] = xl_bf16_round(t->scale[j]);
         inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0;
     }
     lanes scale = load_lanes(t->scale), by = load_lanes(inverse);
@@ -235,9 +235,7 @@ static inline void code_group(struct group *g, enum xl_pack_kind kind)
             for (size_t j = 0; j < LANES; j++) {
                 float w = g->w[i][j];
                 g->code[i][j] = 0;
-                g->back[i][j] = kind == XL_PACK_BF16
-                                    ? xl_bf16_to_f32(xl_f32_to_bf16(w))
-                                    : w;
+                g->back[i][j] = kind == XL_PACK_BF16 ? xl_bf16_round(w) : w;
             }
     }
 }

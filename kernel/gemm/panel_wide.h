@@ -69,7 +69,7 @@ static inline void wide_copy(double *to, const float *from, size_t n)
 static inline void wide_round(float *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        w[i] = xl_bf16_to_f32(xl_f32_to_bf16(w[i]));
+        w[i] = xl_bf16_round(w[i]);
 }
 
 /* A row of a panel's sums to y; columns that the job does not have stay. */

@@ -31,7 +31,7 @@ void xl_round_inputs(enum xl_rounding rounding, float *to, const float *from,
         if (rounding == XL_ROUNDING_INT8)
             round_group(to + i, from + i, n - i < step ? n - i : step);
         else if (rounding == XL_ROUNDING_BF16)
-            to[i] = xl_bf16_to_f32(xl_f32_to_bf16(from[i]));
+            to[i] = xl_bf16_round(from[i]);
         else
             to[i] = from[i];
     }

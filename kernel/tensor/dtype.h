@@ -41,6 +41,12 @@ static inline uint16_t xl_f32_to_bf16(float x)
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 
+/* The nearest bf16, ties to even. */
+static inline float xl_bf16_round(float x)
+{
+    return xl_bf16_to_f32(xl_f32_to_bf16(x));
+}
+
 float xl_f16_to_f32(uint16_t x);
 
 /* out[0..n) = from[0..n) as fp32; from is FP32, BF16 or FP16 and may be

@@ -80,7 +80,7 @@ void sequence_fill(struct sequence *s, struct gate_means mean, bool has_state)
 static void round_values(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = xl_bf16_to_f32(xl_f32_to_bf16(x[i]));
+        x[i] = xl_bf16_round(x[i]);
 }
 
 void sequence_round(struct sequence *s)
